@@ -1,0 +1,73 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// What every Swift target of the house is built with; the house rules of Tests/HouseTests rely on it.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .strictMemorySafety(),
+]
+
+let package = Package(
+    name: "swift-lvs",
+    products: [
+        .executable(name: "director", targets: ["director"]),
+        .executable(name: "directorctl", targets: ["directorctl"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+    ],
+    targets: [
+        // Ground
+        .target(name: "CIntrinsics"),
+        .target(name: "LVS", dependencies: ["CIntrinsics"], swiftSettings: strict),
+        .target(name: "Posix", swiftSettings: strict),
+        .target(
+            name: "CPacketIO",
+            linkerSettings: [.linkedLibrary("mnl"), .linkedLibrary("nftables")]),
+
+        // Wings
+        .target(
+            name: "PacketIO", dependencies: ["LVS", "Posix", "CPacketIO"], swiftSettings: strict),
+        .target(name: "Control", dependencies: ["LVS", "Posix"], swiftSettings: strict),
+
+        // Doors
+        .executableTarget(
+            name: "director",
+            dependencies: [
+                "LVS", "Posix", "PacketIO", "Control",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: strict),
+        .executableTarget(
+            name: "directorctl", dependencies: ["Control"], swiftSettings: strict),
+
+        // Tests
+        .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
+        .target(
+            name: "TestKit", dependencies: ["LVS", "PacketIO"], path: "Tests/TestKit",
+            swiftSettings: strict),
+        .testTarget(
+            name: "LVSTests", dependencies: ["LVS", "TestKit", "CAllocationCounter"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "GoldenTests", dependencies: ["LVS", "TestKit", "Control"],
+            resources: [.copy("Fixtures")], swiftSettings: strict),
+        .testTarget(
+            name: "PacketIOTests", dependencies: ["PacketIO", "LVS", "Posix", "TestKit"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ControlTests", dependencies: ["Control", "LVS", "Posix"],
+            swiftSettings: strict),
+        .testTarget(name: "HouseTests", swiftSettings: strict),
+
+        // Benchmarks
+        .target(name: "CReference", path: "Benchmarks/CReference"),
+        .executableTarget(
+            name: "Bench", dependencies: ["LVS", "Posix", "CReference"], path: "Benchmarks/Bench",
+            swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,81 @@
+/// Why a frame ended early: one list for counters, metrics, `status` and `explain`.
+///
+/// Adding a reason is adding a case and its two texts; the list tests itself.
+package enum DropReason: UInt8, CaseIterable, Sendable {
+    case malformedHeader
+    case headerTooShort
+    case noServer
+    case serverGone
+    case ttlExceeded
+    case tooLongForRoute
+    case noRoute
+    case noNeighbour
+    case neighbourQueueFull
+    case notForUs
+    case tableFull
+    case madeFramesUsedUp
+    case fragment
+    case noHeadroom
+    case loopbackServer
+    case doorClosed
+
+    /// The name in metrics and listings.
+    package var name: String {
+        switch self {
+        case .malformedHeader: "malformed-header"
+        case .headerTooShort: "header-too-short"
+        case .noServer: "no-server"
+        case .serverGone: "server-gone"
+        case .ttlExceeded: "ttl-exceeded"
+        case .tooLongForRoute: "too-long-for-route"
+        case .noRoute: "no-route"
+        case .noNeighbour: "no-neighbour"
+        case .neighbourQueueFull: "neighbour-queue-full"
+        case .notForUs: "not-for-us"
+        case .tableFull: "table-full"
+        case .madeFramesUsedUp: "made-frames-used-up"
+        case .fragment: "fragment"
+        case .noHeadroom: "no-headroom"
+        case .loopbackServer: "loopback-server"
+        case .doorClosed: "door-closed"
+        }
+    }
+
+    /// What happened and what to do about it, one line for `directorctl status`.
+    package var cure: String {
+        switch self {
+        case .malformedHeader:
+            "an IP header that contradicts itself; look at the sender"
+        case .headerTooShort:
+            "a TCP or UDP header was cut short; look at the sender and at MTU on the way"
+        case .noServer:
+            "no real server could take a connection; add servers or raise weights and thresholds"
+        case .serverGone:
+            "the connection's server was removed; expire_nodest_conn=1 lets such clients move"
+        case .ttlExceeded:
+            "TTL ran out here; look for a routing loop"
+        case .tooLongForRoute:
+            "longer than the MTU towards the server with DF set; the client was told by ICMP"
+        case .noRoute:
+            "no route to the next hop, or by an interface that is not served; see ip route"
+        case .noNeighbour:
+            "the next hop does not answer ARP; see ip neigh and whether the server is up"
+        case .neighbourQueueFull:
+            "too many frames waited for one next hop; it does not answer fast enough"
+        case .notForUs:
+            "addressed to another machine's MAC address"
+        case .tableFull:
+            "the connection table is full; start the director with more --connections"
+        case .madeFramesUsedUp:
+            "more ICMP errors or fragments in one burst than there is memory for"
+        case .fragment:
+            "a fragment of a datagram for a service could not be reassembled"
+        case .noHeadroom:
+            "the driver left no room before the frame for a tunnel header"
+        case .loopbackServer:
+            "a remote client cannot be sent to a real server in 127.0.0.0/8 by NAT"
+        case .doorClosed:
+            "the host door (TUN device) is not open; see the director's log"
+        }
+    }
+}

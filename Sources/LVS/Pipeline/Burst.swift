@@ -1,0 +1,113 @@
+/// Up to 64 frames on their way through the pipeline, and the frames the engine makes on the way.
+///
+/// Made frames (ICMP errors, segments, fragments) live in memory of the burst and carry the number
+/// of the frame that caused them; they are sent after it (architecture, section 5).
+@safe
+package struct Burst: ~Copyable {
+    /// Most frames a burst carries.
+    package static let capacity = 64
+    /// Small frames that can be made in one burst, and the bytes of each (2 KiB and a cache line).
+    package static let smallFrames = 128
+    package static let smallFrameBytes = 2048 + 64
+    /// Large frames (64 KiB) that can be made in one burst, and the bytes of each.
+    package static let largeFrames = 4
+    package static let largeFrameBytes = 65536 + 256
+    /// Headroom of a made frame, bytes.
+    package static let madeHeadroom = 128
+
+    private let frames: UnsafeMutablePointer<Frame>
+    private let made: UnsafeMutablePointer<MadeFrame>
+    private let memory: UnsafeMutableRawPointer
+    package private(set) var count = 0
+    package private(set) var madeCount = 0
+    private var smallUsed = 0
+    private var largeUsed = 0
+
+    /// A frame the engine made: the frame, and which frame of the burst it follows.
+    package struct MadeFrame {
+        package var frame: Frame
+        /// Position of the causing frame; frames made by timers carry `Burst.capacity`.
+        package var cause: Int
+    }
+
+    package init() {
+        unsafe frames = .allocate(capacity: Burst.capacity)
+        unsafe made = .allocate(capacity: Burst.smallFrames + Burst.largeFrames)
+        let bytes =
+            Burst.smallFrames * Burst.smallFrameBytes + Burst.largeFrames * Burst.largeFrameBytes
+        unsafe memory = .allocate(byteCount: bytes, alignment: 64)
+        unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+    }
+
+    deinit {
+        unsafe frames.deallocate()
+        unsafe made.deallocate()
+        unsafe memory.deallocate()
+    }
+
+    package var room: Int { Burst.capacity - count }
+
+    /// Adds a received frame; the caller has seen that there is room.
+    package mutating func append(_ frame: Frame) {
+        precondition(count < Burst.capacity, "a burst holds 64 frames")
+        unsafe (frames + count).initialize(to: frame)
+        count += 1
+    }
+
+    /// Empties the burst; the memory of its frames is the driver's business.
+    package mutating func removeAll() {
+        count = 0
+        madeCount = 0
+        smallUsed = 0
+        largeUsed = 0
+    }
+
+    package subscript(index: Int) -> Frame {
+        get {
+            assert(index < count)
+            return unsafe frames[index]
+        }
+        set {
+            assert(index < count)
+            unsafe frames[index] = newValue
+        }
+    }
+
+    /// Direct access for the waves of the worker.
+    package var base: UnsafeMutablePointer<Frame> { unsafe frames }
+
+    package func madeFrame(_ index: Int) -> MadeFrame {
+        assert(index < madeCount)
+        return unsafe made[index]
+    }
+
+    package mutating func setMadeFrame(_ index: Int, _ frame: Frame) {
+        assert(index < madeCount)
+        unsafe made[index].frame = frame
+    }
+
+    /// Lends memory for a frame of `length` bytes; nil when the burst's supply is used up or the
+    /// frame is longer than the largest. The frame's number is `madeCount - 1` afterwards.
+    package mutating func make(length: Int, ingress: PortIndex, cause: Int) -> Frame? {
+        let large = length > Burst.smallFrameBytes - Burst.madeHeadroom
+        let size = large ? Burst.largeFrameBytes : Burst.smallFrameBytes
+        guard length <= size - Burst.madeHeadroom else { return nil }
+        let offset: Int
+        if large {
+            guard largeUsed < Burst.largeFrames else { return nil }
+            offset =
+                Burst.smallFrames * Burst.smallFrameBytes + largeUsed * Burst.largeFrameBytes
+            largeUsed += 1
+        } else {
+            guard smallUsed < Burst.smallFrames else { return nil }
+            offset = smallUsed * Burst.smallFrameBytes
+            smallUsed += 1
+        }
+        let frame = unsafe Frame(
+            bytes: memory + offset + Burst.madeHeadroom, length: length,
+            capacity: size - Burst.madeHeadroom, headroom: Burst.madeHeadroom, ingress: ingress)
+        unsafe (made + madeCount).initialize(to: MadeFrame(frame: frame, cause: cause))
+        madeCount += 1
+        return unsafe frame
+    }
+}

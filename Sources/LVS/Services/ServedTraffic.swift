@@ -1,0 +1,30 @@
+/// What the director takes for its own, and the host's stack therefore must not see: the one source
+/// for the ingress block, the XDP map and the classifier's question "has the host got this frame?".
+///
+/// A frame is kept from the host when it is (packet-io, sections 9 and 11)
+/// 1. for a service: destination address, protocol and port stand in `services` (port 0: every port),
+/// 2. a fragment without ports whose destination address and protocol have a service,
+/// 3. an ICMP error (types 3, 4, 11, 12; ICMPv6 1...4) to the address of a service,
+/// 4. a reply: source address, protocol and port stand in `servers` (NAT only; port 0: every port),
+///    or a fragment of such, **unless** its destination is an address of the host itself.
+package struct ServedTraffic: Hashable, Sendable {
+    /// Address, protocol and port (host order).
+    package struct Endpoint: Hashable, Sendable {
+        package var address: IPAddress
+        package var transport: TransportProtocol
+        package var port: UInt16
+
+        package init(address: IPAddress, transport: TransportProtocol, port: UInt16) {
+            self.address = address
+            self.transport = transport
+            self.port = port
+        }
+    }
+
+    package var services: Set<Endpoint> = []
+    package var servers: Set<Endpoint> = []
+    /// The host's own addresses.
+    package var hostAddresses: Set<IPAddress> = []
+
+    package init() {}
+}
