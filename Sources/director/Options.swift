@@ -18,8 +18,9 @@ struct Options: ParsableArguments {
         name: .long,
         help: ArgumentHelp(
             "Rules to begin with, as 'ipvsadm -Sn' writes them.",
-            discussion: "Blank lines and lines that begin with # are skipped; SIGHUP reads it again.",
-            valueName: "file"))
+            discussion: """
+                Blank lines and lines that begin with # are skipped; SIGHUP reads it again.
+                """, valueName: "file"))
     var rules: String?
 
     @Option(

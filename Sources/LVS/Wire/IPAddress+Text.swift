@@ -37,7 +37,7 @@ extension IPAddress: CustomStringConvertible {
         var value: UInt32 = 0
         for part in parts {
             guard part.utf8.allSatisfy({ (48...57).contains($0) }), let byte = UInt8(part),
-                part.utf8.count <= 3
+                part.utf8.count == 1 || part.utf8.first != UInt8(ascii: "0")
             else { return nil }
             value = value << 8 | UInt32(byte)
         }
@@ -45,6 +45,7 @@ extension IPAddress: CustomStringConvertible {
     }
 
     private static func v6(_ text: some StringProtocol) -> IPAddress? {
+        guard text != "::" else { return anyV6 }
         guard text.contains(":") else { return nil }
         let parts = text.split(separator: Character(":"), omittingEmptySubsequences: false)
         var words = parts.map { String($0) }
