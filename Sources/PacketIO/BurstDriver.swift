@@ -31,13 +31,13 @@ func forEachSend(
         while made < madeCount {
             let entry = burst.madeFrame(made)
             guard entry.cause <= index else { break }
-            if entry.frame.verdict == wanted { unsafe send(entry.frame) }
+            if entry.frame.verdict == wanted { send(entry.frame) }
             made += 1
         }
     }
     while made < madeCount {
         let entry = burst.madeFrame(made)
-        if entry.frame.verdict == wanted { unsafe send(entry.frame) }
+        if entry.frame.verdict == wanted { send(entry.frame) }
         made += 1
     }
 }

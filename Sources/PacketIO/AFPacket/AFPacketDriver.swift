@@ -14,7 +14,7 @@ internal import Synchronization
 /// and what describes the interface belong to the housekeeper. What both touch is atomic, hence
 /// the unchecked conformance. Safe because every address comes from memory the object owns.
 @safe
-package final class AFPacketDriver: BurstDriver, RecoverableDriver, @unchecked Sendable {
+package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
     /// What can be chosen at opening.
     package struct Options: Hashable, Sendable {
         /// Slots of the receive ring; rounded up to whole blocks.
