@@ -163,8 +163,9 @@ package final class WorkerLoop: @unchecked Sendable {
             let verdict = unsafe frames[index].verdict
             switch verdict.kind {
             case .send:
-                kinds.sent += 1
-                ports |= bit(of: verdict.port)
+                let bit = bit(of: verdict.port)
+                ports |= bit
+                kinds.sent += bit == 0 ? 0 : 1
             case .pass:
                 if verdict.usesDoor {
                     kinds.door += 1
@@ -181,8 +182,9 @@ package final class WorkerLoop: @unchecked Sendable {
         for index in 0..<burst.madeCount {
             let verdict = burst.madeFrame(index).frame.verdict
             guard verdict.kind == .send else { continue }
-            kinds.sent += 1
-            ports |= bit(of: verdict.port)
+            let bit = bit(of: verdict.port)
+            ports |= bit
+            kinds.sent += bit == 0 ? 0 : 1
         }
         if kinds.door > 0 { deliverToDoor(burst, kinds.door) }
         while ports != 0 {
