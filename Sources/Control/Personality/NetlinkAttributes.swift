@@ -23,7 +23,9 @@ package struct NetlinkAttributes {
         return found
     }
 
-    /// An integer in host order; nil when absent. A value too short for it is refused, longer ones
+    /// An integer in host order, nil when absent.
+    ///
+    /// A value too short for it is refused, longer ones
     /// are cut, as the kernel does without strict checking.
     func number<Number: FixedWidthInteger>(
         _ kind: UInt16, as type: Number.Type = Number.self

@@ -47,7 +47,9 @@ package struct NetlinkWriter {
         attribute(kind) { $0.append(number) }
     }
 
-    /// Appends text and its final zero. What is longer than any name of the dialect is cut; the
+    /// Appends text and its final zero.
+    ///
+    /// What is longer than any name of the dialect is cut; the
     /// other end refuses it all the same.
     mutating func attribute(_ kind: UInt16, _ text: String) {
         attribute(kind) {

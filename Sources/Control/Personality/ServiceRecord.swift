@@ -17,7 +17,7 @@ package struct ServiceRecord: Hashable, Sendable {
     /// Bits of `flags` that a request speaks about.
     package var flagMask: UInt32
     package var timeoutSeconds: UInt32
-    /// IPv4: the mask, host order. IPv6: prefix length.
+    /// IPv4: the mask, host order; IPv6: prefix length.
     package var netmask: UInt32
     package var persistenceEngine: String?
     package var statistics: StatisticsRecord
