@@ -170,7 +170,7 @@ extension LineParser {
         case .realServer: try server(word, &values)
         case .weight:
             values.server.weight = Int32(
-                try number(word, in: 0...65535, "illegal weight specified"))
+                try number(word, in: 0...2_147_483_647, "illegal weight specified"))
         case .upperThreshold:
             values.server.upperThreshold = UInt32(
                 try number(word, in: 0...2_147_483_647, "illegal u_threshold specified"))

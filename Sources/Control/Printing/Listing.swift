@@ -113,7 +113,7 @@ package struct Listing {
             return numbers(values.prefix(3).map(Self.wrapped) + values.suffix(2), exact: exact)
         case .rate(let exact):
             // The first three are never abbreviated.
-            let values = rates(server.statistics)
+            let values = rates(server.statistics).map(Self.wrapped)
             return values.prefix(3).map { " " + String($0).right(8) }.joined()
                 + numbers(Array(values.suffix(2)), exact: exact)
         }
@@ -135,9 +135,9 @@ package struct Listing {
             statistics.connectionsPerSecond, statistics.inPacketsPerSecond,
             statistics.outPacketsPerSecond, statistics.inBytesPerSecond,
             statistics.outBytesPerSecond,
-        ].map(Self.wrapped)
+        ]
     }
 
-    /// These have 32 bits in the original's output.
+    /// Servers' packets and rates have 32 bits in the original's output, services' have not.
     private static func wrapped(_ value: UInt64) -> UInt64 { value & 0xffff_ffff }
 }

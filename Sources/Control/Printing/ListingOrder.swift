@@ -65,13 +65,14 @@ enum ListingOrder {
         if first.transport != second.transport {
             return Int(first.transport) - Int(second.transport)
         }
-        let byAddress = difference(first.address, second.address, a.family)
+        let byAddress = difference(
+            words(first.address, a.family), words(second.address, b.family))
         return byAddress != 0 ? byAddress : Int(first.port) - Int(second.port)
     }
 
+    /// Servers of both families stand in one list; their words are compared all the same.
     private static func compare(_ a: DestinationRecord, _ b: DestinationRecord) -> Int {
-        if a.family != b.family { return a.family == .v4 ? -1 : 1 }
-        let byAddress = difference(a.address, b.address, a.family)
+        let byAddress = difference(words(a.address, a.family), words(b.address, b.family))
         return byAddress != 0 ? byAddress : Int(a.port) - Int(b.port)
     }
 
@@ -90,19 +91,16 @@ enum ListingOrder {
         }
     }
 
-    /// The first 32-bit word that differs decides, by the sign of its wrapping difference.
-    private static func difference(
-        _ a: IPAddress, _ b: IPAddress, _ family: AddressFamily
-    ) -> Int {
-        if family == .v4 { return difference(a.v4, b.v4) }
-        for (left, right) in [(a.high, b.high), (a.low, b.low)] {
-            for shift in [32, 0] {
-                let word = UInt32(truncatingIfNeeded: left >> UInt64(shift))
-                let other = UInt32(truncatingIfNeeded: right >> UInt64(shift))
-                if word != other { return difference(word, other) }
-            }
-        }
-        return 0
+    /// The four words of an address as it travels; an IPv4 address is the first of them.
+    private static func words(_ address: IPAddress, _ family: AddressFamily) -> [UInt32] {
+        if family == .v4 { return [address.v4, 0, 0, 0] }
+        return [address.high >> 32, address.high, address.low >> 32, address.low]
+            .map(UInt32.init(truncatingIfNeeded:))
+    }
+
+    /// The first word that differs decides, by the sign of its wrapping difference.
+    private static func difference(_ a: [UInt32], _ b: [UInt32]) -> Int {
+        zip(a, b).lazy.map { difference($0, $1) }.first { $0 != 0 } ?? 0
     }
 
     private static func difference(_ a: UInt32, _ b: UInt32) -> Int {

@@ -62,7 +62,7 @@ enum Usage {
           --tun-type    type            ipip, gue or gre
           --tun-port    port            destination port of gue
           --tun-nocsum, --tun-csum, --tun-remcsum
-          --weight      -w weight       0..65535; 0 takes no new connections
+          --weight      -w weight       0 and up; 0 takes no new connections
           --u-threshold -x number       most connections of a server
           --l-threshold -y number       where an overloaded server takes connections again
           --numeric     -n              numbers instead of names
