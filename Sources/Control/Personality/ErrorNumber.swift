@@ -13,10 +13,10 @@ package struct ErrorNumber: RawRepresentable, Hashable, Sendable {
     package static let noSuchDevice = ErrorNumber(rawValue: 19)  // ENODEV
     package static let invalid = ErrorNumber(rawValue: 22)  // EINVAL
     package static let outOfRange = ErrorNumber(rawValue: 34)  // ERANGE
-    package static let messageTooLong = ErrorNumber(rawValue: 90)  // EMSGSIZE
+    package static let badMessage = ErrorNumber(rawValue: 74)  // EBADMSG
     package static let notSupported = ErrorNumber(rawValue: 95)  // EOPNOTSUPP
     package static let familyNotSupported = ErrorNumber(rawValue: 97)  // EAFNOSUPPORT
-    package static let connectionRefused = ErrorNumber(rawValue: 111)  // ECONNREFUSED
+    package static let connectionReset = ErrorNumber(rawValue: 104)  // ECONNRESET
 }
 
 /// A request that was not carried out: the error number of the answer and, where one number means
