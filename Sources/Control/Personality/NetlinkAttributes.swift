@@ -1,4 +1,4 @@
-import LVS
+package import LVS
 
 /// The attributes of a message or nest, in the order they came.
 ///
@@ -27,7 +27,7 @@ package struct NetlinkAttributes {
     ///
     /// A value too short for it is refused, longer ones
     /// are cut, as the kernel does without strict checking.
-    func number<Number: FixedWidthInteger>(
+    package func number<Number: FixedWidthInteger>(
         _ kind: UInt16, as type: Number.Type = Number.self
     ) throws(Refusal) -> Number? {
         guard let value = self[kind] else { return nil }
@@ -38,7 +38,7 @@ package struct NetlinkAttributes {
     }
 
     /// An integer that travels in network order.
-    func networkNumber<Number: FixedWidthInteger>(
+    package func networkNumber<Number: FixedWidthInteger>(
         _ kind: UInt16, as type: Number.Type = Number.self
     ) throws(Refusal) -> Number? {
         guard let value = try number(kind, as: type) else { return nil }
@@ -46,7 +46,7 @@ package struct NetlinkAttributes {
     }
 
     /// Text that ends in a zero byte within `longest` + 1 bytes; nil when absent.
-    func text(_ kind: UInt16, longest: Int) throws(Refusal) -> String? {
+    package func text(_ kind: UInt16, longest: Int) throws(Refusal) -> String? {
         guard let value = self[kind] else { return nil }
         guard let end = value.prefix(longest + 1).firstIndex(of: 0) else {
             throw Refusal(.invalid, "attribute \(kind) is not text of at most \(longest) bytes")
@@ -55,7 +55,7 @@ package struct NetlinkAttributes {
     }
 
     /// An address in at most 16 bytes, what is missing being zero (IPv4 in the first four).
-    func address(_ kind: UInt16, _ family: AddressFamily) throws(Refusal) -> IPAddress? {
+    package func address(_ kind: UInt16, _ family: AddressFamily) throws(Refusal) -> IPAddress? {
         guard let value = self[kind] else { return nil }
         guard value.count <= 16 else {
             throw Refusal(.invalid, "an address is longer than 16 bytes")
@@ -72,7 +72,7 @@ package struct NetlinkAttributes {
     }
 
     /// A nest; nil when absent.
-    func nest(_ kind: UInt16) -> NetlinkAttributes? {
+    package func nest(_ kind: UInt16) -> NetlinkAttributes? {
         self[kind].map { NetlinkAttributes($0) }
     }
 }

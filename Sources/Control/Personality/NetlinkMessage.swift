@@ -8,7 +8,7 @@
 /// All numbers host order. A generic-netlink body begins with command, version, two spare bytes.
 package struct NetlinkMessage {
     package static let headerBytes = 16
-    static let genericHeaderBytes = 4
+    package static let genericHeaderBytes = 4
 
     package var type: UInt16
     package var flags: NetlinkFlags
@@ -49,7 +49,7 @@ package struct NetlinkMessage {
 
 extension ArraySlice<UInt8> {
     /// The number in host order `offset` bytes behind the start; nil when it is not all there.
-    func number<Number: FixedWidthInteger>(at offset: Int) -> Number? {
+    package func number<Number: FixedWidthInteger>(at offset: Int) -> Number? {
         let width = Number.bitWidth / 8
         guard count >= offset + width else { return nil }
         var value: Number = 0

@@ -47,88 +47,88 @@ package enum ExtraCommand: UInt8, CaseIterable, Sendable {
 }
 
 /// Commands of `nlctrl`.
-enum ControllerCommand {
-    static let newFamily: UInt8 = 1
-    static let getFamily: UInt8 = 3
+package enum ControllerCommand {
+    package static let newFamily: UInt8 = 1
+    package static let getFamily: UInt8 = 3
 }
 
 /// Attribute numbers, one name space for each nest (ipvs-semantics 10.1).
-enum AttributeNumber {
-    enum Family {
-        static let number: UInt16 = 1
-        static let name: UInt16 = 2
-        static let version: UInt16 = 3
-        static let headerBytes: UInt16 = 4
-        static let highestAttribute: UInt16 = 5
+package enum AttributeNumber {
+    package enum Family {
+        package static let number: UInt16 = 1
+        package static let name: UInt16 = 2
+        package static let version: UInt16 = 3
+        package static let headerBytes: UInt16 = 4
+        package static let highestAttribute: UInt16 = 5
     }
 
-    enum Top {
-        static let service: UInt16 = 1
-        static let destination: UInt16 = 2
-        static let daemon: UInt16 = 3
-        static let timeoutTCP: UInt16 = 4
-        static let timeoutTCPFin: UInt16 = 5
-        static let timeoutUDP: UInt16 = 6
+    package enum Top {
+        package static let service: UInt16 = 1
+        package static let destination: UInt16 = 2
+        package static let daemon: UInt16 = 3
+        package static let timeoutTCP: UInt16 = 4
+        package static let timeoutTCPFin: UInt16 = 5
+        package static let timeoutUDP: UInt16 = 6
     }
 
-    enum Information {
-        static let version: UInt16 = 1
-        static let tableSize: UInt16 = 2
+    package enum Information {
+        package static let version: UInt16 = 1
+        package static let tableSize: UInt16 = 2
     }
 
-    enum Service {
-        static let family: UInt16 = 1
-        static let transport: UInt16 = 2
-        static let address: UInt16 = 3
-        static let port: UInt16 = 4
-        static let mark: UInt16 = 5
-        static let scheduler: UInt16 = 6
-        static let flags: UInt16 = 7
-        static let timeout: UInt16 = 8
-        static let netmask: UInt16 = 9
-        static let statistics: UInt16 = 10
-        static let engine: UInt16 = 11
-        static let statistics64: UInt16 = 12
+    package enum Service {
+        package static let family: UInt16 = 1
+        package static let transport: UInt16 = 2
+        package static let address: UInt16 = 3
+        package static let port: UInt16 = 4
+        package static let mark: UInt16 = 5
+        package static let scheduler: UInt16 = 6
+        package static let flags: UInt16 = 7
+        package static let timeout: UInt16 = 8
+        package static let netmask: UInt16 = 9
+        package static let statistics: UInt16 = 10
+        package static let engine: UInt16 = 11
+        package static let statistics64: UInt16 = 12
     }
 
-    enum Destination {
-        static let address: UInt16 = 1
-        static let port: UInt16 = 2
-        static let method: UInt16 = 3
-        static let weight: UInt16 = 4
-        static let upperThreshold: UInt16 = 5
-        static let lowerThreshold: UInt16 = 6
-        static let active: UInt16 = 7
-        static let inactive: UInt16 = 8
-        static let persistent: UInt16 = 9
-        static let statistics: UInt16 = 10
-        static let family: UInt16 = 11
-        static let statistics64: UInt16 = 12
-        static let tunnelType: UInt16 = 13
-        static let tunnelPort: UInt16 = 14
-        static let tunnelFlags: UInt16 = 15
+    package enum Destination {
+        package static let address: UInt16 = 1
+        package static let port: UInt16 = 2
+        package static let method: UInt16 = 3
+        package static let weight: UInt16 = 4
+        package static let upperThreshold: UInt16 = 5
+        package static let lowerThreshold: UInt16 = 6
+        package static let active: UInt16 = 7
+        package static let inactive: UInt16 = 8
+        package static let persistent: UInt16 = 9
+        package static let statistics: UInt16 = 10
+        package static let family: UInt16 = 11
+        package static let statistics64: UInt16 = 12
+        package static let tunnelType: UInt16 = 13
+        package static let tunnelPort: UInt16 = 14
+        package static let tunnelFlags: UInt16 = 15
     }
 
-    enum Daemon {
-        static let state: UInt16 = 1
-        static let interface: UInt16 = 2
-        static let syncID: UInt16 = 3
-        static let maximumBytes: UInt16 = 4
-        static let group: UInt16 = 5
-        static let group6: UInt16 = 6
-        static let port: UInt16 = 7
-        static let timeToLive: UInt16 = 8
+    package enum Daemon {
+        package static let state: UInt16 = 1
+        package static let interface: UInt16 = 2
+        package static let syncID: UInt16 = 3
+        package static let maximumBytes: UInt16 = 4
+        package static let group: UInt16 = 5
+        package static let group6: UInt16 = 6
+        package static let port: UInt16 = 7
+        package static let timeToLive: UInt16 = 8
     }
 
-    enum Extra {
-        static let name: UInt16 = 1
-        static let piece: UInt16 = 2
-        static let key: UInt16 = 3
-        static let value: UInt16 = 4
+    package enum Extra {
+        package static let name: UInt16 = 1
+        package static let piece: UInt16 = 2
+        package static let key: UInt16 = 3
+        package static let value: UInt16 = 4
     }
 
     /// Attributes of an error message.
-    enum Explanation {
-        static let text: UInt16 = 1
+    package enum Explanation {
+        package static let text: UInt16 = 1
     }
 }

@@ -1,4 +1,4 @@
-import LVS
+package import LVS
 
 /// Writes netlink messages one behind the other into a packet.
 package struct NetlinkWriter {
@@ -30,7 +30,7 @@ package struct NetlinkWriter {
     }
 
     /// Appends an integer in host order.
-    mutating func append<Number: FixedWidthInteger>(_ number: Number) {
+    package mutating func append<Number: FixedWidthInteger>(_ number: Number) {
         var rest = Number(littleEndian: number)
         for _ in 0..<Number.bitWidth / 8 {
             bytes.append(UInt8(truncatingIfNeeded: rest))
@@ -38,12 +38,12 @@ package struct NetlinkWriter {
         }
     }
 
-    mutating func append(raw: ArraySlice<UInt8>) {
+    package mutating func append(raw: ArraySlice<UInt8>) {
         bytes.append(contentsOf: raw)
         pad()
     }
 
-    mutating func attribute<Number: FixedWidthInteger>(_ kind: UInt16, _ number: Number) {
+    package mutating func attribute<Number: FixedWidthInteger>(_ kind: UInt16, _ number: Number) {
         attribute(kind) { $0.append(number) }
     }
 
@@ -51,19 +51,19 @@ package struct NetlinkWriter {
     ///
     /// What is longer than any name of the dialect is cut; the
     /// other end refuses it all the same.
-    mutating func attribute(_ kind: UInt16, _ text: String) {
+    package mutating func attribute(_ kind: UInt16, _ text: String) {
         attribute(kind) {
             $0.bytes.append(contentsOf: text.utf8.prefix(4095))
             $0.bytes.append(0)
         }
     }
 
-    mutating func attribute(_ kind: UInt16, raw: ArraySlice<UInt8>) {
+    package mutating func attribute(_ kind: UInt16, raw: ArraySlice<UInt8>) {
         attribute(kind) { $0.bytes.append(contentsOf: raw) }
     }
 
     /// Appends an address in 16 bytes, IPv4 in the first four.
-    mutating func attribute(_ kind: UInt16, _ address: IPAddress, _ family: AddressFamily) {
+    package mutating func attribute(_ kind: UInt16, _ address: IPAddress, _ family: AddressFamily) {
         attribute(kind) {
             switch family {
             case .v4:
@@ -77,7 +77,7 @@ package struct NetlinkWriter {
     }
 
     /// Appends an attribute (or a nest) whose value `body` writes; at most 65,531 bytes of it.
-    mutating func attribute(_ kind: UInt16, _ body: (inout NetlinkWriter) -> Void) {
+    package mutating func attribute(_ kind: UInt16, _ body: (inout NetlinkWriter) -> Void) {
         let start = bytes.count
         append(UInt16(0))
         append(kind)

@@ -3,12 +3,12 @@ import Posix
 
 /// Carries out the commands of the families against the engine, with the kernel's checks in the
 /// kernel's order (ipvs-semantics 10.1, 10.2).
-final class CommandExecutor {
+package final class CommandExecutor {
     let target: any ControlTarget
     let daemon: any DaemonTarget
     var syncDaemons = SyncDaemons()
 
-    init(target: any ControlTarget, daemon: any DaemonTarget) {
+    package init(target: any ControlTarget, daemon: any DaemonTarget) {
         self.target = target
         self.daemon = daemon
     }

@@ -4,7 +4,7 @@
 /// Nothing is prepared before it is asked for: a dump is rendered as the client reads it, and the
 /// next request waits until the answers to the last one are taken. So a client that does not read
 /// costs one packet of memory.
-struct Conversation {
+package struct Conversation {
     private let executor: CommandExecutor
     private let privileged: Bool
     private var requests: ArraySlice<UInt8> = []
@@ -17,7 +17,7 @@ struct Conversation {
         var next: (inout NetlinkWriter) -> Bool
     }
 
-    init(_ executor: CommandExecutor, privileged: Bool) {
+    package init(_ executor: CommandExecutor, privileged: Bool) {
         self.executor = executor
         self.privileged = privileged
     }
@@ -28,10 +28,10 @@ struct Conversation {
     private static let repeatedBytes = 8192
 
     /// Takes a packet of requests; the answers to the last one have all been fetched.
-    mutating func receive(_ packet: [UInt8]) { requests = packet[...] }
+    package mutating func receive(_ packet: [UInt8]) { requests = packet[...] }
 
     /// The next packet for the client; nil when a new packet of requests can be taken.
-    mutating func nextPacket() -> [UInt8]? {
+    package mutating func nextPacket() -> [UInt8]? {
         while true {
             if let packet = ready.popFirst() { return packet }
             if let packet = continueDump() { return packet }
