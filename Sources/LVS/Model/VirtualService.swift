@@ -4,10 +4,12 @@ package struct VirtualService: Hashable, Sendable {
     /// Name of the scheduler as typed: `rr`, `wlc` ...; `none` refuses new connections.
     package var scheduler: String
     package var flags: ServiceFlags
-    /// Persistence; nil when the service is not persistent. The timeout and mask of a service that
-    /// is not persistent are stored all the same, as IPVS stores them.
+    /// Seconds a persistence template lasts.
+    ///
+    /// Timeout and mask of a service without the flag `persistent` are stored all the same, as IPVS
+    /// stores them.
     package var persistenceTimeoutSeconds: UInt32
-    /// IPv4: the mask, host order. IPv6: prefix length 1...128.
+    /// Mask of the client address: for IPv4 the mask in host order, for IPv6 a prefix length 1...128.
     package var netmask: UInt32
     /// Name of the persistence engine, `sip`; nil for none.
     package var persistenceEngine: String?
