@@ -1,5 +1,7 @@
 /// A point in time: nanoseconds of a clock that goes on while the machine sleeps (boot time), or of
-/// the capture that is replayed. The engine never asks a clock; `now` enters once per burst.
+/// the capture that is replayed.
+///
+/// The engine never asks a clock; `now` enters once per burst.
 package struct Instant: Hashable, Comparable, Sendable {
     package var nanoseconds: UInt64
 

@@ -57,10 +57,9 @@ package struct Packet {
             parseTiny(length)
             return
         }
-        unsafe traits = bytes.byte(0) & 1 == 0 ? 0 : Packet.groupAddressed
         // The first twenty bytes behind an untagged Ethernet header are there: the usual case.
         guard unsafe bytes.le32(12) & 0x00ff_ffff == 0x45_0008,
-            unsafe bytes.be16(20) & 0x3fff == 0
+            unsafe bytes.be16(20) & 0x3fff == 0, unsafe bytes.byte(0) & 1 == 0
         else {
             parseUnusual(length)
             return
@@ -125,7 +124,6 @@ package struct Packet {
     @inline(never)
     private mutating func parseTiny(_ length: Int) {
         guard length >= 14 else { return }
-        unsafe traits = bytes.byte(0) & 1 == 0 ? 0 : Packet.groupAddressed
         parseUnusual(length)
     }
 
@@ -145,6 +143,11 @@ package struct Packet {
         case 0x0800: parseAnyIPv4(at: offset, length: length)
         case 0x86dd: parseIPv6(at: offset, length: length)
         default: kind = .other
+        }
+        // What is not addressed to this host alone is never the director's (ipvs-semantics 0.1).
+        if unsafe bytes.byte(0) & 1 != 0 {
+            traits |= Packet.groupAddressed
+            if kind != .arp { kind = .other }
         }
     }
 
