@@ -373,6 +373,43 @@ static int read_message(const struct nlmsghdr *h, void *data)
     return MNL_CB_OK;
 }
 
+// Whether the end of a list is among these messages.
+static int ends(const char *buffer, ssize_t bytes)
+{
+    int rest = (int)bytes;
+    const struct nlmsghdr *h = (const struct nlmsghdr *)buffer;
+    for (; mnl_nlmsg_ok(h, rest); h = mnl_nlmsg_next(h, &rest))
+        if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
+            return 1;
+    return 0;
+}
+
+int lvs_rt_gather(struct lvs_rt_socket *s, struct nlmsghdr *h,
+                  int (*callback)(const struct nlmsghdr *, void *), void *data)
+{
+    h->nlmsg_flags |= NLM_F_REQUEST | NLM_F_DUMP;
+    h->nlmsg_seq = ++s->sequence;
+    if (mnl_socket_sendto(s->netlink, h, h->nlmsg_len) < 0)
+        return -errno;
+    // An interrupted list is read to its end all the same, so that nothing of it is left in the
+    // socket for the next request.
+    int interrupted = 0;
+    for (;;) {
+        ssize_t bytes = mnl_socket_recvfrom(s->netlink, s->buffer, BUFFER_BYTES);
+        if (bytes < 0 && errno == EINTR)
+            continue;
+        if (bytes < 0)
+            return -errno;
+        int result = mnl_cb_run(s->buffer, bytes, s->sequence, s->port, callback, data);
+        if (result < 0 && errno == EINTR)
+            interrupted = 1;
+        else if (result < 0)
+            return -errno;
+        if (result == MNL_CB_STOP || (interrupted && ends(s->buffer, bytes)))
+            return interrupted ? -EINTR : 0;
+    }
+}
+
 int lvs_rt_dump(struct lvs_rt_socket *s, int what, lvs_rt_visitor visitor, void *context)
 {
     static const uint16_t types[] = {[LVS_RT_LINK] = RTM_GETLINK, [LVS_RT_ADDRESS] = RTM_GETADDR,
@@ -385,23 +422,9 @@ int lvs_rt_dump(struct lvs_rt_socket *s, int what, lvs_rt_visitor visitor, void 
     struct visit visit = {visitor, context, 0};
     struct nlmsghdr *h = mnl_nlmsg_put_header(s->buffer);
     h->nlmsg_type = types[what];
-    h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    h->nlmsg_seq = ++s->sequence;
     mnl_nlmsg_put_extra_header(h, headers[what]);
-    if (mnl_socket_sendto(s->netlink, h, h->nlmsg_len) < 0)
-        return -errno;
-    for (;;) {
-        ssize_t bytes = mnl_socket_recvfrom(s->netlink, s->buffer, BUFFER_BYTES);
-        if (bytes < 0 && errno == EINTR)
-            continue;
-        if (bytes < 0)
-            return -errno;
-        int result = mnl_cb_run(s->buffer, bytes, s->sequence, s->port, read_message, &visit);
-        if (result < 0)
-            return -errno;
-        if (result == MNL_CB_STOP)
-            return visit.count;
-    }
+    int result = lvs_rt_gather(s, h, read_message, &visit);
+    return result < 0 ? result : visit.count;
 }
 
 int lvs_rt_read(struct lvs_rt_socket *s, lvs_rt_visitor visitor, void *context)

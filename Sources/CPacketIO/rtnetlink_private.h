@@ -17,4 +17,8 @@ struct lvs_rt_socket {
 // Sends a request and waits for the kernel's answer: 0 or a negative errno.
 int lvs_rt_transact(struct lvs_rt_socket *socket, struct nlmsghdr *request);
 
+// Sends a request for a list and shows each message of the answer to libmnl's kind of callback.
+int lvs_rt_gather(struct lvs_rt_socket *socket, struct nlmsghdr *request,
+                  int (*callback)(const struct nlmsghdr *, void *), void *data);
+
 #endif

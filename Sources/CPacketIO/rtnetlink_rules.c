@@ -129,11 +129,55 @@ int lvs_rt_set_filter(struct lvs_rt_socket *s, int32_t interface, const uint32_t
     return lvs_rt_transact(s, h);
 }
 
+struct count {
+    int all, own;
+};
+
+static int count_filter(const struct nlmsghdr *h, void *data)
+{
+    struct count *count = data;
+    const struct tcmsg *m = mnl_nlmsg_get_payload(h);
+    if (h->nlmsg_type != RTM_NEWTFILTER || mnl_nlmsg_get_payload_len(h) < sizeof *m)
+        return MNL_CB_OK;
+    count->all++;
+    count->own += m->tcm_handle == FILTER_HANDLE && TC_H_MAJ(m->tcm_info) == FILTER_PREFERENCE << 16;
+    return MNL_CB_OK;
+}
+
+static int count_filters(struct lvs_rt_socket *s, int32_t interface, struct count *count)
+{
+    static const uint32_t parents[] = {TC_H_MIN_INGRESS, TC_H_MIN_EGRESS};
+    for (unsigned i = 0; i < 2; i++) {
+        struct tcmsg *m;
+        struct nlmsghdr *h = traffic_message(s, RTM_GETTFILTER, NLM_F_DUMP, interface, &m);
+        m->tcm_parent = TC_H_MAKE(TC_H_CLSACT, parents[i]);
+        int result = lvs_rt_gather(s, h, count_filter, count);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+int lvs_rt_has_filter(struct lvs_rt_socket *s, int32_t interface)
+{
+    struct count count = {0};
+    int result = count_filters(s, interface, &count);
+    return result < 0 ? result : count.own > 0;
+}
+
 int lvs_rt_remove_filter(struct lvs_rt_socket *s, int32_t interface)
 {
     struct tcmsg *m;
     struct nlmsghdr *h = traffic_message(s, RTM_DELTFILTER, 0, interface, &m);
     put_filter_name(m);
     mnl_attr_put_strz(h, TCA_KIND, "bpf");
-    return lvs_rt_transact(s, h);
+    int result = lvs_rt_transact(s, h);
+    struct count count = {0};
+    if (result < 0 || count_filters(s, interface, &count) < 0 || count.all > 0)
+        return result;
+    h = traffic_message(s, RTM_DELQDISC, 0, interface, &m);
+    m->tcm_parent = TC_H_CLSACT;
+    m->tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
+    (void)lvs_rt_transact(s, h);
+    return 0;
 }

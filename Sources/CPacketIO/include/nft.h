@@ -4,8 +4,7 @@
 
 struct lvs_nft;
 
-// NULL when there is no memory. Works on the network namespace of the thread that first runs a
-// command.
+// NULL when there is no memory. Works on the network namespace of the thread that opens it.
 struct lvs_nft *lvs_nft_open(void);
 void lvs_nft_close(struct lvs_nft *nft);
 

@@ -134,6 +134,9 @@ int lvs_rt_add_default(struct lvs_rt_socket *socket, uint8_t family, int32_t int
 // words per instruction: operation | true << 16 | false << 24, operand.
 int lvs_rt_set_filter(struct lvs_rt_socket *socket, int32_t interface, const uint32_t *code,
                       uint16_t instructions);
+// 1: the filter is there, 0: it is not.
+int lvs_rt_has_filter(struct lvs_rt_socket *socket, int32_t interface);
+// Removes the filter, and the clsact qdisc when nobody else has a filter in it.
 int lvs_rt_remove_filter(struct lvs_rt_socket *socket, int32_t interface);
 
 #endif

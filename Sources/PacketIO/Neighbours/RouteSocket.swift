@@ -120,6 +120,10 @@ final class RouteSocket {
         guard result == 0 else { throw SystemError("set ingress filter", code: -result) }
     }
 
+    func hasFilter(interface: Int32) -> Bool {
+        unsafe lvs_rt_has_filter(socket, interface) == 1
+    }
+
     func removeFilter(interface: Int32) throws(SystemError) {
         let result = unsafe lvs_rt_remove_filter(socket, interface)
         guard result == 0 else { throw SystemError("remove ingress filter", code: -result) }
