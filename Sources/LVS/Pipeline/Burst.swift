@@ -109,6 +109,6 @@ package struct Burst: ~Copyable {
             capacity: size - Burst.madeHeadroom, headroom: Burst.madeHeadroom, ingress: ingress)
         unsafe (made + madeCount).initialize(to: MadeFrame(frame: frame, cause: cause))
         madeCount += 1
-        return unsafe frame
+        return frame
     }
 }
