@@ -37,11 +37,7 @@ def play(lab, name):
     module = scenario(name)
     print(f"\n== {name}: {headline(module)}")
     began = time.monotonic()
-    if lab.directory.exists():
-        raise Failure(
-            f"a lab with the prefix {lab.prefix} stands already:"
-            " take it down (Lab/lab down) or choose another one (LAB_PREFIX)"
-        )
+    lab.expect_free()
     try:
         module.run(lab)
     except Failure:
@@ -80,6 +76,7 @@ def play_all(lab, names):
 
 
 def keep_standing(lab, what):
+    lab.expect_free()
     try:
         if what in TOPOLOGIES:
             lab.build(what)
@@ -133,7 +130,7 @@ def main():
             return play_all(lab, METHODS if given.method == "all" else [given.method])
         case "test" if given.names == ["list"]:
             for name in scenarios():
-                print(f"{name:16}{headline(scenario(name))}")
+                print(f"{name:<16}{headline(scenario(name))}")
         case "test":
             names = scenarios() if given.names == ["all"] else given.names
             for name in names:

@@ -24,6 +24,8 @@ class Host:
         )
         if done.returncode != 0:
             raise Failure(f"cannot make the name space {self.namespace}: {done.stderr.strip()}")
+        # Link-local addresses at once, not when a second of duplicate detection is over.
+        self.attempt("sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
         self.run("ip", "link", "set", "lo", "up")
 
     def inside(self, argv):

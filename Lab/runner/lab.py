@@ -32,13 +32,16 @@ class Lab:
 
     # Standing and falling
 
-    def build(self, topology):
-        """Makes the hosts of a topology and the cables between them."""
+    def expect_free(self):
+        """Refuses to begin where another lab stands; to be asked before anything that ends with `clear`."""
         if self.directory.exists():
             raise Failure(
                 f"a lab with the prefix {self.prefix} stands already:"
-                " take it down (Lab/lab down) or choose another one (LAB_PREFIX)"
+                " take it down (Lab/lab down) or choose another prefix (LAB_PREFIX)"
             )
+
+    def build(self, topology):
+        """Makes the hosts of a topology and the cables between them."""
         self.directory.mkdir(parents=True, mode=0o755)
         importlib.import_module(f"topologies.{topology}").build(self)
 
