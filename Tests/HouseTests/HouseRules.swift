@@ -38,7 +38,7 @@ enum HouseRules {
     }
 
     static func access(of file: SourceFile) -> String? {
-        file.uses(["public", "open"]).isEmpty || file.target.hasPrefix("C")
+        file.uses(["public"]).isEmpty || file.target.hasPrefix("C")
             ? nil : "\(file): doors between targets are `package`, nobody outside needs `public`"
     }
 
