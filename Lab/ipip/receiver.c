@@ -14,6 +14,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/if.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -60,6 +61,15 @@ static int open_tap(void) {
     return tap;
 }
 
+/* While somebody listens for the protocol the kernel does not answer "protocol unreachable". The filter keeps the
+ * socket empty: one whose buffer is full no longer counts as listening. */
+static void claim_protocol(void) {
+    struct sock_filter nothing = {.code = BPF_RET | BPF_K, .k = 0};
+    struct sock_fprog program = {.len = 1, .filter = &nothing};
+    int claim = must(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_IPIP), "raw socket");
+    must(setsockopt(claim, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program), "SO_ATTACH_FILTER");
+}
+
 int main(int count, char **words) {
     if (count != 2) {
         fprintf(stderr, "usage: %s DEVICE\n", words[0]);
@@ -67,10 +77,7 @@ int main(int count, char **words) {
     }
     int tun = open_tun(words[1]);
     int tap = open_tap();
-    /* Nobody reads this one: while it is open the kernel does not answer "protocol unreachable". */
-    int claim = must(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_IPIP), "raw socket");
-    int little = 1;
-    must(setsockopt(claim, SOL_SOCKET, SO_RCVBUF, &little, sizeof little), "SO_RCVBUF");
+    claim_protocol();
     puts("ready");
     fflush(stdout);
 
