@@ -10,10 +10,12 @@ from .host import Failure, stop, until
 class Director:
     """The program under test on one host."""
 
-    def __init__(self, host, interfaces=(), options=()):
+    def __init__(self, host, interfaces=(), options=(), control=None):
         self.host = host
         self.interfaces = interfaces
-        self.options = options
+        # Without a path of its own it is found by its name space.
+        self.control = ("--control", control) if control else ()
+        self.options = (*self.control, *options)
         self.process = None
 
     def start(self):
@@ -37,7 +39,7 @@ class Director:
                 f"the director on {self.host.name} ended with status {self.process.returncode}:\n"
                 + self.told()
             )
-        return self.host.attempt("directorctl", "-Ln").returncode == 0
+        return self.host.attempt("directorctl", *self.control, "-Ln").returncode == 0
 
     def told(self):
         """What it wrote so far."""
@@ -46,7 +48,7 @@ class Director:
 
     def ctl(self, line, show=True):
         """Runs directorctl with the words of one line, as one would type them."""
-        return self.host.run("directorctl", *line.split(), show=show)
+        return self.host.run("directorctl", *self.control, *line.split(), show=show)
 
     def configure(self, rules):
         """Gives the commands of a text, one a line; each begins like a command line of ipvsadm."""
