@@ -27,8 +27,8 @@ struct Estimator {
         Self.move(&outBytes, towards: grown.outBytes, shift: 4)
     }
 
-    /// Forgets the rates; what is counted from `counters` on makes new ones.
-    mutating func zero(at counters: CounterValues) { self = Estimator(from: counters) }
+    /// Forgets the rates; what was counted since the last step still enters the next one.
+    mutating func zero() { self = Estimator(from: last) }
 
     /// Writes the rates into what a listing shows.
     func fill(_ statistics: inout Statistics) {

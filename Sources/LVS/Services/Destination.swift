@@ -17,13 +17,11 @@ package struct Destination: @unchecked Sendable {
     static let bytes = 128
     /// The number that means "no destination".
     package static let none: DestinationIndex = .max
-    /// Value of `nextHop` while nothing is known about the way to the server.
-    package static let unknownNextHop = UInt32.max
 
     /// What packets read; see `Destination`.
     struct Face: ~Copyable {
         let available = Atomic<UInt32>(0)
-        let nextHop = Atomic<UInt32>(Destination.unknownNextHop)
+        let nextHop = Atomic<UInt16>(NextHopTable.noRoute)
         let weight = Atomic<Int32>(0)
         let upperThreshold = Atomic<UInt32>(0)
         let lowerThreshold = Atomic<UInt32>(0)
@@ -68,7 +66,7 @@ package struct Destination: @unchecked Sendable {
     package var isAvailable: Bool { unsafe face.pointee.available.load(ordering: .relaxed) != 0 }
     package var weight: Int32 { unsafe face.pointee.weight.load(ordering: .relaxed) }
     /// Slot of the next hop towards the server in the next hop table.
-    package var nextHop: UInt32 { unsafe face.pointee.nextHop.load(ordering: .relaxed) }
+    package var nextHop: NextHopIndex { unsafe face.pointee.nextHop.load(ordering: .relaxed) }
     package var upperThreshold: UInt32 {
         unsafe face.pointee.upperThreshold.load(ordering: .relaxed)
     }
@@ -105,7 +103,7 @@ package struct Destination: @unchecked Sendable {
         unsafe face.pointee.available.store(value ? 1 : 0, ordering: .releasing)
     }
 
-    package func setNextHop(_ slot: UInt32) {
+    func setNextHop(_ slot: NextHopIndex) {
         unsafe face.pointee.nextHop.store(slot, ordering: .releasing)
     }
 

@@ -23,3 +23,18 @@ package struct DestinationCells: @unchecked Sendable {
         return unsafe Destination(memory: memory + Int(number) * Destination.bytes)
     }
 }
+
+extension DestinationCells {
+    /// Takes an ended connection off the counts of its destination; only for the one who ended it,
+    /// before its next quiescent state.
+    package func release(_ connection: Connection) {
+        let control = connection.control
+        guard control.destination != Destination.none, !connection.isOnePacket else { return }
+        let destination = self[control.destination]
+        if connection.isTemplate {
+            destination.unbindTemplate()
+        } else {
+            destination.unbind(active: !control.isInactive)
+        }
+    }
+}

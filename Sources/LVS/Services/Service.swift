@@ -20,10 +20,10 @@ package final class Service: Sendable {
         state = Mutex(State(servers: DestinationList(cells: cells), scheduler: nil))
     }
 
-    /// Port of the service, host order; 0 for every port and for services by mark.
-    package var port: UInt16 {
+    /// Port of the service, host order, 0 for every port; nil for a service by mark.
+    package var port: UInt16? {
         if case .address(_, _, let port) = key { return port }
-        return 0
+        return nil
     }
 
     /// The server for a new connection; nil when none can take it (worker).
