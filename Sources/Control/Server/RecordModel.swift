@@ -94,7 +94,9 @@ extension DestinationRecord {
 
 extension Refusal {
     /// The error number the kernel has for a refused command (ipvs-semantics 10.2).
-    init(_ refusal: CommandRefusal) {
+    ///
+    /// Labelled, since some cases of the two types have the same names.
+    init(of refusal: CommandRefusal) {
         switch refusal {
         case .serviceExists, .destinationExists: self.init(.exists)
         case .noSuchService: self.init(.noSuchService)
@@ -116,6 +118,6 @@ func command<Value>(
     do throws(CommandRefusal) {
         return try body()
     } catch {
-        throw Refusal(error)
+        throw Refusal(of: error)
     }
 }
