@@ -1,19 +1,7 @@
 internal import Glibc
 
-/// The running program: its environment, its standard streams, its end.
+/// The running program: its standard streams and its end.
 package enum Program {
-    /// A variable of the environment, nil when it is not set.
-    package static func environment(_ name: String) -> String? {
-        guard let value = unsafe getenv(name) else { return nil }
-        return unsafe String(cString: value)
-    }
-
-    /// The C library's text for an error number.
-    package static func errorText(_ number: Int32) -> String {
-        guard let text = unsafe strerror(number) else { return "error \(number)" }
-        return unsafe String(cString: text)
-    }
-
     /// Writes all of the text to standard output; what a closed pipe does not take is lost.
     package static func output(_ text: String) { write(text, to: STDOUT_FILENO) }
 

@@ -14,44 +14,49 @@ package enum DesiredState {
 
     /// The steps from the rules that were applied before to the new ones.
     ///
-    /// What only the old rules name is removed, what both name is edited when it differs, what only
-    /// the new ones name is added. A service that stays is never deleted, so that its connections
-    /// stay; what came into the table by other ways is not touched.
-    package static func difference(_ old: [Rule], _ new: [Rule]) -> [Step] {
-        let before = Named(old)
+    /// What the new rules name is added where `present` lacks it and edited where it differs; what
+    /// only the old ones name is removed if it is still present. A service that stays is never
+    /// deleted, so that its connections stay; what came into the table by other ways is not touched.
+    /// `present` is what the table holds now, as rules; without it, what the old rules made.
+    package static func difference(
+        _ old: [Rule], _ new: [Rule], present: [Rule]? = nil
+    ) -> [Step] {
+        let before = Named(present ?? old)
         let after = Named(new)
-        var steps: [Step] = []
-        for rule in old {
+        return removals(of: old, before, after) + new.compactMap { step(to: $0, from: before) }
+    }
+
+    private static func removals(of old: [Rule], _ before: Named, _ after: Named) -> [Step] {
+        old.compactMap { rule in
             switch rule {
-            case .addService(let service) where after.services[service.key] == nil:
-                steps.append(.deleteService(service.key))
+            case .addService(let service):
+                guard before.services[service.key] != nil, after.services[service.key] == nil else {
+                    return nil
+                }
+                return .deleteService(service.key)
             case .addServer(let key, let server):
                 let name = ServerName(key: key, address: server.address, port: server.port)
                 // The servers of a deleted service go with it.
-                if after.services[key] != nil, after.servers[name] == nil {
-                    steps.append(.deleteServer(key, server.address, port: server.port))
-                }
-            case .addService: break
+                guard after.services[key] != nil, before.servers[name] != nil,
+                    after.servers[name] == nil
+                else { return nil }
+                return .deleteServer(key, server.address, port: server.port)
             }
         }
-        for rule in new {
-            switch rule {
-            case .addService(let service):
-                if let was = before.services[service.key] {
-                    if was != service { steps.append(.editService(service)) }
-                } else {
-                    steps.append(.addService(service))
-                }
-            case .addServer(let key, let server):
-                let name = ServerName(key: key, address: server.address, port: server.port)
-                if let was = before.servers[name] {
-                    if was != server { steps.append(.editServer(key, server)) }
-                } else {
-                    steps.append(.addServer(key, server))
-                }
-            }
+    }
+
+    private static func step(to rule: Rule, from before: Named) -> Step? {
+        switch rule {
+        case .addService(let service):
+            guard var was = before.services[service.key] else { return .addService(service) }
+            // The table marks its services; rules do not.
+            was.flags.remove(.hashed)
+            return was == service ? nil : .editService(service)
+        case .addServer(let key, let server):
+            let name = ServerName(key: key, address: server.address, port: server.port)
+            guard let was = before.servers[name] else { return .addServer(key, server) }
+            return was == server ? nil : .editServer(key, server)
         }
-        return steps
     }
 
     /// Rules by what they name.

@@ -59,8 +59,8 @@ extension Refusal {
         case (.outOfMemory, _): explained("Memory allocation problem")
         case (.notSupported, _): explained("Operation not supported with IPv6")
         case (.familyNotSupported, _): "Operation not supported with specified address family"
-        case (.messageTooLong, _): "Module is wrong version"
-        default: explained(Program.errorText(number.rawValue))
+        case (.messageSize, _): "Module is wrong version"
+        default: explained(number.reason)
         }
     }
 
@@ -72,13 +72,17 @@ extension Refusal {
 }
 
 extension ErrorNumber {
+    static let messageSize = ErrorNumber(rawValue: 90)  // EMSGSIZE
     static let protocolNotAvailable = ErrorNumber(rawValue: 92)  // ENOPROTOOPT
+
+    /// The C library's text for the number.
+    var reason: String { SystemError("", code: rawValue).reason }
 }
 
 extension Refusal {
     /// What the director said, else what the number says.
     var ownWords: String {
-        guard let text, !text.isEmpty else { return Program.errorText(number.rawValue) }
+        guard let text, !text.isEmpty else { return number.reason }
         return text
     }
 }

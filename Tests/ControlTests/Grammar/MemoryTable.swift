@@ -2,7 +2,7 @@ import Control
 import LVS
 
 /// A table without a director behind it, with the kernel's checks (ipvs-semantics 10.2).
-final class MemoryTable: DirectorTable {
+class MemoryTable: DirectorTable {
     var size: UInt32 = 4096
     var listed: [ListedService] = []
     var timeoutSeconds = TimeoutsRecord(tcpSeconds: 900, tcpFinSeconds: 120, udpSeconds: 300)
