@@ -59,7 +59,7 @@ enum FloorPlan {
         Hall(
             "Control",
             rooms: [
-                "Server", "Grammar", "Personality", "Printing", "DesiredState", "ControlClient",
+                "Server", "Grammar", "Personality", "Printing", "DesiredState", "Client",
             ],
             files: ["ControlPath.swift"],
             imports: ["LVS", "Posix"]),
