@@ -37,14 +37,21 @@ enum FloorPlan {
             ],
             files: ["Director.swift", "Director+*"],
             imports: ["Synchronization", "CIntrinsics"],
-            // Wire, Connections and Services hold bytes and tables; Pipeline borrows the driver's
-            // frames, Forwarding and Counters own cells that workers reach by address.
-            unsafe: ["Wire", "Connections", "Services", "Pipeline", "Forwarding", "Counters"]),
+            // Raw memory is bytes of frames, tables that workers share, and cells reached by address;
+            // the operator's words, the schedulers and the helpers work on values.
+            unsafe: [
+                "", "Wire", "Connections", "Services", "Pipeline", "Forwarding", "Protocols",
+                "Counters",
+            ]),
         Hall("Posix", imports: ["Glibc", "Synchronization", "CPosix"], unsafe: [""]),
         Hall(
             "PacketIO",
             rooms: ["AFPacket", "XDP", "NFQueue", "Pcap", "Memory", "Neighbours", "HostSide"],
-            files: ["DriverRegistry.swift", "DriverError.swift"],
+            files: [
+                "DriverRegistry.swift", "DriverError.swift", "BurstDriver.swift",
+                "InterfaceDriver.swift", "AddressAnswering.swift", "WorkerLoop.swift",
+                "WorkerCounts.swift", "AdaptiveSpin.swift",
+            ],
             imports: ["LVS", "Posix", "CPacketIO", "CPcap", "Synchronization"],
             unsafe: [
                 "", "AFPacket", "XDP", "NFQueue", "Pcap", "Memory", "Neighbours", "HostSide",
@@ -52,10 +59,9 @@ enum FloorPlan {
         Hall(
             "Control",
             rooms: [
-                "Server", "Grammar", "Personality", "Printing", "DesiredState", "ControlClient",
-                "Client",
+                "Server", "Grammar", "Personality", "Printing", "DesiredState", "Client",
             ],
-            files: ["Program.swift"],
+            files: ["ControlPath.swift"],
             imports: ["LVS", "Posix"]),
         Hall("Sync", imports: ["LVS", "Posix"]),
         Hall("Instruments", imports: ["LVS", "Posix", "CPcap"]),
