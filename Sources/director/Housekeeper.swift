@@ -129,16 +129,26 @@ final class Housekeeper {
             logger.error("\(error); nothing was changed")
             return
         }
-        let steps = rules?.steps ?? []
+        guard let steps = rules?.steps else { return }
         for step in steps {
             do throws(CommandRefusal) {
                 try table.reconcile(step)
             } catch {
-                logger.error("\(step.summary): \(error.text)")
+                logger.error("\(step.summary): \(error.text); the rules are as they were")
+                rules?.undo.forEach(takeBack)
+                return
             }
         }
         rules?.tookEffect()
         logger.info("rules read again: \(steps.count) changes")
+    }
+
+    private func takeBack(_ step: DesiredState.Step) {
+        do throws(CommandRefusal) {
+            try table.reconcile(step)
+        } catch {
+            logger.error("taking back \(step.summary): \(error.text)")
+        }
     }
 
     private func tick() {

@@ -20,14 +20,15 @@ enum Wiring {
             director: director, memory: memory, surroundings: surroundings, hostSide: hostSide,
             drivers: drivers, loops: loops, answering: answering, rules: rules,
             answered: options.answer, logger)
-        // Routes and rules first: the first frame shall meet a director that is ready.
-        try housekeeper.begin()
         do {
+            // Routes and rules first: the first frame shall meet a director that is ready.
+            try housekeeper.begin()
             try housekeeper.listen(at: ControlPath.resolve(options.control))
             for loop in loops { try loop.start() }
-        } catch let error as SystemError {
+        } catch {
             housekeeper.end()
-            throw StartFailure("\(error)")
+            if let error = error as? SystemError { throw StartFailure("\(error)") }
+            throw error
         }
         return housekeeper
     }
@@ -147,6 +148,9 @@ struct RulesSource {
 
     /// What leads from the rules that are applied to those that were read.
     var steps: [DesiredState.Step] { DesiredState.difference(applied, next) }
+
+    /// What leads back from the rules that were read to those that are applied.
+    var undo: [DesiredState.Step] { DesiredState.difference(next, applied) }
 
     mutating func tookEffect() { applied = next }
 
