@@ -57,3 +57,28 @@ package struct LiveSettings: @unchecked Sendable {
         unsafe words.pointee.udpSeconds.load(ordering: .relaxed)
     }
 }
+
+extension LiveSettings {
+    /// Hands the timeouts to the workers; connections take them with their next packet.
+    func take(_ timeouts: Timeouts) {
+        unsafe words.pointee.tcpEstablishedSeconds.store(timeouts.tcp, ordering: .relaxed)
+        unsafe words.pointee.tcpFinWaitSeconds.store(timeouts.tcpFin, ordering: .relaxed)
+        unsafe words.pointee.udpSeconds.store(timeouts.udp, ordering: .relaxed)
+    }
+
+    /// Hands the settings to the workers.
+    func take(_ settings: Settings) {
+        func word(_ name: String) -> UInt32 {
+            UInt32(truncatingIfNeeded: settings[name] ?? 0)
+        }
+        unsafe words.pointee.connReuseMode.store(word("conn_reuse_mode"), ordering: .relaxed)
+        unsafe words.pointee.expireNoDestination.store(
+            word("expire_nodest_conn"), ordering: .relaxed)
+        unsafe words.pointee.sloppyTCP.store(word("sloppy_tcp"), ordering: .relaxed)
+        unsafe words.pointee.natICMPSend.store(word("nat_icmp_send"), ordering: .relaxed)
+        unsafe words.pointee.pathMTUDiscovery.store(word("pmtu_disc"), ordering: .relaxed)
+        unsafe words.pointee.secureTCP.store(word("secure_tcp"), ordering: .relaxed)
+        let rate = settings["drop_packet"] == 3 ? max(settings["am_droprate"] ?? 0, 1) : 0
+        unsafe words.pointee.dropRate.store(UInt32(rate), ordering: .relaxed)
+    }
+}
