@@ -24,7 +24,8 @@ let package = Package(
         // Ground
         .target(name: "CIntrinsics"),
         .target(name: "LVS", dependencies: ["CIntrinsics"], swiftSettings: strict),
-        .target(name: "Posix", swiftSettings: strict),
+        .target(name: "CPosix"),
+        .target(name: "Posix", dependencies: ["CPosix"], swiftSettings: strict),
         .target(
             name: "CPacketIO",
             linkerSettings: [.linkedLibrary("mnl"), .linkedLibrary("nftables")]),
@@ -61,7 +62,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ControlTests", dependencies: ["Control", "LVS", "Posix"],
-            swiftSettings: strict),
+            resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(name: "HouseTests", swiftSettings: strict),
 
         // Benchmarks

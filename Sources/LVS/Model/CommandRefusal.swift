@@ -1,4 +1,4 @@
-/// Why the engine refuses a command. A refused command has changed nothing.
+/// Why the engine refuses a command, which then has changed nothing.
 package enum CommandRefusal: Error, Hashable, Sendable {
     case serviceExists
     case noSuchService

@@ -4,10 +4,11 @@ package struct VirtualService: Hashable, Sendable {
     /// Name of the scheduler as typed: `rr`, `wlc` ...; `none` refuses new connections.
     package var scheduler: String
     package var flags: ServiceFlags
-    /// Persistence; nil when the service is not persistent. The timeout and mask of a service that
-    /// is not persistent are stored all the same, as IPVS stores them.
+    /// How long a persistence template lives, seconds.
+    ///
+    /// Timeout and mask of a service that is not persistent are stored all the same, as in IPVS.
     package var persistenceTimeoutSeconds: UInt32
-    /// IPv4: the mask, host order. IPv6: prefix length 1...128.
+    /// Granularity of persistence: the IPv4 mask in host order, or the IPv6 prefix length 1...128.
     package var netmask: UInt32
     /// Name of the persistence engine, `sip`; nil for none.
     package var persistenceEngine: String?

@@ -86,8 +86,9 @@ package struct Burst: ~Copyable {
         unsafe made[index].frame = frame
     }
 
-    /// Lends memory for a frame of `length` bytes; nil when the burst's supply is used up or the
-    /// frame is longer than the largest. The frame's number is `madeCount - 1` afterwards.
+    /// Lends memory for a frame of `length` bytes.
+    ///
+    /// Nil when the burst's supply is used up or the frame is longer than the largest. The frame's number is `madeCount - 1` afterwards.
     package mutating func make(length: Int, ingress: PortIndex, cause: Int) -> Frame? {
         let large = length > Burst.smallFrameBytes - Burst.madeHeadroom
         let size = large ? Burst.largeFrameBytes : Burst.smallFrameBytes
@@ -108,6 +109,6 @@ package struct Burst: ~Copyable {
             capacity: size - Burst.madeHeadroom, headroom: Burst.madeHeadroom, ingress: ingress)
         unsafe (made + madeCount).initialize(to: MadeFrame(frame: frame, cause: cause))
         madeCount += 1
-        return unsafe frame
+        return frame
     }
 }

@@ -1,0 +1,26 @@
+// What glibc shows only under _GNU_SOURCE, which the Glibc module is built without.
+// Each function returns what the system call returns and leaves errno alone.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+int cposix_eventfd(void);
+int cposix_accept(int listener);
+int cposix_peer_credentials(int fd, uint32_t *user, uint32_t *group, int32_t *process);
+// Blocks the signals in the calling thread and returns a descriptor that reads them.
+int cposix_signalfd(const int *signals, int count);
+// The signal's number, or -1.
+int cposix_read_signal(int fd);
+// `descriptors` is an array of struct pollfd; a negative time waits for ever.
+int cposix_ppoll(void *descriptors, size_t count, int64_t nanoseconds);
+int cposix_name_thread(const char *name);
+int cposix_pin_thread(int cpu);
+// Times the calling thread was taken off its CPU although it had work.
+int64_t cposix_involuntary_switches(void);
+// Asks for 2 MiB pages; a refusal is no failure.
+int cposix_advise_huge(void *base, size_t bytes);
+int cposix_enter_network_namespace(int fd);
+int64_t cposix_boottime(void);
+int64_t cposix_thread_cputime(void);
+// MTU of an interface of the calling thread's network namespace, or -1.
+int cposix_interface_mtu(const char *name);

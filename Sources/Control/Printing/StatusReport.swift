@@ -1,0 +1,137 @@
+/// What `directorctl status` shows, gathered by the housekeeper and rendered here.
+package struct StatusReport: Sendable {
+    /// One served interface and its driver.
+    package struct Interface: Sendable {
+        package var name: String
+        /// Scheme of the driver: `afpacket`.
+        package var driver: String
+        /// What the driver found: MAC address, MTU, ring, offloads, carrier.
+        package var found: String
+        package var up: Bool
+        package var received: Traffic
+        package var sent: Traffic
+        package var ringFull: UInt64
+        package var truncated: UInt64
+        package var sendFailed: UInt64
+
+        package init(
+            name: String, driver: String, found: String, up: Bool, received: Traffic,
+            sent: Traffic, ringFull: UInt64, truncated: UInt64, sendFailed: UInt64
+        ) {
+            self.name = name
+            self.driver = driver
+            self.found = found
+            self.up = up
+            self.received = received
+            self.sent = sent
+            self.ringFull = ringFull
+            self.truncated = truncated
+            self.sendFailed = sendFailed
+        }
+    }
+
+    /// Frames since the start and in the last second.
+    package struct Traffic: Sendable {
+        package var frames: UInt64
+        package var bytes: UInt64
+        package var framesPerSecond: UInt64
+
+        package init(frames: UInt64, bytes: UInt64, framesPerSecond: UInt64) {
+            self.frames = frames
+            self.bytes = bytes
+            self.framesPerSecond = framesPerSecond
+        }
+    }
+
+    /// A counted drop reason and what to do about it.
+    package struct Drop: Sendable {
+        package var reason: String
+        package var count: UInt64
+        package var cure: String
+
+        package init(reason: String, count: UInt64, cure: String) {
+            self.reason = reason
+            self.count = count
+            self.cure = cure
+        }
+    }
+
+    package var version: String
+    package var uptimeSeconds: UInt64
+    package var control: String
+    package var interfaces: [Interface] = []
+    package var drops: [Drop] = []
+    package var connections: UInt64 = 0
+    package var capacity: UInt64 = 0
+    package var tableBytes: UInt64 = 0
+    /// Next hops that do not answer: `192.168.0.18 on eth1`.
+    package var unresolved: [String] = []
+    /// Servers that cannot be reached by a served interface, with the reason.
+    package var unreachableServers: [String] = []
+    /// What the director has put into the host: ingress block, host door.
+    package var hostObjects: [String] = []
+    /// Virtual addresses it answers ARP for.
+    package var answered: [String] = []
+    /// Anything else an operator should know.
+    package var notes: [String] = []
+
+    package init(version: String, uptimeSeconds: UInt64, control: String) {
+        self.version = version
+        self.uptimeSeconds = uptimeSeconds
+        self.control = control
+    }
+
+    /// The report for a terminal; ends in a newline.
+    package func rendered() -> String {
+        var lines = ["director \(version), up \(duration(uptimeSeconds)), control \(control)"]
+        let percent = capacity == 0 ? 0 : connections * 100 / capacity
+        lines.append(
+            "table: \(connections) of \(capacity) connections (\(percent) %), "
+                + "\(tableBytes / 1_048_576) MiB")
+        for interface in interfaces { lines += render(interface) }
+        lines += section("kept in the host", hostObjects)
+        lines += section("answers ARP for", answered)
+        lines += section("next hops that do not answer", unresolved)
+        lines += section("servers that cannot be reached", unreachableServers)
+        let counted = drops.filter { $0.count > 0 }
+        lines.append(counted.isEmpty ? "drops: none" : "drops:")
+        for drop in counted {
+            lines.append("  \(drop.reason): \(drop.count)  (\(drop.cure))")
+        }
+        lines += section("notes", notes)
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private func render(_ interface: Interface) -> [String] {
+        var lines = [
+            "\(interface.name): \(interface.driver), \(interface.up ? "up" : "DOWN"), "
+                + interface.found,
+            "  in  \(traffic(interface.received))",
+            "  out \(traffic(interface.sent))",
+        ]
+        let lost = interface.ringFull + interface.truncated + interface.sendFailed
+        if lost > 0 {
+            lines.append(
+                "  lost: ring full \(interface.ringFull), truncated \(interface.truncated), "
+                    + "refused by the kernel on sending \(interface.sendFailed)")
+        }
+        return lines
+    }
+
+    private func traffic(_ traffic: Traffic) -> String {
+        "\(traffic.frames) frames, \(traffic.bytes) bytes, \(traffic.framesPerSecond) frames/s"
+    }
+
+    private func section(_ title: String, _ rows: [String]) -> [String] {
+        rows.isEmpty ? [] : ["\(title):"] + rows.map { "  \($0)" }
+    }
+
+    private func duration(_ seconds: UInt64) -> String {
+        switch seconds {
+        case ..<60: "\(seconds) s"
+        case ..<3600: "\(seconds / 60) min \(seconds % 60) s"
+        case ..<86400: "\(seconds / 3600) h \(seconds / 60 % 60) min"
+        default: "\(seconds / 86400) d \(seconds / 3600 % 24) h"
+        }
+    }
+}

@@ -1,0 +1,68 @@
+internal import Glibc
+
+/// Whole small files.
+package enum Files {
+    /// The bytes of a file.
+    package static func readBytes(_ path: String) throws(SystemError) -> [UInt8] {
+        let number = try checked("open", on: path) { unsafe open(path, O_RDONLY | O_CLOEXEC) }
+        let file = FileDescriptor(owning: number)
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 65536)
+        while true {
+            let got = try checked("read", on: path) {
+                unsafe piece.withUnsafeMutableBytes { buffer in
+                    unsafe Glibc.read(file.number, buffer.baseAddress, buffer.count)
+                }
+            }
+            guard got > 0 else { return bytes }
+            bytes.append(contentsOf: piece[..<got])
+        }
+    }
+
+    /// The text of a file; bytes that are not UTF-8 are replaced.
+    package static func read(_ path: String) throws(SystemError) -> String {
+        String(decoding: try readBytes(path), as: UTF8.self)
+    }
+
+    /// Writes into an existing file in one call, as files under /proc/sys want it.
+    package static func write(_ text: String, to path: String) throws(SystemError) {
+        let number = try checked("open", on: path) { unsafe open(path, O_WRONLY | O_CLOEXEC) }
+        let file = FileDescriptor(owning: number)
+        var text = text
+        _ = try checked("write", on: path) {
+            text.withUTF8 { bytes in
+                unsafe Glibc.write(file.number, bytes.baseAddress, bytes.count)
+            }
+        }
+    }
+
+    /// Makes a directory for the owner alone; one that exists is no error.
+    package static func makeDirectory(_ path: String, mode: UInt32 = 0o700) throws(SystemError) {
+        do throws(SystemError) {
+            _ = try checked("mkdir", on: path) { unsafe mkdir(path, mode_t(mode)) }
+        } catch {
+            guard error.code == EEXIST else { throw error }
+        }
+    }
+
+    package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
+
+    /// What tells a file from every other, as long as it exists: device and inode.
+    package struct Identity: Hashable, Sendable {
+        package var device: UInt64
+        package var inode: UInt64
+        package var isSocket: Bool
+    }
+
+    /// The file at a path, a symbolic link being a file of its own; nil when there is none.
+    package static func identity(_ path: String) -> Identity? {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0 else { return nil }
+        return Identity(
+            device: UInt64(status.st_dev), inode: UInt64(status.st_ino),
+            isSocket: status.st_mode & S_IFMT == S_IFSOCK)
+    }
+
+    /// Removes a file; a missing one is no error.
+    package static func remove(_ path: String) { _ = unsafe unlink(path) }
+}

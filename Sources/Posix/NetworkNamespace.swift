@@ -1,0 +1,38 @@
+internal import CPosix
+internal import Glibc
+
+/// The network namespace of the calling thread.
+package enum NetworkNamespace {
+    /// The number that tells namespaces apart (inode of `ns/net`).
+    package static func identity() throws(SystemError) -> UInt64 {
+        let path = "/proc/thread-self/ns/net"
+        var status = stat()
+        _ = try checked("stat", on: path) { unsafe stat(path, &status) }
+        return UInt64(status.st_ino)
+    }
+
+    /// Moves the calling thread, and what it opens from now on, into the namespace at `path`.
+    package static func enter(path: String) throws(SystemError) {
+        let number = try checked("open", on: path) { unsafe open(path, O_RDONLY | O_CLOEXEC) }
+        let file = FileDescriptor(owning: number)
+        _ = try checked("setns", on: path) { cposix_enter_network_namespace(file.number) }
+    }
+
+    /// Index of the interface with this name, nil when there is none.
+    package static func interfaceIndex(_ name: String) -> Int32? {
+        let index = unsafe if_nametoindex(name)
+        return index == 0 ? nil : Int32(index)
+    }
+
+    /// MTU of the interface with this name, nil when there is none.
+    package static func mtu(ofInterface name: String) -> Int? {
+        let mtu = unsafe cposix_interface_mtu(name)
+        return mtu < 0 ? nil : Int(mtu)
+    }
+}
+
+/// The process's own identity.
+package enum Identity {
+    package static var user: UInt32 { geteuid() }
+    package static var process: Int32 { getpid() }
+}

@@ -1,0 +1,54 @@
+internal import CPosix
+internal import Glibc
+
+/// A thread of the operating system, to be joined exactly once.
+package struct Thread: ~Copyable {
+    private let handle: pthread_t
+
+    /// Starts `body` on a thread that tools show as `name` (15 bytes of it), bound to `cpu` if given.
+    ///
+    /// A CPU that the kernel refuses leaves the thread unbound.
+    package init(
+        name: String, cpu: Int? = nil, _ body: @escaping @Sendable () -> Void
+    ) throws(SystemError) {
+        let start = ThreadStart(name: name, cpu: cpu, body: body)
+        let context = unsafe Unmanaged.passRetained(start).toOpaque()
+        var handle = pthread_t()
+        let code = unsafe pthread_create(&handle, nil, enterThread, context)
+        guard code == 0 else {
+            unsafe Unmanaged<ThreadStart>.fromOpaque(context).release()
+            throw SystemError("pthread_create", on: name, code: code)
+        }
+        self.handle = handle
+    }
+
+    /// Waits for the end of the body.
+    package consuming func join() {
+        _ = pthread_join(handle, nil)
+    }
+
+    /// How often the calling thread lost its CPU to another while it had work.
+    package static var involuntarySwitches: Int64 { cposix_involuntary_switches() }
+}
+
+private final class ThreadStart: Sendable {
+    let name: String
+    let cpu: Int?
+    let body: @Sendable () -> Void
+
+    init(name: String, cpu: Int?, body: @escaping @Sendable () -> Void) {
+        self.name = name
+        self.cpu = cpu
+        self.body = body
+    }
+}
+
+/// A free function, since closures written in the main actor's files must not run elsewhere.
+private func enterThread(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    guard let context = unsafe context else { return nil }
+    let start = unsafe Unmanaged<ThreadStart>.fromOpaque(context).takeRetainedValue()
+    _ = unsafe cposix_name_thread(start.name)
+    if let cpu = start.cpu { _ = cposix_pin_thread(Int32(cpu)) }
+    start.body()
+    return nil
+}

@@ -1,0 +1,87 @@
+import ArgumentParser
+import Control
+import LVS
+
+/// The daemon's command line.
+struct Options: ParsableArguments {
+    @Option(
+        name: .long, parsing: .singleValue,
+        help: ArgumentHelp(
+            "Interface to serve; repeat it or separate by commas.",
+            discussion: """
+                A name (eth0) or scheme:name (afpacket:eth0). Without this option every Ethernet \
+                interface that is up is served.
+                """, valueName: "eth0,eth1|scheme:eth0"))
+    var interface: [String] = []
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Rules to begin with, as 'ipvsadm -Sn' writes them.",
+            discussion: """
+                Blank lines and lines that begin with # are skipped; SIGHUP reads it again.
+                """, valueName: "file"))
+    var rules: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Control socket.",
+            discussion: "Default: $DIRECTOR_CONTROL, else one path per network namespace.",
+            valueName: "path"))
+    var control: String?
+
+    @Option(
+        name: .long, parsing: .singleValue,
+        help: ArgumentHelp(
+            "Answer ARP for this virtual address; repeat it for several.",
+            discussion: """
+                Only for addresses that no host interface owns. In a pair of directors exactly one \
+                may answer.
+                """, valueName: "address"))
+    var answer: [String] = []
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Connections the table has room for.", valueName: "number"))
+    var connections = 1_000_000
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Only what listings show: size=2^bits, 8 to 27.", valueName: "bits"))
+    var connTabBits = 12
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("trace, debug, info, notice, warning or error.", valueName: "level"))
+    var logLevel = "info"
+
+    @Flag(
+        name: .long,
+        help: "Remove what an earlier director left on this host (ingress block), and end.")
+    var clean = false
+
+    func validate() throws {
+        guard (1...Options.mostConnections).contains(connections) else {
+            throw ValidationError(
+                "--connections \(connections): 1 to \(Options.mostConnections) are accepted")
+        }
+        guard (8...27).contains(connTabBits) else {
+            throw ValidationError("--conn-tab-bits \(connTabBits): 8 to 27 are accepted")
+        }
+        for word in answer where IPAddress(parsing: word)?.isV4 != true {
+            throw ValidationError("--answer \(word): an IPv4 address is accepted")
+        }
+    }
+
+    /// Entry numbers are 32 bits and entries 64 bytes; half of that keeps every sum within range.
+    static let mostConnections = 1 << 30
+
+    /// The interfaces asked for, in order, without repetition.
+    var interfaces: [String] {
+        var seen = Set<String>()
+        return interface.flatMap { $0.split(separator: ",").map(String.init) }
+            .filter { seen.insert($0).inserted }
+    }
+}
