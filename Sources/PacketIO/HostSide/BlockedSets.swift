@@ -1,0 +1,70 @@
+internal import LVS
+
+/// `ServedTraffic` as the sets that a packet filter looks things up in.
+struct BlockedSets: Equatable {
+    /// An address, with a protocol and a port where the set has them.
+    struct Element: Hashable {
+        var address: IPAddress
+        var transport: UInt8?
+        var port: UInt16?
+    }
+
+    /// The sets by name; each exists once for each family (`services4`, `services6`).
+    enum Name: String, CaseIterable {
+        /// Destination address, protocol and port of what is served.
+        case services
+        /// Destination address and protocol served on every port.
+        case everyPort = "services_any"
+        /// Destination address and protocol of which fragments without ports are served.
+        case fragments
+        /// Destination addresses whose ICMP errors are served.
+        case errors
+        /// Source address, protocol and port of real servers.
+        case servers
+        /// Source address and protocol of real servers on every port.
+        case everyServerPort = "servers_any"
+        /// Source address and protocol of real servers, for fragments without ports.
+        case replies
+        /// The host's own addresses: what real servers send to them is the host's.
+        case host
+
+        /// What the elements hold besides the address.
+        var hasTransport: Bool { self != .errors && self != .host }
+        var hasPort: Bool { self == .services || self == .servers }
+    }
+
+    private(set) var sets: [Name: Set<Element>] = [:]
+
+    init() {}
+
+    init(_ served: ServedTraffic) {
+        for endpoint in served.services {
+            add(endpoint, ports: .services, everyPort: .everyPort, fragments: .fragments)
+            sets[.errors, default: []].insert(Element(address: endpoint.address))
+        }
+        for endpoint in served.servers {
+            add(endpoint, ports: .servers, everyPort: .everyServerPort, fragments: .replies)
+        }
+        sets[.host] = Set(served.hostAddresses.map { Element(address: $0) })
+    }
+
+    subscript(name: Name, family: AddressFamily) -> [Element] {
+        elements(name).filter { $0.address.family == family }
+    }
+
+    func elements(_ name: Name) -> Set<Element> { sets[name] ?? [] }
+
+    private mutating func add(
+        _ endpoint: ServedTraffic.Endpoint, ports: Name, everyPort: Name, fragments: Name
+    ) {
+        let transport = endpoint.transport.rawValue
+        let whole = Element(address: endpoint.address, transport: transport)
+        sets[fragments, default: []].insert(whole)
+        if endpoint.port == 0 {
+            sets[everyPort, default: []].insert(whole)
+        } else {
+            sets[ports, default: []].insert(
+                Element(address: endpoint.address, transport: transport, port: endpoint.port))
+        }
+    }
+}

@@ -1,0 +1,119 @@
+internal import LVS
+
+/// The text of the director's nft table: netdev family, one chain for each served interface, which
+/// asks the common chains, which drop what the sets hold.
+///
+/// ```
+/// in-eth0 ─┐             ┌─ block4 ─ services4 services_any4 fragments4 errors4 servers4 ...
+///          ├─ block ─────┤
+/// in-eth1 ─┘             └─ block6 ─ services6 ...
+/// ```
+/// A tap sees a frame before these chains do; the host's stack only what they let by.
+enum IngressTable {
+    /// Family and name; the name is how a director finds the table of the one before.
+    static let name = "netdev director"
+
+    /// One transaction that puts the whole table in the place of one that may be there.
+    static func replacing(_ sets: BlockedSets, interfaces: [IngressBlock.Interface]) -> String {
+        var text = "add table \(name)\ndelete table \(name)\ntable \(name) {\n"
+        for family in [AddressFamily.v4, .v6] {
+            for set in BlockedSets.Name.allCases {
+                text += "set \(set.rawValue)\(family.rawValue) {\ntype \(type(set, family))\n"
+                let elements = sets[set, family]
+                if !elements.isEmpty {
+                    let list = elements.map(element).joined(separator: ",\n")
+                    text += "elements = {\n\(list)\n}\n"
+                }
+                text += "}\n"
+            }
+            text += "chain block\(family.rawValue) {\n\(rules(family))\n}\n"
+        }
+        text += "chain block {\nmeta protocol vmap { ip : jump block4, ip6 : jump block6 }\n}\n"
+        for interface in interfaces {
+            text += "chain \(chain(interface)) {\n"
+            text +=
+                "type filter hook ingress device \"\(interface.name)\" priority -500; policy accept;\n"
+            if !interface.foreignVLANs.isEmpty {
+                let tags = interface.foreignVLANs.sorted().map(String.init).joined(separator: ", ")
+                text += "vlan id { \(tags) } accept\n"
+            }
+            text += "jump block\n}\n"
+        }
+        return text + "}\n"
+    }
+
+    /// One transaction that turns the elements of the sets into others; nil when there is no difference.
+    static func changing(_ old: BlockedSets, to new: BlockedSets) -> String? {
+        var text = ""
+        for set in BlockedSets.Name.allCases {
+            let before = old.elements(set)
+            let after = new.elements(set)
+            for (verb, changed) in [
+                ("add", after.subtracting(before)), ("delete", before.subtracting(after)),
+            ] {
+                for family in [AddressFamily.v4, .v6] {
+                    let list = changed.filter { $0.address.family == family }
+                    guard !list.isEmpty else { continue }
+                    let elements = list.map(element).joined(separator: ", ")
+                    text += "\(verb) element \(name) \(set.rawValue)\(family.rawValue)"
+                    text += " { \(elements) }\n"
+                }
+            }
+        }
+        return text.isEmpty ? nil : text
+    }
+
+    /// The name of the chain of an interface: what nft takes as a word, and tells people the most.
+    private static func chain(_ interface: IngressBlock.Interface) -> String {
+        let isWord = interface.name.utf8.allSatisfy { byte in
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+                || byte == UInt8(ascii: "_") || byte == UInt8(ascii: ".")
+                || byte == UInt8(ascii: "-")
+        }
+        return isWord ? "in-\(interface.name)" : "in-number-\(interface.index)"
+    }
+
+    private static func type(_ set: BlockedSets.Name, _ family: AddressFamily) -> String {
+        var type = family == .v4 ? "ipv4_addr" : "ipv6_addr"
+        if set.hasTransport { type += " . inet_proto" }
+        if set.hasPort { type += " . inet_service" }
+        return type
+    }
+
+    /// What `ServedTraffic` says, cheapest for the frames that are most: requests, then replies.
+    private static func rules(_ family: AddressFamily) -> String {
+        let n = family.rawValue
+        let (ip, transport, icmp, fragment) =
+            family == .v4
+            ? ("ip", "ip protocol", "icmp type { 3, 4, 11, 12 }", "ip frag-off & 0x1fff != 0")
+            : ("ip6", "meta l4proto", "icmpv6 type { 1, 2, 3, 4 }", "frag frag-off != 0")
+        let notHost = "\(ip) daddr != @host\(n)"
+        return """
+            \(ip) daddr . \(transport) . th dport @services\(n) drop
+            \(ip) saddr . \(transport) . th sport @servers\(n) \(notHost) drop
+            \(ip) daddr . \(transport) @services_any\(n) drop
+            \(ip) saddr . \(transport) @servers_any\(n) \(notHost) drop
+            \(fragment) \(ip) daddr . \(transport) @fragments\(n) drop
+            \(fragment) \(ip) saddr . \(transport) @replies\(n) \(notHost) drop
+            \(icmp) \(ip) daddr @errors\(n) drop
+            """
+    }
+
+    private static func element(_ element: BlockedSets.Element) -> String {
+        var text = literal(element.address)
+        if let transport = element.transport { text += " . \(transport)" }
+        if let port = element.port { text += " . \(port)" }
+        return text
+    }
+
+    /// An address as nft reads it; not meant for people, so zeros are not shortened.
+    static func literal(_ address: IPAddress) -> String {
+        guard !address.isV4 else {
+            return [24, 16, 8, 0].map { String(address.v4 >> $0 & 0xff) }.joined(separator: ".")
+        }
+        return [address.high, address.low].flatMap { half in
+            [48, 32, 16, 0].map { String(half >> $0 & 0xffff, radix: 16) }
+        }.joined(separator: ":")
+    }
+}
