@@ -24,6 +24,7 @@ private final class Crossing: BurstProcessor {
         }
     }
 
+    var hasWaiting: Bool { false }
     func wake() {}
     func sleep() {}
 }

@@ -27,6 +27,7 @@ final class ScriptedProcessor: BurstProcessor {
         }
     }
 
+    var hasWaiting = false
     func wake() { wakes += 1 }
     func sleep() { sleeps += 1 }
 }
@@ -120,6 +121,19 @@ final class ScriptedProcessor: BurstProcessor {
         loop.stop()
         #expect(processor.emptyBursts >= 1)
         #expect(processor.wakes == processor.sleeps)
+    }
+
+    @Test func whileFramesWaitInTheEngineItGetsTurnsEveryFewMilliseconds() throws {
+        let processor = ScriptedProcessor { _ in .pass }
+        processor.hasWaiting = true
+        let loop = try WorkerLoop(drivers: [], processor: processor)
+        try loop.start()
+        let start = MonotonicClock.now()
+        while loop.counts.sleeps < 5, MonotonicClock.now() < start + 2_000_000_000 {
+            Thread.yield()
+        }
+        loop.stop()
+        #expect(processor.emptyBursts >= 4)
     }
 
     @Test func arpIsNeverAnsweredUnlessAddressesAreNamed() throws {
