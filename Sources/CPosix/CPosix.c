@@ -11,7 +11,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -65,12 +64,6 @@ int cposix_pin_thread(int cpu) {
     CPU_ZERO(&set);
     CPU_SET(cpu, &set);
     return sched_setaffinity(0, sizeof set, &set);
-}
-
-int64_t cposix_involuntary_switches(void) {
-    struct rusage usage;
-    if (getrusage(RUSAGE_THREAD, &usage) != 0) return 0;
-    return usage.ru_nivcsw;
 }
 
 int cposix_advise_huge(void *base, size_t bytes) { return madvise(base, bytes, MADV_HUGEPAGE); }

@@ -2,7 +2,7 @@
 /// halved when none did, nothing while other work wants the CPU (packet-io, section 11).
 ///
 /// A worker that spins while the real server waits for the same CPU halves the throughput of a TCP
-/// stream, so one lost CPU ends spinning for a second.
+/// stream, so a machine without a CPU to spare ends spinning for a second.
 struct AdaptiveSpin {
     static let longest: UInt64 = 50_000
     static let shortest: UInt64 = 1_000
@@ -19,11 +19,14 @@ struct AdaptiveSpin {
         return nanoseconds
     }
 
-    /// What came of looking: a frame or none, and whether the thread lost its CPU meanwhile.
-    mutating func looked(found: Bool, lostCPU: Bool, now: UInt64) {
-        if lostCPU {
-            pause(until: now &+ Self.pauseWhenShared)
-        } else if found {
+    /// Other work wants the CPU.
+    mutating func isInTheWay(now: UInt64) {
+        pause(until: now &+ Self.pauseWhenShared)
+    }
+
+    /// What came of looking: a frame or none.
+    mutating func looked(found: Bool, now: UInt64) {
+        if found {
             nanoseconds = min(Self.longest, nanoseconds * 2)
         } else {
             nanoseconds /= 2

@@ -37,6 +37,7 @@ package final class WorkerLoop: @unchecked Sendable {
     private var driverOfPort = [Int](repeating: -1, count: mostPorts)
     private let cells = WorkerCells()
     private let wakeUp: WakeUp
+    private let runQueue = RunQueue()
     private var thread: Thread?
 
     // Set by the housekeeper (release) before it signals `wakeUp`, read by the worker (acquire).
@@ -129,16 +130,18 @@ package final class WorkerLoop: @unchecked Sendable {
         let start = MonotonicClock.now()
         let budget = spin.budget(now: start)
         guard budget > 0 else { return false }
-        let switches = Thread.involuntarySwitches
+        guard !runQueue.isFull else {
+            spin.isInTheWay(now: start)
+            return false
+        }
         var now = start
         var found = false
         repeat {
-            // Whoever else wants this CPU gets it, and that it happened can be seen below.
             Thread.yield()
             found = turn(&burst)
             now = MonotonicClock.now()
         } while !found && now < start &+ budget
-        spin.looked(found: found, lostCPU: Thread.involuntarySwitches != switches, now: now)
+        spin.looked(found: found, now: now)
         return found
     }
 

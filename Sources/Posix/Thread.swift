@@ -29,9 +29,6 @@ package struct Thread: ~Copyable {
 
     /// Lets another thread that waits for this CPU run first.
     package static func yield() { sched_yield() }
-
-    /// How often the calling thread lost its CPU to another while it had work.
-    package static var involuntarySwitches: Int64 { cposix_involuntary_switches() }
 }
 
 private final class ThreadStart: Sendable {

@@ -15,8 +15,6 @@ int cposix_read_signal(int fd);
 int cposix_ppoll(void *descriptors, size_t count, int64_t nanoseconds);
 int cposix_name_thread(const char *name);
 int cposix_pin_thread(int cpu);
-// Times the calling thread was taken off its CPU although it had work.
-int64_t cposix_involuntary_switches(void);
 // Asks for 2 MiB pages; a refusal is no failure.
 int cposix_advise_huge(void *base, size_t bytes);
 int cposix_enter_network_namespace(int fd);
