@@ -73,6 +73,22 @@ int lvs_rt_add_default(struct lvs_rt_socket *s, uint8_t family, int32_t interfac
     return lvs_rt_transact(s, h);
 }
 
+int lvs_rt_add_address(struct lvs_rt_socket *s, uint8_t family, int32_t interface,
+                       const uint8_t *address)
+{
+    struct nlmsghdr *h = mnl_nlmsg_put_header(s->buffer);
+    h->nlmsg_type = RTM_NEWADDR;
+    h->nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE;
+    struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(h, sizeof *m);
+    m->ifa_family = family == 4 ? AF_INET : AF_INET6;
+    m->ifa_prefixlen = family == 4 ? 32 : 128;
+    m->ifa_scope = RT_SCOPE_LINK;
+    m->ifa_index = (uint32_t)interface;
+    mnl_attr_put(h, IFA_LOCAL, family == 4 ? 4 : 16, address);
+    mnl_attr_put(h, IFA_ADDRESS, family == 4 ? 4 : 16, address);
+    return lvs_rt_transact(s, h);
+}
+
 // Preference and handle by which the director finds its own filter again after a restart.
 #define FILTER_PREFERENCE 76
 #define FILTER_HANDLE 0x4c5653

@@ -129,6 +129,10 @@ int lvs_rt_delete_rules(struct lvs_rt_socket *socket, uint8_t family, uint32_t p
 int lvs_rt_add_default(struct lvs_rt_socket *socket, uint8_t family, int32_t interface,
                        uint32_t table);
 
+// Adds an address that is good on its own link only (scope link, one address long).
+int lvs_rt_add_address(struct lvs_rt_socket *socket, uint8_t family, int32_t interface,
+                       const uint8_t *address);
+
 // The drop filter of last resort: a classic BPF program on the ingress of an interface (clsact),
 // which returns 2 for a packet to drop and -1 for one to leave alone. `code` is pairs of 32-bit
 // words per instruction: operation | true << 16 | false << 24, operand.

@@ -109,6 +109,13 @@ final class RouteSocket {
         guard result == 0 else { throw SystemError("add route", code: -result) }
     }
 
+    func addAddress(_ address: IPAddress, interface: Int32) throws(SystemError) {
+        let result = unsafe NetworkBytes(address).withPointer { bytes in
+            unsafe lvs_rt_add_address(socket, address.family.rawValue, interface, bytes)
+        }
+        guard result == 0 else { throw SystemError("add address", code: -result) }
+    }
+
     /// Puts a classic BPF program on the ingress of an interface, in place of the one before.
     func setFilter(interface: Int32, program: [UInt64]) throws(SystemError) {
         // Operation and jumps in the low half, operand in the high half: as the shim wants them.
