@@ -62,7 +62,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ControlTests", dependencies: ["Control", "LVS", "Posix"],
-            swiftSettings: strict),
+            resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(name: "HouseTests", swiftSettings: strict),
 
         // Benchmarks

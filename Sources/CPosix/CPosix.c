@@ -2,11 +2,13 @@
 #include "CPosix.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -84,3 +86,18 @@ static int64_t read_clock(clockid_t clock) {
 int64_t cposix_boottime(void) { return read_clock(CLOCK_BOOTTIME); }
 
 int64_t cposix_thread_cputime(void) { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
+
+int cposix_interface_mtu(const char *name) {
+    struct ifreq request;
+    memset(&request, 0, sizeof request);
+    if (strlen(name) >= sizeof request.ifr_name) {
+        errno = ENODEV;
+        return -1;
+    }
+    strcpy(request.ifr_name, name);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    int result = ioctl(fd, SIOCGIFMTU, &request);
+    close(fd);
+    return result == 0 ? request.ifr_mtu : -1;
+}

@@ -47,6 +47,25 @@ package enum Files {
 
     package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
+    /// What tells a file from every other, as long as it exists: device and inode.
+    package struct Identity: Hashable, Sendable {
+        package var device: UInt64
+        package var inode: UInt64
+        package var isSocket: Bool
+        /// Permission bits.
+        package var mode: UInt32
+    }
+
+    /// The file at a path, a symbolic link being a file of its own; nil when there is none.
+    package static func identity(_ path: String) -> Identity? {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0 else { return nil }
+        return Identity(
+            device: UInt64(status.st_dev), inode: UInt64(status.st_ino),
+            isSocket: status.st_mode & S_IFMT == S_IFSOCK,
+            mode: UInt32(status.st_mode & 0o7777))
+    }
+
     /// Removes a file; a missing one is no error.
     package static func remove(_ path: String) { _ = unsafe unlink(path) }
 }

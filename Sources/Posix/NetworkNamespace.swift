@@ -23,6 +23,12 @@ package enum NetworkNamespace {
         let index = unsafe if_nametoindex(name)
         return index == 0 ? nil : Int32(index)
     }
+
+    /// MTU of the interface with this name, nil when there is none.
+    package static func mtu(ofInterface name: String) -> Int? {
+        let mtu = unsafe cposix_interface_mtu(name)
+        return mtu < 0 ? nil : Int(mtu)
+    }
 }
 
 /// The process's own identity.

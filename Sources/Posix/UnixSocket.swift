@@ -12,6 +12,11 @@ package enum UnixSocket {
     ///
     /// A socket file left by a process that is gone is replaced; one that answers is EADDRINUSE.
     package static func listen(path: String) throws(SystemError) -> FileDescriptor {
+        // Connecting to a file that is no socket fails like connecting to a dead one; only the
+        // latter may be replaced.
+        if let there = Files.identity(path), !there.isSocket {
+            throw SystemError("bind", on: path, code: ENOTSOCK)
+        }
         guard let code = probe(path) else {
             throw SystemError("bind", on: path, code: EADDRINUSE)
         }

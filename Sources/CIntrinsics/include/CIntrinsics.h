@@ -3,7 +3,7 @@
 #define C_INTRINSICS_H
 
 #include <stdint.h>
-#if defined(__SSE2__)
+#if defined(__SSE2__) && !defined(LVS_SCALAR)
 #include <emmintrin.h>
 #endif
 
@@ -16,6 +16,36 @@ static inline void lvs_pause(void) {
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
+#endif
+}
+
+// Compares the upper halves of the eight 64-bit words of a bucket with `tag`, without regard to
+// the lowest bit (the direction); bit i of the answer stands for word i. A filter only: the
+// chosen word must be loaded again atomically. LVS_SCALAR selects the loop, which the thread
+// sanitizer understands; vector loads of words that others write are races to it.
+static inline uint32_t lvs_match_tags(const void *bucket, uint32_t tag) {
+#if defined(__SSE2__) && !defined(LVS_SCALAR)
+    const __m128i *line = (const __m128i *)bucket;
+    const __m128i wanted = _mm_set1_epi32((int)tag);
+    const __m128i mask = _mm_set1_epi32(~1);
+    __m128 a = _mm_castsi128_ps(_mm_load_si128(line));
+    __m128 b = _mm_castsi128_ps(_mm_load_si128(line + 1));
+    __m128 c = _mm_castsi128_ps(_mm_load_si128(line + 2));
+    __m128 d = _mm_castsi128_ps(_mm_load_si128(line + 3));
+    __m128i low = _mm_castps_si128(_mm_shuffle_ps(a, b, _MM_SHUFFLE(3, 1, 3, 1)));
+    __m128i high = _mm_castps_si128(_mm_shuffle_ps(c, d, _MM_SHUFFLE(3, 1, 3, 1)));
+    low = _mm_cmpeq_epi32(_mm_and_si128(low, mask), wanted);
+    high = _mm_cmpeq_epi32(_mm_and_si128(high, mask), wanted);
+    return (uint32_t)_mm_movemask_ps(_mm_castsi128_ps(low)) |
+           ((uint32_t)_mm_movemask_ps(_mm_castsi128_ps(high)) << 4);
+#else
+    const uint64_t *words = (const uint64_t *)bucket;
+    uint32_t found = 0;
+    for (int i = 0; i < 8; i++) {
+        uint64_t word = __atomic_load_n(&words[i], __ATOMIC_RELAXED);
+        found |= (uint32_t)(((uint32_t)(word >> 32) & ~1u) == tag) << i;
+    }
+    return found;
 #endif
 }
 

@@ -18,6 +18,8 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
     case noHeadroom
     case loopbackServer
     case doorClosed
+    case defence
+    case unknownReply
 
     /// The name in metrics and listings.
     package var name: String {
@@ -38,6 +40,8 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
         case .noHeadroom: "no-headroom"
         case .loopbackServer: "loopback-server"
         case .doorClosed: "door-closed"
+        case .defence: "defence"
+        case .unknownReply: "unknown-reply"
         }
     }
 
@@ -76,6 +80,10 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
             "a remote client cannot be sent to a real server in 127.0.0.0/8 by NAT"
         case .doorClosed:
             "the host door (TUN device) is not open; see the director's log"
+        case .defence:
+            "drop_packet is on and took a new connection; set it to 0 to take all"
+        case .unknownReply:
+            "a reply of a real server without a connection; nat_icmp_send=1 refuses such"
         }
     }
 }

@@ -7,7 +7,7 @@ package struct Burst: ~Copyable {
     /// Most frames a burst carries.
     package static let capacity = 64
     /// Small frames that can be made in one burst, and the bytes of each (2 KiB and a cache line).
-    package static let smallFrames = 128
+    package static let smallFrames = 1024
     package static let smallFrameBytes = 2048 + 64
     /// Large frames (64 KiB) that can be made in one burst, and the bytes of each.
     package static let largeFrames = 4
@@ -35,8 +35,8 @@ package struct Burst: ~Copyable {
         unsafe made = .allocate(capacity: Burst.smallFrames + Burst.largeFrames)
         let bytes =
             Burst.smallFrames * Burst.smallFrameBytes + Burst.largeFrames * Burst.largeFrameBytes
+        // Not initialised: made frames are written whole, and most pages are never touched.
         unsafe memory = .allocate(byteCount: bytes, alignment: 64)
-        unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
     }
 
     deinit {
@@ -86,9 +86,10 @@ package struct Burst: ~Copyable {
         unsafe made[index].frame = frame
     }
 
-    /// Lends memory for a frame of `length` bytes.
+    /// Lends memory for a frame of `length` bytes; nil when the burst's supply is used up or the
+    /// frame is longer than the largest.
     ///
-    /// Nil when the burst's supply is used up or the frame is longer than the largest. The frame's number is `madeCount - 1` afterwards.
+    /// The frame's number is `madeCount - 1` afterwards.
     package mutating func make(length: Int, ingress: PortIndex, cause: Int) -> Frame? {
         let large = length > Burst.smallFrameBytes - Burst.madeHeadroom
         let size = large ? Burst.largeFrameBytes : Burst.smallFrameBytes

@@ -1,6 +1,6 @@
-/// A point in time in nanoseconds.
+/// A point in time: nanoseconds of a clock that goes on while the machine sleeps (boot time), or of
+/// the capture that is replayed.
 ///
-/// Live it is a clock that goes on while the machine sleeps (boot time), in replay the capture's.
 /// The engine never asks a clock; `now` enters once per burst.
 package struct Instant: Hashable, Comparable, Sendable {
     package var nanoseconds: UInt64

@@ -41,6 +41,9 @@ package struct DriverStatistics: Hashable, Sendable {
     package var truncated: UInt64 = 0
     /// Frames that the kernel refused to send (queue full, interface down, too long).
     package var sendFailed: UInt64 = 0
+    /// Frames that were left alone: for another station's MAC address, or tagged for a VLAN that
+    /// the host serves by an interface of its own.
+    package var ignored: UInt64 = 0
 
     package init() {}
 }

@@ -17,7 +17,8 @@ package enum ChecksumState: UInt8, Sendable {
 /// ```
 /// `bytes` points at the destination MAC address. A stage may move `bytes` back into the headroom
 /// (tunnels do) and may change `length` up to `capacity`; the memory belongs to the driver and is
-/// borrowed until the burst is released.
+/// borrowed until the burst is released. Marked safe because whoever reads through `bytes` must say
+/// `unsafe` there.
 @safe
 package struct Frame {
     package var bytes: UnsafeMutableRawPointer

@@ -1,0 +1,1 @@
+"""The part of the lab that lives in name spaces: hosts, servers, directors, scenarios."""

@@ -1,0 +1,156 @@
+"""Command line of the lab's runner."""
+
+import argparse
+import importlib
+import os
+import pathlib
+import signal
+import sys
+import time
+import traceback
+
+from .host import Failure
+from .lab import ROOT, Lab
+
+METHODS = ["nat", "dr", "tun"]
+TOPOLOGIES = ["routed", "switched"]
+
+
+def scenarios():
+    """Names of all scenarios, the three methods first."""
+    found = {path.stem for path in (ROOT / "Lab" / "scenarios").glob("[a-z]*.py")}
+    return METHODS + sorted(name.replace("_", "-") for name in found - set(METHODS))
+
+
+def scenario(name):
+    if name not in scenarios():
+        raise Failure(f"no lab test is called {name}; there are: {', '.join(scenarios())}")
+    return importlib.import_module(f"scenarios.{name.replace('-', '_')}")
+
+
+def headline(module):
+    return (module.__doc__ or "").strip().splitlines()[0]
+
+
+def play(lab, name):
+    """One scenario in a lab of its own, which is gone afterwards whatever happened."""
+    module = scenario(name)
+    print(f"\n== {name}: {headline(module)}")
+    began = time.monotonic()
+    lab.expect_free()
+    try:
+        module.run(lab)
+    except Failure:
+        show_logs(lab)
+        raise
+    finally:
+        lab.clear()
+    print(f"== {name}: passed in {time.monotonic() - began:.1f} s")
+
+
+def show_logs(lab):
+    for director in lab.directors:
+        lines = director.told().splitlines()[-20:]
+        if lines:
+            print(f"-- the director on {director.host.name} said", *lines, sep="\n   ")
+
+
+def play_all(lab, names):
+    """Plays scenarios and counts; one that fails does not keep the next from being played."""
+    failed = []
+    for name in names:
+        try:
+            play(lab, name)
+        except Failure as failure:
+            print(f"== {name}: FAILED: {failure}")
+            failed.append(name)
+        except Exception:
+            traceback.print_exc(file=sys.stdout)
+            print(f"== {name}: FAILED: the lab itself has a fault")
+            failed.append(name)
+    print()
+    if failed:
+        print("failed:", ", ".join(failed))
+    print(f"{len(names) - len(failed)} passed, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+def keep_standing(lab, what):
+    lab.expect_free()
+    try:
+        if what in TOPOLOGIES:
+            lab.build(what)
+        else:
+            scenario(what).prepare(lab)
+    except BaseException:
+        lab.clear()
+        raise
+    print(f"\nhosts: {', '.join(lab.hosts)}")
+    print("next: Lab/lab enter HOST, Lab/lab capture HOST INTERFACE, Lab/lab down")
+
+
+def become(host, argv):
+    """Turns this process into one that runs on the host, with the terminal it has."""
+    sys.stdout.flush()
+    words = host.inside(argv)
+    os.execvpe(words[0], words, host.environment() | {"debian_chroot": host.name})
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="Lab/lab")
+    parser.add_argument("--prefix", default=os.environ.get("LAB_PREFIX") or "lvs-")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run").add_argument("method", choices=[*METHODS, "all"])
+    commands.add_parser("test").add_argument("names", nargs="+")
+    commands.add_parser("up").add_argument("what", choices=[*TOPOLOGIES, *METHODS])
+    enter = commands.add_parser("enter")
+    enter.add_argument("host")
+    enter.add_argument("words", nargs=argparse.REMAINDER)
+    capture = commands.add_parser("capture")
+    capture.add_argument("host")
+    capture.add_argument("interface")
+    capture.add_argument("filter", nargs=argparse.REMAINDER)
+    commands.add_parser("down")
+    return parser.parse_args()
+
+
+def give_up(number, _):
+    """An end by signal is an end by exception, so that the lab is taken down on the way out."""
+    raise SystemExit(128 + number)
+
+
+def main():
+    given = arguments()
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+    for which in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(which, give_up)
+    lab = Lab(given.prefix)
+    match given.command:
+        case "run":
+            return play_all(lab, METHODS if given.method == "all" else [given.method])
+        case "test" if given.names == ["list"]:
+            for name in scenarios():
+                print(f"{name:<16}{headline(scenario(name))}")
+        case "test":
+            names = scenarios() if given.names == ["all"] else given.names
+            for name in names:
+                scenario(name)
+            return play_all(lab, names)
+        case "up":
+            keep_standing(lab, given.what)
+        case "enter":
+            become(lab.adopt().host(given.host), given.words or [os.environ.get("SHELL", "/bin/bash")])
+        case "capture":
+            options = ["-l", "-n", "-e", "-i", given.interface]
+            become(lab.adopt().host(given.host), ["tcpdump", *options, *given.filter])
+        case "down":
+            lab.adopt().clear()
+    return 0
+
+
+try:
+    sys.exit(main())
+except Failure as failure:
+    sys.exit(f"Lab/lab: {failure}")
+except KeyboardInterrupt:
+    sys.exit(130)

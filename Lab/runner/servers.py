@@ -1,0 +1,95 @@
+"""Real servers: nginx, and what the three forwarding methods ask of a server."""
+
+import os
+
+from .host import Failure, until
+
+PAYLOAD_BYTES = 100 * 1000 * 1000
+
+NGINX = """
+user root;
+worker_processes 1;
+daemon off;
+pid {directory}/nginx.pid;
+error_log {directory}/error.log;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    default_type text/plain;
+    sendfile on;
+    keepalive_timeout 65;
+    keepalive_requests 10000000;
+    client_body_temp_path {directory}/body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+    server {{
+        listen {port};
+        root {directory}/html;
+        location = /payload {{ alias {payload}; }}
+    }}
+}}
+"""
+
+
+def start_nginx(host, port=80):
+    """An nginx with files of its own, whose page says on which server it is."""
+    directory = host.lab.file(f"nginx-{host.name}")
+    (directory / "html").mkdir(parents=True)
+    (directory / "html" / "index.html").write_text(host.name + "\n")
+    config = directory / "nginx.conf"
+    config.write_text(
+        NGINX.format(directory=directory, port=port, payload=host.lab.file("payload"))
+    )
+    host.say(["nginx", "&"])
+    server = host.start(
+        *("nginx", "-p", str(directory), "-c", str(config), "-e", str(directory / "error.log")),
+        log=f"{host.name}.log",
+    )
+
+    def serving():
+        if server.poll() is not None:
+            raise Failure(f"nginx on {host.name}:\n" + host.lab.file(f"{host.name}.log").read_text())
+        return host.attempt("curl", "-sf", "-o", "/dev/null", f"http://127.0.0.1:{port}/").returncode == 0
+
+    until(serving, f"nginx on {host.name}")
+    return server
+
+
+def make_payload(lab):
+    """A file that every server offers as /payload; returns its path. Random, so that no order of blocks looks right."""
+    path = lab.file("payload")
+    with open(path, "wb") as file:
+        for _ in range(100):
+            file.write(os.urandom(PAYLOAD_BYTES // 100))
+    return path
+
+
+def quiet_about_vip(host, vip, interface):
+    """Holds the VIP on a server of DR or TUN without telling the network, as the tutorials do."""
+    host.set(
+        conf__all__arp_ignore=1,
+        conf__all__arp_announce=2,
+        conf__lo__arp_ignore=1,
+        conf__lo__arp_announce=2,
+    )
+    host.address(interface, f"{vip}/32")
+
+
+def receive_ipip(host):
+    """A tunnel device `tunnel` that unwraps IPIP: the kernel's where it has one, else the lab's own receiver."""
+    kernel = host.attempt("ip", "link", "add", "name", "tunnel", "type", "ipip", "remote", "any")
+    if kernel.returncode == 0:
+        host.say(["ip", "link", "add", "name", "tunnel", "type", "ipip"])
+    else:
+        receiver = host.lab.compile("ipip/receiver.c")
+        host.say(["receiver", "tunnel", "&"])
+        host.start(receiver, "tunnel", log=f"{host.name}.log")
+        until(
+            lambda: host.attempt("ip", "link", "show", "tunnel").returncode == 0,
+            f"the IPIP receiver on {host.name}",
+        )
+    host.run("ip", "link", "set", "tunnel", "up")
+    # The client's address leads back by eth0, not by the tunnel: a reverse path check would refuse all.
+    host.set(conf__all__rp_filter=0, conf__tunnel__rp_filter=0)

@@ -1,0 +1,42 @@
+"""Switched: everything on one segment, as in DR.
+
+    192.168.0.0/24 (switch)
+       ├── client    192.168.0.10
+       ├── director  192.168.0.8
+       ├── director2 192.168.0.58
+       ├── server1   192.168.0.18
+       ├── server2   192.168.0.28
+       └── server3   192.168.0.68
+
+The VIP, 192.168.0.38, is configured by those who use the topology, on whom they need it.
+"""
+
+from runner.host import cable
+
+VIP = "192.168.0.38"
+HOSTS = {
+    "client": "192.168.0.10",
+    "director": "192.168.0.8",
+    "director2": "192.168.0.58",
+    "server1": "192.168.0.18",
+    "server2": "192.168.0.28",
+    "server3": "192.168.0.68",
+}
+
+
+def build(lab):
+    make_switch(lab, {name: "eth0" for name in HOSTS})
+    for name, address in HOSTS.items():
+        lab.host(name).address("eth0", f"{address}/24")
+
+
+def make_switch(lab, members):
+    """A bridge in a name space of its own; `members` names the interface by which each host is joined to it."""
+    switch = lab.add("switch")
+    switch.run("ip", "link", "add", "name", "bridge", "type", "bridge", "stp_state", "0")
+    switch.run("ip", "link", "set", "bridge", "up")
+    for name, interface in members.items():
+        host = lab.hosts.get(name) or lab.add(name)
+        cable(host, interface, switch, f"to-{name}")
+        switch.run("ip", "link", "set", f"to-{name}", "master", "bridge")
+    return switch

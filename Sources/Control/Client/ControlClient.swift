@@ -1,0 +1,222 @@
+import LVS
+
+/// Commands a director over its control socket; each call waits for its answer.
+package final class ControlClient {
+    private var transport: NetlinkTransport
+    private let family: UInt16
+
+    /// Connects to the director at `path` and learns the number of its IPVS family.
+    package init(path: String) throws(ControlError) {
+        transport = try NetlinkTransport(path: path)
+        family = try Self.number(of: "IPVS", by: &transport)
+    }
+
+    private static func number(
+        of name: String, by transport: inout NetlinkTransport
+    ) throws(ControlError) -> UInt16 {
+        var number: UInt16?
+        try transport.request(NetlinkType.controller, ControllerCommand.getFamily) {
+            $0.attribute(AttributeNumber.Family.name, name)
+        } answer: { attributes throws(ControlError) in
+            number = try Self.read { () throws(Refusal) in
+                try attributes.number(AttributeNumber.Family.number)
+            }
+        }
+        guard let number else { throw .garbled("the answer has no number for family \(name)") }
+        return number
+    }
+
+    /// Decodes an answer; what a director would refuse to be asked is garbled as its answer.
+    private static func read<Value>(
+        _ body: () throws(Refusal) -> Value
+    ) throws(ControlError) -> Value {
+        do throws(Refusal) {
+            return try body()
+        } catch {
+            throw .garbled(error.text ?? "error \(error.number.rawValue) in an answer")
+        }
+    }
+
+    private func perform(
+        _ command: IPVSCommand, _ attributes: (inout NetlinkWriter) -> Void = { _ in }
+    ) throws(ControlError) {
+        try transport.request(family, command.rawValue, attributes: attributes)
+    }
+
+    /// The decoded answers of a request, in order.
+    private func answers<Value>(
+        _ command: IPVSCommand, dump: Bool, _ attributes: (inout NetlinkWriter) -> Void = { _ in },
+        decode: (NetlinkAttributes) throws(Refusal) -> Value
+    ) throws(ControlError) -> [Value] {
+        var values: [Value] = []
+        try transport.request(
+            family, command.rawValue, dump: dump, attributes: attributes
+        ) { answer throws(ControlError) in
+            values.append(try Self.read { () throws(Refusal) in try decode(answer) })
+        }
+        return values
+    }
+
+    private func only<Value>(_ values: [Value]) throws(ControlError) -> Value {
+        guard let value = values.first else { throw .garbled("there is no answer") }
+        return value
+    }
+}
+
+// MARK: Virtual services and real servers
+
+extension ControlClient {
+    package func add(_ service: ServiceRecord) throws(ControlError) {
+        try perform(.newService) { service.write(.configuration, to: &$0) }
+    }
+
+    package func edit(_ service: ServiceRecord) throws(ControlError) {
+        try perform(.setService) { service.write(.configuration, to: &$0) }
+    }
+
+    package func delete(_ service: ServiceRecord) throws(ControlError) {
+        try perform(.deleteService) { service.write(.configuration, to: &$0) }
+    }
+
+    package func flush() throws(ControlError) { try perform(.flush) }
+
+    /// Zeroes the statistics of a service; of everything when there is none.
+    package func zero(_ service: ServiceRecord? = nil) throws(ControlError) {
+        try perform(.zero) { service?.write(.configuration, to: &$0) }
+    }
+
+    package func services() throws(ControlError) -> [ServiceRecord] {
+        try answers(.getService, dump: true) { attributes throws(Refusal) in
+            try ServiceRecord(attributes.nest(AttributeNumber.Top.service), needing: .identity)
+        }
+    }
+
+    package func service(_ service: ServiceRecord) throws(ControlError) -> ServiceRecord {
+        try only(
+            answers(.getService, dump: false) {
+                service.write(.configuration, to: &$0)
+            } decode: { attributes throws(Refusal) in
+                try ServiceRecord(attributes.nest(AttributeNumber.Top.service), needing: .identity)
+            })
+    }
+
+    package func add(
+        _ server: DestinationRecord, to service: ServiceRecord
+    ) throws(ControlError) {
+        try perform(.newDestination, server, service)
+    }
+
+    package func edit(
+        _ server: DestinationRecord, of service: ServiceRecord
+    ) throws(ControlError) {
+        try perform(.setDestination, server, service)
+    }
+
+    package func delete(
+        _ server: DestinationRecord, of service: ServiceRecord
+    ) throws(ControlError) {
+        try perform(.deleteDestination, server, service)
+    }
+
+    private func perform(
+        _ command: IPVSCommand, _ server: DestinationRecord, _ service: ServiceRecord
+    ) throws(ControlError) {
+        try perform(command) { writer in
+            service.write(.configuration, to: &writer)
+            server.write(.configuration, to: &writer)
+        }
+    }
+
+    /// The real servers of a service in the director's order; none when there is no such service.
+    package func destinations(
+        of service: ServiceRecord
+    ) throws(ControlError) -> [DestinationRecord] {
+        try answers(.getDestination, dump: true) {
+            service.write(.identity, to: &$0)
+        } decode: { attributes throws(Refusal) in
+            try DestinationRecord(
+                attributes.nest(AttributeNumber.Top.destination), needing: .identity,
+                serviceFamily: service.family)
+        }
+    }
+}
+
+// MARK: Everything else
+
+extension ControlClient {
+    /// What the IPVS at the other end is.
+    package struct Information: Hashable, Sendable {
+        /// 0x010201 is 1.2.1.
+        package var version: UInt32
+        /// The `size=` of listings.
+        package var tableSize: UInt32
+    }
+
+    package func information() throws(ControlError) -> Information {
+        try only(
+            answers(.getInformation, dump: false) { attributes throws(Refusal) in
+                Information(
+                    version: try attributes.number(AttributeNumber.Information.version) ?? 0,
+                    tableSize: try attributes.number(AttributeNumber.Information.tableSize) ?? 0)
+            })
+    }
+
+    package func timeouts() throws(ControlError) -> TimeoutsRecord {
+        try only(
+            answers(.getConfiguration, dump: false) { attributes throws(Refusal) in
+                try TimeoutsRecord(attributes)
+            })
+    }
+
+    /// Sets the timeouts that are not 0.
+    package func setTimeouts(_ timeouts: TimeoutsRecord) throws(ControlError) {
+        try perform(.setConfiguration) { timeouts.write(to: &$0) }
+    }
+
+    package func daemons() throws(ControlError) -> [DaemonRecord] {
+        try answers(.getDaemon, dump: true) { attributes throws(Refusal) in
+            try DaemonRecord(attributes.nest(AttributeNumber.Top.daemon), starting: false)
+        }
+    }
+
+    package func startDaemon(_ daemon: DaemonRecord) throws(ControlError) {
+        try perform(.newDaemon) { daemon.write(to: &$0) }
+    }
+
+    package func stopDaemon(_ daemon: DaemonRecord) throws(ControlError) {
+        try perform(.deleteDaemon) { daemon.write(to: &$0) }
+    }
+
+    /// Tells the pieces of a text of the director's: `ip_vs_conn`, `ip_vs`, `ip_vs_stats`, `status`,
+    /// or `settings` (all as `name = value` lines, or the value of `key`).
+    package func read(
+        _ name: String, key: String? = nil, piece: (ArraySlice<UInt8>) -> Void
+    ) throws(ControlError) {
+        let extra = try Self.number(of: "IPVSX", by: &transport)
+        try transport.request(extra, ExtraCommand.read.rawValue, dump: true) { writer in
+            writer.attribute(AttributeNumber.Extra.name, name)
+            if let key { writer.attribute(AttributeNumber.Extra.key, key) }
+        } answer: { attributes throws(ControlError) in
+            if let bytes = attributes[AttributeNumber.Extra.piece] { piece(bytes) }
+        }
+    }
+
+    /// The whole of a text of the director's.
+    package func text(_ name: String, key: String? = nil) throws(ControlError) -> String {
+        var bytes: [UInt8] = []
+        try read(name, key: key) { bytes.append(contentsOf: $0) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Gives a key of a text (`settings`) a value.
+    package func write(
+        _ name: String, key: String, value: String
+    ) throws(ControlError) {
+        let extra = try Self.number(of: "IPVSX", by: &transport)
+        try transport.request(extra, ExtraCommand.write.rawValue) { writer in
+            writer.attribute(AttributeNumber.Extra.name, name)
+            writer.attribute(AttributeNumber.Extra.key, key)
+            writer.attribute(AttributeNumber.Extra.value, value)
+        }
+    }
+}

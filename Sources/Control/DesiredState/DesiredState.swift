@@ -1,0 +1,78 @@
+package import LVS
+
+/// What rules want a table to hold, and how to get there from other rules.
+package enum DesiredState {
+    /// One step of a change; steps are carried out in the order given.
+    package enum Step: Hashable, Sendable {
+        case addService(VirtualService)
+        case editService(VirtualService)
+        case deleteService(ServiceKey)
+        case addServer(ServiceKey, RealServer)
+        case editServer(ServiceKey, RealServer)
+        case deleteServer(ServiceKey, IPAddress, port: UInt16)
+    }
+
+    /// The steps from the rules that were applied before to the new ones.
+    ///
+    /// What the new rules name is added where `present` lacks it and edited where it differs; what
+    /// only the old ones name is removed if it is still present. A service that stays is never
+    /// deleted, so that its connections stay; what came into the table by other ways is not touched.
+    /// `present` is what the table holds now, as rules; without it, what the old rules made.
+    package static func difference(
+        _ old: [Rule], _ new: [Rule], present: [Rule]? = nil
+    ) -> [Step] {
+        let before = Named(present ?? old)
+        let after = Named(new)
+        return removals(of: old, before, after) + new.compactMap { step(to: $0, from: before) }
+    }
+
+    private static func removals(of old: [Rule], _ before: Named, _ after: Named) -> [Step] {
+        old.compactMap { rule in
+            switch rule {
+            case .addService(let service):
+                guard before.services[service.key] != nil, after.services[service.key] == nil else {
+                    return nil
+                }
+                return .deleteService(service.key)
+            case .addServer(let key, let server):
+                let name = ServerName(key: key, address: server.address, port: server.port)
+                // The servers of a deleted service go with it.
+                guard after.services[key] != nil, before.servers[name] != nil,
+                    after.servers[name] == nil
+                else { return nil }
+                return .deleteServer(key, server.address, port: server.port)
+            }
+        }
+    }
+
+    private static func step(to rule: Rule, from before: Named) -> Step? {
+        switch rule {
+        case .addService(let service):
+            guard var was = before.services[service.key] else { return .addService(service) }
+            // The table marks its services; rules do not.
+            was.flags.remove(.hashed)
+            return was == service ? nil : .editService(service)
+        case .addServer(let key, let server):
+            let name = ServerName(key: key, address: server.address, port: server.port)
+            guard let was = before.servers[name] else { return .addServer(key, server) }
+            return was == server ? nil : .editServer(key, server)
+        }
+    }
+
+    /// Rules by what they name.
+    private struct Named {
+        var services: [ServiceKey: VirtualService] = [:]
+        var servers: [ServerName: RealServer] = [:]
+
+        init(_ rules: [Rule]) {
+            for rule in rules {
+                switch rule {
+                case .addService(let service): services[service.key] = service
+                case .addServer(let key, let server):
+                    servers[ServerName(key: key, address: server.address, port: server.port)] =
+                        server
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+package import LVS
+
+/// One rule of a rules file: a virtual service, or a real server of one.
+package enum Rule: Hashable, Sendable {
+    case addService(VirtualService)
+    case addServer(ServiceKey, RealServer)
+}
+
+/// A file of rules, the lines that `ipvsadm -Sn` writes.
+///
+/// Blank lines and lines that begin with `#` are skipped; every other line is judged like a line of
+/// `-R`, and only `-A` and `-a` are accepted. A bad line spoils the file.
+package enum RulesFile {
+    /// What is wrong with a file: where, and what was expected there.
+    package struct Mistake: Error, Hashable, Sendable, CustomStringConvertible {
+        /// Counted from 1.
+        package var line: Int
+        package var text: String
+        /// The line as it stands in the file.
+        package var content: String
+
+        /// The mistake as a sentence for people.
+        package var description: String { "line \(line): \(text): \(content)" }
+    }
+
+    /// The rules of the file in its order, or its first mistake.
+    package static func parse(_ text: String) throws(Mistake) -> [Rule] {
+        var rules: [Rule] = []
+        var services: [ServiceKey: Int] = [:]
+        var servers: Set<ServerName> = []
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        for (index, content) in lines.enumerated() {
+            let words = mended(RestoreWords.split(String(content)))
+            guard let first = words.first, !first.hasPrefix("#") else { continue }
+            let number = index + 1
+            func mistake(_ text: String) -> Mistake {
+                Mistake(line: number, text: text, content: String(content))
+            }
+            let rule: Rule
+            do throws(CommandError) {
+                rule = try self.rule(words)
+            } catch {
+                throw mistake(error.text + expectation(of: error.text))
+            }
+            switch rule {
+            case .addService(let service):
+                if let before = services[service.key] {
+                    throw mistake("this virtual service stands on line \(before) already")
+                }
+                services[service.key] = number
+            case .addServer(let key, let server):
+                guard services[key] != nil else {
+                    throw mistake(
+                        "expected the -A line of this virtual service before its real servers")
+                }
+                let name = ServerName(key: key, address: server.address, port: server.port)
+                guard servers.insert(name).inserted else {
+                    throw mistake("this virtual service has this real server already")
+                }
+            }
+            rules.append(rule)
+        }
+        return rules
+    }
+
+    /// Undoes two things that `-S` writes and `-R` cannot read: marks above 2147483647 as negative
+    /// numbers, and an empty list of scheduler flags at the end of the line.
+    private static func mended(_ words: [String]) -> [String] {
+        var words = words
+        if words.last == "-b" { words.removeLast() }
+        for index in words.indices.dropFirst() where words[index - 1] == "-f" {
+            guard let mark = Int32(words[index]), mark < 0 else { continue }
+            words[index] = String(UInt32(bitPattern: mark))
+        }
+        return words
+    }
+
+    private static func rule(_ words: [String]) throws(CommandError) -> Rule {
+        let expected = CommandError.line(
+            "expected -A (a virtual service) or -a (a real server) with its options")
+        guard let entry = CommandEntry.starting(with: words[0]),
+            entry.command == .addService || entry.command == .addServer
+        else { throw expected }
+        let values = try LineParser.parse(words, program: "directorctl").values
+        guard !values.service.isMapped, !values.server.isMapped else {
+            throw .line("an IPv4 address inside an IPv6 one cannot be used here")
+        }
+        if values.command == .addService { return .addService(values.service.virtualService) }
+        guard values.server.lowerThreshold <= values.server.upperThreshold else {
+            throw .line("the lower threshold must not exceed the upper one")
+        }
+        return .addServer(values.service.key, values.server.realServer)
+    }
+}
+
+extension RulesFile {
+    /// What should have stood there, for complaints that do not say it themselves.
+    private static func expectation(of complaint: String) -> String {
+        let number = "a number from 0 to 2147483647"
+        let table = [
+            ("illegal virtual server address", "ADDRESS:PORT or [IPv6 ADDRESS]:PORT"),
+            ("illegal real server address", "ADDRESS[:PORT] or [IPv6 ADDRESS]:PORT"),
+            ("invalid fwmark value", "a mark from 1 to 4294967295"),
+            ("invalid timeout value", "seconds from 1 to 2678400"),
+            ("illegal virtual server persistent mask", "a mask such as 255.255.255.0"),
+            ("illegal ipv6 netmask", "a prefix length from 1 to 128"),
+            ("illegal weight", number), ("illegal u_threshold", number),
+            ("illegal l_threshold", number),
+            ("Zero port specified", "a port, or persistence (-p)"),
+            ("illegal tunnel type", "ipip, gue or gre"),
+            ("illegal tunnel port", "a port from 1 to 65535"),
+            ("invalid scheduler flag", "flag-1, flag-2, flag-3 or a flag of the scheduler's own"),
+            ("unexpected argument", "an option"),
+        ]
+        guard let row = table.first(where: { complaint.hasPrefix($0.0) }) else { return "" }
+        return "; expected \(row.1)"
+    }
+}
+
+/// What a real server is found by.
+struct ServerName: Hashable {
+    var key: ServiceKey
+    var address: IPAddress
+    var port: UInt16
+}

@@ -1,0 +1,46 @@
+/// What the command line asks of a director (the requests of ipvsadm-cli section 7).
+///
+/// Services and servers are asked for by their identity; the other fields count only where a
+/// request adds or edits.
+package protocol DirectorTable: AnyObject {
+    /// Size of the connection table, as listings show it.
+    func tableSize() throws(Refusal) -> UInt32
+
+    func addService(_ service: ServiceRecord) throws(Refusal)
+    func editService(_ service: ServiceRecord) throws(Refusal)
+    func deleteService(_ service: ServiceRecord) throws(Refusal)
+    func flush() throws(Refusal)
+    /// Zeroes the counters of one service, of all when there is none.
+    func zero(_ service: ServiceRecord?) throws(Refusal)
+
+    func addServer(_ server: DestinationRecord, to service: ServiceRecord) throws(Refusal)
+    func editServer(_ server: DestinationRecord, of service: ServiceRecord) throws(Refusal)
+    func deleteServer(_ server: DestinationRecord, of service: ServiceRecord) throws(Refusal)
+
+    /// Every service in the order of the table.
+    func services() throws(Refusal) -> [ServiceRecord]
+    func service(_ service: ServiceRecord) throws(Refusal) -> ServiceRecord
+    /// A service's servers, newest first.
+    func servers(of service: ServiceRecord) throws(Refusal) -> [DestinationRecord]
+
+    func timeouts() throws(Refusal) -> TimeoutsRecord
+    func setTimeouts(_ timeouts: TimeoutsRecord) throws(Refusal)
+
+    func daemons() throws(Refusal) -> [DaemonRecord]
+    func startDaemon(_ daemon: DaemonRecord) throws(Refusal)
+    func stopDaemon(_ daemon: DaemonRecord) throws(Refusal)
+
+    /// Tells the pieces of a text of the director's: `ip_vs_conn`, `status` and others.
+    func read(_ name: String, piece: (ArraySlice<UInt8>) -> Void) throws(Refusal)
+    func setting(_ name: String) throws(Refusal) -> String
+    func changeSetting(_ name: String, to value: String) throws(Refusal)
+}
+
+extension DirectorTable {
+    /// The whole of a text.
+    func text(_ name: String) throws(Refusal) -> String {
+        var bytes: [UInt8] = []
+        try read(name) { bytes.append(contentsOf: $0) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,48 @@
+/// Commands that ipvsadm does not have: words, not options, so that neither stands in the way.
+struct DirectorWord: Sendable {
+    var name: String
+    var usage: String
+    var run: @Sendable ([String], CommandSession) throws(CommandError) -> Void
+
+    static let all: [DirectorWord] = [
+        DirectorWord(name: "status", usage: "status") { words, session throws(CommandError) in
+            guard words.isEmpty else { throw .line("unexpected argument \(words[0])") }
+            session.output(try ask(session) { table throws(Refusal) in try table.text("status") })
+        },
+        DirectorWord(name: "get", usage: "get NAME") { words, session throws(CommandError) in
+            guard words.count == 1 else { throw .line("get needs the name of one setting") }
+            let name = settingName(words[0])
+            let value = try ask(session) { table throws(Refusal) in try table.setting(name) }
+            session.output("\(value)\n")
+        },
+        DirectorWord(name: "set", usage: "set NAME=VALUE") { words, session throws(CommandError) in
+            guard words.count == 1, let equals = words[0].firstIndex(of: "=") else {
+                throw .line("set needs one NAME=VALUE")
+            }
+            let name = settingName(String(words[0][..<equals]))
+            let value = String(words[0][equals...].dropFirst())
+            try ask(session) { table throws(Refusal) in
+                try table.changeSetting(name, to: value)
+            }
+        },
+    ]
+
+    /// Settings may be named as the kernel's sysctls are.
+    private static func settingName(_ word: String) -> String {
+        for prefix in ["net.ipv4.vs.", "net/ipv4/vs/"] where word.hasPrefix(prefix) {
+            return String(word.dropFirst(prefix.count))
+        }
+        return word
+    }
+
+    private static func ask<Answer>(
+        _ session: CommandSession, _ request: (any DirectorTable) throws(Refusal) -> Answer
+    ) throws(CommandError) -> Answer {
+        let table = try session.table()
+        do throws(Refusal) {
+            return try request(table)
+        } catch {
+            throw CommandError(status: 255, text: error.ownWords, endsRestore: false)
+        }
+    }
+}

@@ -1,0 +1,70 @@
+extension TableCommands {
+    /// The listings, the first form that applies (ipvsadm-cli section 5).
+    @Sendable static func list(
+        _ values: LineValues, _ session: CommandSession
+    ) throws(CommandError) {
+        let names = AddressNames(numeric: values.has(.numeric))
+        if values.has(.connection) { return try connections(values, session, names) }
+        if values.has(.serviceAddress) { return try one(values, session, names) }
+        if values.has(.timeout) {
+            let timeouts = try ask(values, session) { table throws(Refusal) in
+                try table.timeouts()
+            }
+            return session.output(StateText.timeouts(timeouts))
+        }
+        if values.has(.daemon) {
+            let daemons = try ask(values, session) { table throws(Refusal) in
+                try table.daemons()
+            }
+            return session.output(StateText.daemons(daemons))
+        }
+        let listing = Listing(columns: columns(values), names: names)
+        let (size, services) = try ask(values, session) { table throws(Refusal) in
+            (try table.tableSize(), try ListedService.all(of: table))
+        }
+        let ordered = values.has(.noSort) ? services : ListingOrder.sorted(services)
+        session.output(listing.text(ordered, tableSize: size))
+    }
+
+    private static func one(
+        _ values: LineValues, _ session: CommandSession, _ names: AddressNames
+    ) throws(CommandError) {
+        let listed = try ask(values, session) { table throws(Refusal) in
+            let service = try table.service(values.service.record)
+            return ListedService(service: service, servers: try table.servers(of: service))
+        }
+        let ordered = values.has(.noSort) ? [listed] : ListingOrder.sorted([listed])
+        session.output(
+            Listing(columns: columns(values), names: names).text(ordered, tableSize: nil))
+    }
+
+    private static func connections(
+        _ values: LineValues, _ session: CommandSession, _ names: AddressNames
+    ) throws(CommandError) {
+        let table = try session.table()
+        var listing = ConnectionListing(
+            names: names, withEngine: values.has(.persistentConnections))
+        var isBegun = false
+        do throws(Refusal) {
+            try table.read("ip_vs_conn") { piece in
+                if !isBegun { session.output(listing.header) }
+                isBegun = true
+                session.output(listing.take(piece))
+            }
+        } catch {
+            throw CommandError(
+                status: 1, text: "cannot open file /proc/net/ip_vs_conn", endsRestore: true)
+        }
+        if !isBegun { session.output(listing.header) }
+    }
+
+    /// The column set: the first of these options.
+    private static func columns(_ values: LineValues) -> Listing.Columns {
+        let exact = values.has(.exact)
+        if values.has(.stats) { return .stats(exact: exact) }
+        if values.has(.rate) { return .rate(exact: exact) }
+        if values.has(.thresholds) { return .thresholds }
+        if values.has(.persistentConnections) { return .persistentConnections }
+        return values.has(.tunnelInfo) ? .tunnelInfo : .plain
+    }
+}

@@ -1,0 +1,80 @@
+/// What `-h` and `-v` print.
+enum Usage {
+    static let version = "directorctl: swift-lvs, grammar of ipvsadm 1.31, IPVS 1.2.1\n"
+
+    static func text(program: String) -> String {
+        """
+        \(version)Usage:
+          \(program) -A|E VIRTUAL [-s scheduler] [-p [timeout]] [-M netmask] [--pe engine] [-b flags] [-o]
+          \(program) -D VIRTUAL
+          \(program) -C
+          \(program) -R
+          \(program) -S [-n]
+          \(program) -a|e VIRTUAL -r SERVER [-g|i|m] [-w weight] [-x upper] [-y lower] [TUNNEL]
+          \(program) -d VIRTUAL -r SERVER
+          \(program) -L|l [VIRTUAL|-c|--timeout|--daemon] [options]
+          \(program) -Z [VIRTUAL]
+          \(program) --set tcp tcpfin udp
+          \(program) --start-daemon master|backup [--mcast-interface name] [daemon options]
+          \(program) --stop-daemon master|backup [--syncid id]
+          \(program) -h
+        Of the director alone:
+          \(program) status             drivers, drops with their cures, next hops, memory
+          \(program) get NAME           shows a setting (net.ipv4.vs.NAME)
+          \(program) set NAME=VALUE     changes a setting
+          \(program) --control PATH ... the director's socket; else $DIRECTOR_CONTROL, else the
+                                        socket of this network namespace
+
+        Commands, the first option of the line:
+          --add-service   -A            add a virtual service
+          --edit-service  -E            edit a virtual service
+          --delete-service -D           delete a virtual service
+          --clear         -C            delete all virtual services
+          --restore       -R            read commands from standard input
+          --save          -S            print the table as commands
+          --add-server    -a            add a real server
+          --edit-server   -e            edit a real server
+          --delete-server -d            delete a real server
+          --list          -L|-l         list the table
+          --zero          -Z            zero the counters of one service or of all
+          --set tcp tcpfin udp          set the timeouts in seconds, 0 keeps one
+          --start-daemon, --stop-daemon start and stop connection synchronisation
+          --help          -h            show this text
+          --version       -v            show the version
+
+        VIRTUAL:
+          --tcp-service|-t    address   address is host[:port] or [IPv6]:port
+          --udp-service|-u    address
+          --sctp-service      address
+          --fwmark-service|-f mark      a firewall mark above zero; with --ipv6|-6 for IPv6
+
+        Options:
+          --scheduler   -s name         rr wrr lc wlc ... none; wlc when none is given
+          --persistent  -p [timeout]    persistence in seconds, 360 when no number is given
+          --netmask     -M mask         granularity of persistence: mask, or IPv6 prefix length
+          --pe          engine          persistence engine (sip)
+          --ops         -o              one-packet scheduling (UDP and marks)
+          --sched-flags -b flags        scheduler flags, joined by commas
+          --real-server -r address      real server host[:port]
+          --gatewaying  -g              direct routing (the default)
+          --ipip        -i              tunneling
+          --masquerading -m             network address translation
+          --tun-type    type            ipip, gue or gre
+          --tun-port    port            destination port of gue
+          --tun-nocsum, --tun-csum, --tun-remcsum
+          --weight      -w weight       0 and up; 0 takes no new connections
+          --u-threshold -x number       most connections of a server
+          --l-threshold -y number       where an overloaded server takes connections again
+          --numeric     -n              numbers instead of names
+          --connection  -c              list connections
+          --timeout, --daemon           list the timeouts, the synchronisation daemons
+          --stats, --rate               list counters, rates
+          --exact       -X              do not abbreviate numbers
+          --thresholds, --persistent-conn, --tun-info
+          --nosort                      list in the order of the table
+          --mcast-interface name, --mcast-group address, --mcast-port port, --mcast-ttl ttl,
+          --syncid id, --sync-maxlen length
+
+        """
+    }
+}

@@ -1,0 +1,69 @@
+import LVS
+import Posix
+
+/// One client of the control socket: moves packets between its socket and its conversation.
+final class ControlConnection {
+    private let socket: FileDescriptor
+    private var conversation: Conversation
+    /// A packet that the socket would not take yet.
+    private var waiting: [UInt8]?
+    private var lastProgress: Instant
+
+    /// Largest packet of requests; a client's send buffer holds no larger one unless it asks for
+    /// that, and then it is dropped.
+    private static let requestBytes = 256 << 10
+    /// Packets served in one call, so that one client cannot keep the housekeeper from the others.
+    private static let packetsPerTurn = 64
+
+    init(_ socket: consuming FileDescriptor, _ conversation: Conversation, now: Instant) {
+        self.socket = socket
+        self.conversation = conversation
+        lastProgress = now
+    }
+
+    /// Whether there is an answer to send, for which no request is read.
+    private(set) var isWriting = false
+
+    /// Reads requests and sends answers until the socket is empty, or full, or the turn is over;
+    /// false when the connection is at its end.
+    func serve(now: Instant) -> Bool {
+        for _ in 0..<Self.packetsPerTurn {
+            if let packet = waiting ?? conversation.nextPacket() {
+                isWriting = true
+                waiting = packet
+                do throws(SystemError) {
+                    try UnixSocket.send(packet, on: socket)
+                } catch {
+                    return error.wouldBlock
+                }
+                waiting = nil
+                lastProgress = now
+            } else {
+                isWriting = false
+                guard let goesOn = read(now) else { return false }
+                if !goesOn { return true }
+            }
+        }
+        return true
+    }
+
+    /// Takes one packet of requests: true when there was one, false when none waits, nil when the
+    /// client is gone.
+    private func read(_ now: Instant) -> Bool? {
+        do throws(SystemError) {
+            guard
+                let packet = try UnixSocket.receive(from: socket, limit: Self.requestBytes)
+            else { return nil }
+            conversation.receive(packet)
+            lastProgress = now
+            return true
+        } catch {
+            return error.wouldBlock ? false : nil
+        }
+    }
+
+    /// Whether the client has left an answer unread for this long.
+    func isStalled(now: Instant, seconds: UInt64) -> Bool {
+        isWriting && lastProgress.advanced(bySeconds: seconds) <= now
+    }
+}

@@ -1,0 +1,107 @@
+package import LVS
+package import Posix
+
+/// The control socket of a director: accepts clients and serves them without ever waiting.
+///
+/// Driven by the housekeeper's poll loop: wait for `interests`, tell what happened to `handle`,
+/// call `tick` at least once a second. Only the housekeeper's thread may call.
+package final class ControlServer {
+    /// Where the director listens.
+    package let path: String
+    private let listener: FileDescriptor
+    private let file: Files.Identity?
+    private let executor: CommandExecutor
+    private let stallSeconds: UInt64
+    private var connections: [Int32: ControlConnection] = [:]
+    private var now: Instant
+    private var isClosed = false
+
+    /// More clients than this at a time are turned away.
+    package static let mostConnections = 512
+
+    /// Listens at `path` with access for the owner alone.
+    ///
+    /// A socket that a dead director left is replaced, one of a living director is EADDRINUSE, and a
+    /// file that is no socket is left alone (ENOTSOCK). A client that has not read its answers for
+    /// `stallSeconds` is dropped.
+    package init(
+        path: String, target: any ControlTarget, daemon: any DaemonTarget, now: Instant,
+        stallSeconds: UInt64 = 30
+    ) throws(SystemError) {
+        try ControlPath.prepareDirectory(for: path)
+        listener = try UnixSocket.listen(path: path)
+        file = Files.identity(path)
+        self.path = path
+        self.now = now
+        self.stallSeconds = stallSeconds
+        executor = CommandExecutor(target: target, daemon: daemon)
+    }
+
+    deinit { close() }
+
+    /// A descriptor to wait on and for what.
+    package struct Interest: Hashable, Sendable {
+        package var descriptor: Int32
+        package var reading: Bool
+        package var writing: Bool
+    }
+
+    /// What to wait for now; changes with every call of `handle` and `tick`.
+    package var interests: [Interest] {
+        guard !isClosed else { return [] }
+        var interests = [Interest(descriptor: listener.number, reading: true, writing: false)]
+        for (number, connection) in connections {
+            let writing = connection.isWriting
+            interests.append(Interest(descriptor: number, reading: !writing, writing: writing))
+        }
+        return interests
+    }
+
+    /// Serves a descriptor on which something happened; unknown ones are ignored.
+    package func handle(_ descriptor: Int32, now: Instant) {
+        self.now = max(now, self.now)
+        guard !isClosed else { return }
+        if descriptor == listener.number {
+            accept()
+        } else if let connection = connections[descriptor], !connection.serve(now: now) {
+            connections[descriptor] = nil
+        }
+    }
+
+    /// Drops clients that do not read.
+    package func tick(_ now: Instant) {
+        self.now = max(now, self.now)
+        for (number, connection) in connections
+        where connection.isStalled(now: now, seconds: stallSeconds) {
+            connections[number] = nil
+        }
+    }
+
+    /// Clients connected at the moment.
+    package var connectionCount: Int { connections.count }
+
+    /// Synchronisation daemons as clients started them.
+    package var syncDaemons: [DaemonRecord] { executor.syncDaemons.records }
+
+    /// Ends every connection and takes the socket away, unless another director has replaced it.
+    package func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        connections = [:]
+        if let file, Files.identity(path) == file { UnixSocket.remove(path: path) }
+    }
+
+    /// Accepts whoever waits; a failure to accept is that client's loss and shows itself there.
+    private func accept() {
+        while let socket = try? UnixSocket.accept(listener) {
+            // The credentials are those of the moment of connecting.
+            guard connections.count < Self.mostConnections,
+                let peer = try? PeerCredentials(of: socket)
+            else { continue }
+            let number = socket.number
+            let privileged = peer.user == 0 || peer.user == Identity.user
+            connections[number] = ControlConnection(
+                socket, Conversation(executor, privileged: privileged), now: now)
+        }
+    }
+}

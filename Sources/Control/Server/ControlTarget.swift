@@ -1,0 +1,81 @@
+package import LVS
+
+/// The engine as the control socket needs it; called by the housekeeper only.
+///
+/// A refused command has changed nothing. The listings speak in records, so that what a listing
+/// shows is decided in one place for netlink and for the texts.
+package protocol ControlTarget: AnyObject {
+    func add(_ service: VirtualService) throws(CommandRefusal)
+    func edit(_ service: VirtualService) throws(CommandRefusal)
+    func delete(_ key: ServiceKey) throws(CommandRefusal)
+    func flush()
+    func add(_ server: RealServer, to key: ServiceKey) throws(CommandRefusal)
+    func edit(_ server: RealServer, of key: ServiceKey) throws(CommandRefusal)
+    func delete(
+        _ address: IPAddress, port: UInt16, of key: ServiceKey
+    ) throws(CommandRefusal)
+    /// Zeroes the statistics of one service, or of everything.
+    func zero(_ key: ServiceKey?) throws(CommandRefusal)
+
+    var timeouts: TimeoutsRecord { get }
+    /// A timeout of 0 keeps its present value; none is negative.
+    func setTimeouts(_ timeouts: TimeoutsRecord) throws(CommandRefusal)
+    /// The `size=` of listings.
+    var tableSize: UInt32 { get }
+
+    /// Every service in the order of dumps.
+    func services() -> [ServiceRecord]
+    func service(_ key: ServiceKey) -> ServiceRecord?
+    /// The real servers of a service, newest first; none when there is no such service.
+    func destinations(of key: ServiceKey) -> [DestinationRecord]
+    var total: StatisticsRecord { get }
+
+    /// Tells some connections from a position on (0 is the start); the next position, nil at the
+    /// end. Connections that come and go between two calls may be missed, none is told twice.
+    func connections(from position: Int, _ body: (ConnectionRecord) -> Void) -> Int?
+
+    /// Settings by their names under net.ipv4.vs, in the order of listings.
+    func settings() -> [(name: String, value: String)]
+    func set(_ name: String, to value: String) throws(CommandRefusal)
+}
+
+/// What the daemon knows and the engine does not.
+package protocol DaemonTarget: AnyObject {
+    /// The text of `directorctl status`.
+    func status() -> String
+}
+
+/// One connection as listings show it.
+package struct ConnectionRecord: Hashable, Sendable {
+    /// Protocol number; 0 is a persistence template of a service by mark.
+    package var transport: UInt8
+    package var client: IPAddress
+    package var clientPort: UInt16
+    package var virtual: IPAddress
+    package var virtualPort: UInt16
+    package var real: IPAddress
+    package var realPort: UInt16
+    /// Name of the state, as ESTABLISHED.
+    package var state: String
+    /// Seconds left, rounded down.
+    package var expiresSeconds: UInt64
+    /// Name of the persistence engine and its data, for templates that have one.
+    package var engine: String?
+
+    package init(
+        transport: UInt8, client: IPAddress, clientPort: UInt16, virtual: IPAddress,
+        virtualPort: UInt16, real: IPAddress, realPort: UInt16, state: String,
+        expiresSeconds: UInt64, engine: String? = nil
+    ) {
+        self.transport = transport
+        self.client = client
+        self.clientPort = clientPort
+        self.virtual = virtual
+        self.virtualPort = virtualPort
+        self.real = real
+        self.realPort = realPort
+        self.state = state
+        self.expiresSeconds = expiresSeconds
+        self.engine = engine
+    }
+}

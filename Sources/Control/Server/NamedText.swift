@@ -1,0 +1,87 @@
+import LVS
+
+/// Text that the private family hands out by name, piece by piece, and what writing to it does.
+///
+/// A further name is one more entry of `all`.
+struct NamedText {
+    /// The next piece of a text, at most 4,096 bytes; nil at the end.
+    typealias Pieces = () -> ArraySlice<UInt8>?
+
+    var name: String
+    var read: (_ key: String?, _ from: CommandExecutor) throws(Refusal) -> Pieces
+    /// Nil when the text cannot be written to.
+    var write: ((_ key: String, _ value: String, _ to: CommandExecutor) throws(Refusal) -> Void)?
+
+    static func named(_ name: String) throws(Refusal) -> NamedText {
+        guard let entry = all.first(where: { $0.name == name }) else {
+            let known = all.map(\.name).joined(separator: ", ")
+            throw Refusal(.noSuchEntry, "there is no text '\(name)'; known: \(known)")
+        }
+        return entry
+    }
+
+    static var all: [NamedText] {
+        [
+            NamedText(name: "ip_vs_conn") { _, executor throws(Refusal) in
+                connections(of: executor.target)
+            },
+            NamedText(name: "ip_vs") { _, executor throws(Refusal) in
+                pieces(ProcText.services(executor.target))
+            },
+            NamedText(name: "ip_vs_stats") { _, executor throws(Refusal) in
+                pieces(ProcText.statistics(executor.target.total))
+            },
+            NamedText(name: "status") { _, executor throws(Refusal) in
+                pieces(executor.daemon.status())
+            },
+            NamedText(name: "settings") { key, executor throws(Refusal) in
+                pieces(try settings(executor.target, key))
+            } write: { key, value, executor throws(Refusal) in
+                try command { () throws(CommandRefusal) in
+                    try executor.target.set(key, to: value)
+                }
+            },
+        ]
+    }
+
+    /// One `name = value` line each, or the value of `key` alone.
+    private static func settings(
+        _ target: any ControlTarget, _ key: String?
+    ) throws(Refusal) -> String {
+        let settings = target.settings()
+        guard let key else {
+            return settings.map { "\($0.name) = \($0.value)\n" }.joined()
+        }
+        guard let setting = settings.first(where: { $0.name == key }) else {
+            throw Refusal(.noSuchEntry, "there is no setting '\(key)'")
+        }
+        return setting.value + "\n"
+    }
+
+    /// The pieces of a text that is there as a whole.
+    private static func pieces(_ text: String) -> Pieces {
+        var rest = ArraySlice(Array(text.utf8))
+        return {
+            guard !rest.isEmpty else { return nil }
+            defer { rest = rest.dropFirst(4096) }
+            return rest.prefix(4096)
+        }
+    }
+
+    /// The connection table, rendered while it is being read: it may be far larger than memory for
+    /// its text should be.
+    private static func connections(of target: any ControlTarget) -> Pieces {
+        var position: Int? = 0
+        var text = ArraySlice(ProcText.connectionHeader.utf8)
+        return { [unowned target] in
+            while text.count < 4096, let start = position {
+                position = target.connections(from: start) { record in
+                    text.append(contentsOf: ProcText.line(record).utf8)
+                }
+            }
+            guard !text.isEmpty else { return nil }
+            defer { text = text.dropFirst(4096) }
+            return text.prefix(4096)
+        }
+    }
+}

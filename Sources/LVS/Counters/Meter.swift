@@ -1,0 +1,28 @@
+/// A zero point and a rate estimate over running counters that somebody else keeps.
+struct Meter {
+    private var zeroPoint = CounterValues()
+    private var estimator: Estimator
+
+    /// Shows nothing at first: what is counted already lies below the zero point.
+    init(from counters: CounterValues) {
+        zeroPoint = counters
+        estimator = Estimator(from: counters)
+    }
+
+    /// Takes the running counters at the end of an estimation period.
+    mutating func step(_ counters: CounterValues) { estimator.step(counters) }
+
+    /// Makes the present values the zero point and the rates 0 (ipvs-semantics 8.1).
+    mutating func zero(at counters: CounterValues) {
+        zeroPoint = counters
+        estimator.zero()
+    }
+
+    /// What a listing shows.
+    func statistics(_ counters: CounterValues) -> Statistics {
+        var statistics = Statistics()
+        statistics.counters = counters - zeroPoint
+        estimator.fill(&statistics)
+        return statistics
+    }
+}

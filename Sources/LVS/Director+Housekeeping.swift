@@ -1,0 +1,63 @@
+extension Director {
+    /// Does what passes with time: expiry, estimates, the trash, memory nobody holds any more.
+    ///
+    /// Call it every 250 ms or more often; a time before the last one counts as that.
+    package func tick(_ time: Instant) {
+        if time > now { now = time }
+        sweep()
+        freeRetired()
+        nextHops.reclaim()
+        for entry in trash.look(now, isReferenced: { cells[$0].isReferenced }) {
+            numbers.giveBack(entry.record.number)
+        }
+        if now >= nextSecond {
+            for record in records { record.object.tick(now) }
+            nextSecond = now.advanced(bySeconds: 1)
+        }
+        estimate()
+    }
+
+    /// Ends every connection whose timeout has passed.
+    private func sweep() {
+        let housekeeper = configuration.workers
+        var position: UInt32 = 0
+        repeat {
+            position = table.sweep(
+                from: position, count: 1 << 16, worker: housekeeper, now: now,
+                removed: cells.release)
+        } while position != 0
+        table.reclaim(housekeeper)
+    }
+
+    /// Runs the estimator once for each period that has passed (ipvs-semantics 8.2).
+    private func estimate() {
+        // After a long sleep old periods have no rate left to show.
+        let longest: UInt64 = 64 * Estimator.periodNanoseconds
+        if now.nanoseconds > nextEstimate.nanoseconds &+ longest {
+            nextEstimate = Instant(nanoseconds: now.nanoseconds - longest)
+        }
+        while now >= nextEstimate {
+            for record in records {
+                for index in record.servers.indices {
+                    record.servers[index].meter.step(read(record.servers[index].number))
+                }
+                record.meter.step(counters(of: record))
+            }
+            totalMeter.step(totalCounters())
+            nextEstimate = Instant(
+                nanoseconds: nextEstimate.nanoseconds &+ Estimator.periodNanoseconds)
+        }
+    }
+
+    /// Ends the connections of servers that were deleted, when `expire_nodest_conn=1` says so.
+    func expireConnectionsWithoutDestination() {
+        guard live.expiresConnectionsWithoutDestination else { return }
+        let housekeeper = configuration.workers
+        table.forEach { connection in
+            let number = connection.destination
+            guard number != Destination.none, !cells[number].isAvailable else { return }
+            if table.expire(connection, worker: housekeeper) { cells.release(connection) }
+        }
+        table.reclaim(housekeeper)
+    }
+}

@@ -1,0 +1,117 @@
+/// A virtual service as listings show it.
+package struct ServiceListing: Hashable, Sendable {
+    package var service: VirtualService
+    package var statistics: Statistics
+    /// Newest first, as the kernel lists them.
+    package var servers: [ServerListing]
+}
+
+/// A real server as listings show it.
+package struct ServerListing: Hashable, Sendable {
+    package var server: RealServer
+    package var active: UInt32
+    package var inactive: UInt32
+    package var persistent: UInt32
+    /// Takes no new connections until enough have ended (ipvs-semantics 7).
+    package var isOverloaded: Bool
+    package var statistics: Statistics
+}
+
+/// A connection as listings show it; ports are host order.
+package struct ConnectionListing: Hashable, Sendable {
+    package var transport: TransportProtocol
+    package var client: IPAddress
+    package var clientPort: UInt16
+    package var virtual: IPAddress
+    package var virtualPort: UInt16
+    package var real: IPAddress
+    package var realPort: UInt16
+    /// Name of the state as listings print it.
+    package var state: String
+    /// Whole seconds until it ends without a further packet.
+    package var remainingSeconds: UInt32
+    package var method: ForwardingMethod
+    package var isTemplate: Bool
+    package var isInactive: Bool
+}
+
+extension Director {
+    /// All services in the order they were added, each with its servers.
+    package func services() -> [ServiceListing] { records.map(listing) }
+
+    /// One service; nil when there is none with this key.
+    package func service(_ key: ServiceKey) -> ServiceListing? {
+        position(key).map { listing(records[$0]) }
+    }
+
+    /// Counters and rates of everything since the start or the last zeroing.
+    package var total: Statistics { totalMeter.statistics(totalCounters()) }
+
+    /// Tells up to `count` entries of the table from a position on (0 is the start); returns the
+    /// next position, nil at the end.
+    ///
+    /// Connections that come and go between two calls may be missed, none is told twice.
+    package func connections(
+        from position: UInt32, count: UInt32, _ body: (ConnectionListing) -> Void
+    ) -> UInt32? {
+        let limit = table.highWater
+        let end = UInt32(min(UInt64(limit), UInt64(position) + UInt64(count)))
+        guard position < end else { return nil }
+        for number in position..<end {
+            let connection = table.connection(number)
+            if connection.isLive { body(listing(connection)) }
+        }
+        return end == limit ? nil : end
+    }
+
+    /// Tells every connection.
+    package func forEachConnection(_ body: (ConnectionListing) -> Void) {
+        table.forEach { body(listing($0)) }
+    }
+
+    private func listing(_ connection: Connection) -> ConnectionListing {
+        ConnectionListing(
+            transport: connection.transport, client: connection.client,
+            clientPort: connection.clientPort, virtual: connection.virtual,
+            virtualPort: connection.virtualPort, real: connection.real,
+            realPort: connection.realPort, state: connection.stateName,
+            remainingSeconds: connection.remainingSeconds(now), method: connection.method,
+            isTemplate: connection.isTemplate, isInactive: connection.isInactive)
+    }
+
+    /// Frames dropped so far, by every reason there is.
+    package func dropCounts() -> [(reason: DropReason, frames: UInt64)] {
+        DropReason.allCases.map { reason in
+            (reason, workers.reduce(0) { $0 + $1.tally.dropped(reason) })
+        }
+    }
+
+    private func listing(_ record: ServiceRecord) -> ServiceListing {
+        ServiceListing(
+            service: record.service,
+            statistics: record.meter.statistics(counters(of: record)),
+            servers: record.servers.map { server in
+                let cell = cells[server.number]
+                let counts = cell.counts
+                return ServerListing(
+                    server: server.server, active: counts.active, inactive: counts.inactive,
+                    persistent: cell.persistent, isOverloaded: cell.isOverloaded,
+                    statistics: server.meter.statistics(read(server.number)))
+            })
+    }
+
+    /// What all workers have counted for a destination.
+    func read(_ number: DestinationIndex) -> CounterValues {
+        counters.reduce(CounterValues()) { $0 + $1.read(number) }
+    }
+
+    /// Running counters of a service: its servers' and those of servers that left it.
+    func counters(of record: ServiceRecord) -> CounterValues {
+        record.servers.reduce(record.left) { $0 + read($1.number) }
+    }
+
+    /// Running counters of all services, removed ones included.
+    func totalCounters() -> CounterValues {
+        records.reduce(removedCounters) { $0 + counters(of: $1) }
+    }
+}

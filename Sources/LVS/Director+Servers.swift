@@ -1,0 +1,137 @@
+// Commands about real servers; checks in the kernel's order (ipvs-semantics 10.2).
+
+extension Director {
+    /// Adds a real server to a service, in front of the others; one that was deleted a short while
+    /// ago finds its connections and counts again (ipvs-semantics 3.3).
+    package func add(_ server: RealServer, to key: ServiceKey) throws(CommandRefusal) {
+        let record = try find(key)
+        try check(server, family: key.family)
+        guard record.position(server.address, server.port) == nil else {
+            throw .destinationExists
+        }
+        try checkReachable(server)
+        let added: ServerRecord
+        if let revived = revive(server, for: record) {
+            added = revived
+        } else {
+            added = try start(server)
+        }
+        record.servers.insert(added, at: 0)
+        record.object.add(added.number)
+        publishServers()
+    }
+
+    /// Changes method, weight and thresholds of a server; existing connections keep their method.
+    package func edit(_ server: RealServer, of key: ServiceKey) throws(CommandRefusal) {
+        let record = try find(key)
+        try check(server, family: key.family)
+        guard let position = record.position(server.address, server.port) else {
+            throw .noSuchDestination
+        }
+        try checkSupported(server)
+        let number = record.servers[position].number
+        record.servers[position].server = server
+        record.object.edit(number) { cells[number].configure(server) }
+        publishServers()
+    }
+
+    /// Removes a server; its connections stay, and are dropped unless it comes back.
+    package func delete(
+        _ address: IPAddress, port: UInt16, of key: ServiceKey
+    ) throws(CommandRefusal) {
+        let record = try find(key)
+        guard let position = record.position(address, port) else { throw .noSuchDestination }
+        let server = record.servers.remove(at: position)
+        trash(server, of: record)
+        publishServers()
+        expireConnectionsWithoutDestination()
+    }
+
+    /// Takes a server, already out of its record, from the workers and keeps it for a revival.
+    func trash(_ server: ServerRecord, of record: ServiceRecord) {
+        cells[server.number].setAvailable(false)
+        record.object.remove(server.number)
+        record.left = record.left + read(server.number)
+        trash.add(
+            server, service: record.service.key, generation: record.object.generation, now: now)
+    }
+
+    /// A deleted server with its number and counts; statistics go on only in the same service.
+    private func revive(_ server: RealServer, for record: ServiceRecord) -> ServerRecord? {
+        guard
+            let entry = trash.revive(
+                server.address, port: server.port, service: record.service.key)
+        else { return nil }
+        var revived = entry.record
+        revived.server = server
+        let counters = read(revived.number)
+        record.left = record.left - counters
+        if entry.generation != record.object.generation {
+            revived.meter = Meter(from: counters)
+        }
+        prepare(revived)
+        return revived
+    }
+
+    /// A server nobody remembers, with a number of its own.
+    private func start(_ server: RealServer) throws(CommandRefusal) -> ServerRecord {
+        guard let number = numbers.take() else {
+            throw .outOfMemory("a director has at most \(DestinationCells.capacity) servers")
+        }
+        cells[number].start(number: number, address: server.address, port: server.port)
+        for counters in counters { counters.start(number) }
+        let record = ServerRecord(
+            server: server, number: number, meter: Meter(from: CounterValues()))
+        prepare(record)
+        return record
+    }
+
+    private func prepare(_ record: ServerRecord) {
+        let cell = cells[record.number]
+        cell.configure(record.server)
+        refreshNextHop(of: record.number)
+        cell.setAvailable(true)
+    }
+
+    /// Checks that come before the server is looked for.
+    private func check(
+        _ server: RealServer, family: AddressFamily
+    ) throws(CommandRefusal) {
+        if server.address.family != family, server.method != .tunnel {
+            throw .invalid("service and server of different families need the tunnel method")
+        }
+        guard server.weight >= 0, server.lowerThreshold <= server.upperThreshold else {
+            throw .outOfRange
+        }
+        if case .gue(port: 0, _) = server.tunnel, server.method == .tunnel {
+            throw .invalid("a GUE tunnel needs a port")
+        }
+    }
+
+    /// Checks of a new server's address, then of what the director can do.
+    private func checkReachable(_ server: RealServer) throws(CommandRefusal) {
+        if server.address.family == .v4 {
+            let value = server.address.v4
+            if value == 0 || value == .max || value >> 28 == 0xe {
+                throw .invalid("the address of a real server must be a unicast one")
+            }
+        }
+        try checkSupported(server)
+        if hostAddresses.contains(server.address) {
+            throw .notSupported("a real server on the director itself")
+        }
+    }
+
+    private func checkSupported(_ server: RealServer) throws(CommandRefusal) {
+        guard server.address.family == .v4 else { throw .notSupported("IPv6 real servers") }
+        if server.method == .localNode {
+            throw .notSupported("a real server on the director itself")
+        }
+        guard server.method == .tunnel else { return }
+        switch server.tunnel {
+        case .ipip: break
+        case .gue: throw .notSupported("GUE tunnels, only IPIP")
+        case .gre: throw .notSupported("GRE tunnels, only IPIP")
+        }
+    }
+}

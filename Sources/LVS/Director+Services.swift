@@ -1,0 +1,109 @@
+// Commands about virtual services. A refused command has changed nothing: all checks come first, in
+// the kernel's order (ipvs-semantics 10.2).
+
+extension Director {
+    /// Adds a virtual service.
+    package func add(_ service: VirtualService) throws(CommandRefusal) {
+        guard position(service.key) == nil else { throw .serviceExists }
+        try check(service)
+        generation += 1
+        let object = Service(key: service.key, generation: generation, cells: cells)
+        object.use(service.scheduler, options: SchedulerOptions(flags: service.flags))
+        records.append(ServiceRecord(service: stored(service), object: object))
+        publish()
+    }
+
+    /// Changes scheduler, flags, timeout, mask and engine of a service; the same scheduler keeps its
+    /// state (ipvs-semantics 2.1).
+    package func edit(_ service: VirtualService) throws(CommandRefusal) {
+        let record = try find(service.key)
+        try check(service)
+        if record.service.scheduler != service.scheduler {
+            record.object.use(
+                service.scheduler, options: SchedulerOptions(flags: service.flags))
+        }
+        record.service = stored(service)
+    }
+
+    /// Removes a service and its servers; their connections stay.
+    package func delete(_ key: ServiceKey) throws(CommandRefusal) {
+        guard let position = position(key) else { throw .noSuchService }
+        remove(records.remove(at: position))
+        publish()
+        expireConnectionsWithoutDestination()
+    }
+
+    /// Removes all services.
+    package func flush() {
+        let all = records
+        records = []
+        for record in all { remove(record) }
+        publish()
+        expireConnectionsWithoutDestination()
+    }
+
+    /// Makes the present counters of a service and its servers, or of everything (nil), the zero
+    /// point (ipvs-semantics 8.1).
+    package func zero(_ key: ServiceKey?) throws(CommandRefusal) {
+        if let key {
+            zero(try find(key))
+            return
+        }
+        for record in records { zero(record) }
+        totalMeter.zero(at: totalCounters())
+    }
+
+    private func zero(_ record: ServiceRecord) {
+        for index in record.servers.indices {
+            let counters = read(record.servers[index].number)
+            record.servers[index].meter.zero(at: counters)
+        }
+        record.meter.zero(at: counters(of: record))
+    }
+
+    /// The record of a service, for commands that need it.
+    func find(_ key: ServiceKey) throws(CommandRefusal) -> ServiceRecord {
+        guard let position = position(key) else { throw .noSuchService }
+        return records[position]
+    }
+
+    func position(_ key: ServiceKey) -> Int? { records.firstIndex { $0.service.key == key } }
+
+    private func remove(_ record: ServiceRecord) {
+        for server in record.servers { trash(server, of: record) }
+        record.servers = []
+        removedCounters = removedCounters + record.left
+    }
+
+    /// Listings show the flag that says "in the table" (ipvs-semantics 10.1).
+    private func stored(_ service: VirtualService) -> VirtualService {
+        var service = service
+        service.flags.insert(.hashed)
+        return service
+    }
+
+    /// Checks shared by adding and editing.
+    private func check(_ service: VirtualService) throws(CommandRefusal) {
+        if service.scheduler != "none",
+            SchedulerRegistry.make(service.scheduler, options: SchedulerOptions()) == nil
+        {
+            throw .schedulerNotFound(service.scheduler)
+        }
+        if let engine = service.persistenceEngine {
+            guard engine == "sip" else { throw .schedulerNotFound(engine) }
+            throw .notSupported("the persistence engine sip")
+        }
+        if service.key.family == .v6, !(1...128).contains(service.netmask) {
+            throw .invalid("an IPv6 prefix length is 1 to 128, not \(service.netmask)")
+        }
+        guard service.key.family == .v4 else { throw .notSupported("IPv6 services") }
+        switch service.key {
+        case .mark: throw .notSupported("services by firewall mark")
+        case .address(.tcp, _, _), .address(.udp, _, _): break
+        case .address(let transport, _, _):
+            throw .notSupported("services of IP protocol \(transport.rawValue), only TCP and UDP")
+        }
+        if service.flags.contains(.persistent) { throw .notSupported("persistent services") }
+        if service.flags.contains(.onePacket) { throw .notSupported("one-packet scheduling") }
+    }
+}

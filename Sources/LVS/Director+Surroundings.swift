@@ -1,0 +1,106 @@
+extension Director {
+    /// The interfaces that are served, by their number.
+    package func setPorts(_ ports: [Port]) {
+        nextHops.setPorts(ports)
+        refreshNextHops()
+    }
+
+    /// The kernel's routes, all of them.
+    package func setRoutes(_ routes: [Route]) {
+        nextHops.setRoutes(routes)
+        refreshNextHops()
+    }
+
+    /// Who answers for an address on a segment; nil while nobody does.
+    package func setNeighbour(_ neighbour: Neighbour, _ hardware: HardwareAddress?) {
+        nextHops.setNeighbour(neighbour, hardware)
+    }
+
+    /// Neighbours somebody has begun to need since the last call: the caller has them resolved.
+    package func takeWantedNeighbours() -> [Neighbour] { nextHops.takeWanted() }
+
+    /// Needed neighbours whose hardware address is unknown.
+    package func unresolvedNextHops() -> [Neighbour] { nextHops.unresolved() }
+
+    /// How packets to a server leave, for warnings about those that leave by an interface that is
+    /// not served; nil without a route.
+    package func serverRoute(_ address: IPAddress) -> Route.Kind? {
+        nextHops.route(to: address)?.kind
+    }
+
+    /// Resolves the next hop of every server anew, after routes or ports have changed.
+    private func refreshNextHops() {
+        for record in records {
+            for server in record.servers { refreshNextHop(of: server.number) }
+        }
+        for entry in trash.entries { refreshNextHop(of: entry.record.number) }
+    }
+
+    func refreshNextHop(of number: DestinationIndex) {
+        cells[number].setNextHop(nextHops.table.resolve(cells[number].address))
+    }
+
+    /// The host's own addresses: replies to them are the host's.
+    package func setHostAddresses(_ addresses: Set<IPAddress>) {
+        guard addresses != hostAddresses else { return }
+        hostAddresses = addresses
+        publish()
+    }
+
+    /// What the ingress block must contain.
+    package var served: ServedTraffic {
+        var served = ServedTraffic()
+        for record in records {
+            if case .address(let transport, let address, let port) = record.service.key {
+                served.services.insert(
+                    ServedTraffic.Endpoint(address: address, transport: transport, port: port))
+            }
+        }
+        served.servers = serverEndpoints()
+        served.hostAddresses = hostAddresses
+        return served
+    }
+
+    /// Where NAT replies come from: the servers' endpoints, and those of connections' own ports when
+    /// a server keeps the packet's port.
+    func serverEndpoints() -> Set<ServedTraffic.Endpoint> {
+        var endpoints: Set<ServedTraffic.Endpoint> = []
+        for record in records {
+            guard case .address(let transport, _, let port) = record.service.key else { continue }
+            for server in record.servers where server.server.method == .masquerading {
+                let real = server.server.port == 0 ? port : server.server.port
+                endpoints.insert(
+                    ServedTraffic.Endpoint(
+                        address: server.server.address, transport: transport, port: real))
+            }
+        }
+        return endpoints
+    }
+
+    /// Publishes a new table after a change of servers, when workers have to know of it.
+    func publishServers() {
+        if serverEndpoints() != publishedServers { publish() }
+    }
+
+    /// Builds the service table anew and hands it to the workers.
+    func publish() {
+        var builder = ServiceTableBuilder()
+        builder.services = records.map { $0.object }
+        publishedServers = serverEndpoints()
+        builder.servers = publishedServers
+        builder.hosts = hostAddresses
+        let old = published.current
+        published.publish(builder.build())
+        retired.append((old, quiescence.advance()))
+        freeRetired()
+    }
+
+    /// Frees the service tables that every worker has let go.
+    func freeRetired() {
+        retired.removeAll { old in
+            guard quiescence.hasPassed(old.epoch) else { return false }
+            old.table.deallocate()
+            return true
+        }
+    }
+}

@@ -1,0 +1,114 @@
+/// The engine's façade: services, settings, tables and workers of one director.
+///
+/// Commands, listings and `tick` belong to the housekeeper's thread; each worker belongs to a thread
+/// of its own. The memory of the connection table is handed in and outlives the director.
+@safe
+package final class Director: @unchecked Sendable {
+    /// What cannot be changed while the director runs.
+    package struct Configuration: Hashable, Sendable {
+        /// Most connections the table holds.
+        package var connections = 1_000_000
+        package var workers = 1
+        /// Randomness for the table's hash and for schedulers; the engine has none of its own.
+        package var seed: UInt64
+        /// The size that listings show (`size=4096`).
+        package var listedTableSize: UInt32 = 4096
+
+        package init(
+            connections: Int = 1_000_000, workers: Int = 1, seed: UInt64,
+            listedTableSize: UInt32 = 4096
+        ) {
+            self.connections = connections
+            self.workers = workers
+            self.seed = seed
+            self.listedTableSize = listedTableSize
+        }
+    }
+
+    package let configuration: Configuration
+    /// One for each worker thread.
+    package let workers: [Worker]
+    package let table: ConnectionTable
+    package let nextHops: NextHopKeeper
+    package internal(set) var timeouts = Timeouts()
+    package internal(set) var settings = Settings()
+
+    let cells: DestinationCells
+    let counters: [WorkerCounters]
+    let live: LiveSettings
+    let quiescence: QuiescentState
+    let published: PublishedServices
+
+    /// Services in the order they were added.
+    var records: [ServiceRecord] = []
+    var numbers = DestinationNumbers()
+    var trash = Trash()
+    /// Given to each new service, so that none is mistaken for an earlier one.
+    var generation: UInt64 = 0
+    /// What servers of removed services had counted.
+    var removedCounters = CounterValues()
+    var totalMeter = Meter(from: CounterValues())
+    var hostAddresses: Set<IPAddress> = []
+    /// Endpoints of NAT servers in the published table.
+    var publishedServers: Set<ServedTraffic.Endpoint> = []
+    /// Service tables that a worker may still hold, with the epoch that frees them.
+    var retired: [(table: ServiceTable, epoch: UInt64)] = []
+
+    var now: Instant
+    var nextEstimate: Instant
+    var nextSecond: Instant
+    /// Entry at which the next slice of the expiry sweep begins.
+    var sweepPosition: UInt32 = 0
+
+    /// Bytes of memory the table of a configuration needs; the caller maps them and hands them in.
+    package static func tableBytes(_ configuration: Configuration) -> Int {
+        ConnectionTable.bytes(
+            connections: configuration.connections, workers: configuration.workers)
+    }
+
+    /// Makes a director without services in zeroed memory of `tableBytes`, best aligned to 2 MiB.
+    package init(
+        _ configuration: Configuration, tableMemory: UnsafeMutableRawPointer, now: Instant
+    ) {
+        precondition(configuration.workers > 0, "a director has at least one worker")
+        var random = SeededGenerator(seed: configuration.seed)
+        let quiescence = QuiescentState(workers: configuration.workers)
+        let table = unsafe ConnectionTable(
+            memory: tableMemory, connections: configuration.connections,
+            workers: configuration.workers, seed: (random.next(), random.next()),
+            quiescence: quiescence)
+        let counters = (0..<configuration.workers).map { _ in WorkerCounters() }
+        let published = PublishedServices(ServiceTableBuilder().build())
+        let hops = NextHopTable()
+        let cells = DestinationCells()
+        let live = LiveSettings()
+        let parts = EngineParts(
+            table: table, cells: cells, hops: hops, settings: live, services: published)
+        workers = counters.indices.map { number in
+            Worker(
+                number: number, parts: parts, counters: counters[number], seed: random.next())
+        }
+        self.configuration = configuration
+        self.table = table
+        nextHops = NextHopKeeper(table: hops, quiescence: quiescence)
+        self.cells = cells
+        self.live = live
+        self.quiescence = quiescence
+        self.counters = counters
+        self.published = published
+        self.now = now
+        nextEstimate = Instant(nanoseconds: now.nanoseconds &+ Estimator.periodNanoseconds)
+        nextSecond = now.advanced(bySeconds: 1)
+    }
+
+    deinit {
+        published.current.deallocate()
+        for old in retired { old.table.deallocate() }
+        published.deallocate()
+        for counters in counters { counters.deallocate() }
+        cells.deallocate()
+        live.deallocate()
+        nextHops.table.deallocate()
+        quiescence.deallocate()
+    }
+}

@@ -1,0 +1,59 @@
+/// Masquerading: the destination of packets from the client becomes the real server, the source of
+/// packets from the real server becomes the virtual address (ipvs-semantics 6.2).
+enum NAT {
+    /// Rewrites addresses, ports, TTL and both checksums; a wrong checksum stays wrong by the same
+    /// amount.
+    ///
+    /// `timeToLive` is what the TTL loses: 1, or 0 towards the host itself.
+    @inline(__always)
+    static func rewrite(
+        _ frame: UnsafeMutablePointer<Frame>, _ packet: Packet, _ connection: Connection,
+        _ direction: Direction, timeToLive hops: UInt8
+    ) {
+        let bytes = unsafe frame.pointee.bytes
+        let network = Int(packet.networkOffset)
+        let transport = Int(packet.transportOffset)
+        let new = connection.key(direction == .inbound ? .outbound : .inbound).reversed
+        let addressDifference = connection.addressDifference(direction)
+        let headerDifference =
+            hops == 0 ? addressDifference : addressDifference &+ Checksum.decrementedTimeToLive
+        let header = unsafe bytes.le16(network &+ 10)
+        unsafe bytes.set(network &+ 8, byte: packet.timeToLive &- hops)
+        unsafe bytes.set(
+            network &+ 10, le16: Checksum.updated(header, adding: headerDifference))
+        unsafe bytes.set(network &+ 12, le64: new.addresses)
+        unsafe bytes.set(transport, le32: new.ports)
+
+        let isTCP = packet.protocolNumber == 6
+        let field = transport &+ (isTCP ? 16 : 6)
+        let old = unsafe bytes.le16(field)
+        if unsafe frame.pointee.checksum == .partial,
+            unsafe Int(frame.pointee.checksumStart) == transport
+        {
+            // The pseudo-header sum covers the addresses, never the ports (packet-io 4 rule 2).
+            unsafe bytes.set(
+                field, le16: Checksum.updatedPartial(old, adding: addressDifference))
+            return
+        }
+        let updated = Checksum.updated(
+            old, adding: connection.transportDifference(direction))
+        if isTCP {
+            unsafe bytes.set(field, le16: updated)
+        } else if old != 0 {
+            unsafe bytes.set(field, le16: updated == 0 ? 0xffff : updated)
+        } else {
+            unsafe completeUDP(bytes + transport, packet, new)
+        }
+    }
+
+    /// A datagram without a checksum gets one (ipvs-semantics 6.2).
+    @inline(never)
+    private static func completeUDP(
+        _ header: UnsafeMutableRawPointer, _ packet: Packet, _ key: ConnectionKey
+    ) {
+        let length =
+            Int(packet.ipLength) - (Int(packet.transportOffset) - Int(packet.networkOffset))
+        unsafe Checksum.writeTransport(
+            header, length: length, addresses: key.addresses, transport: 17)
+    }
+}

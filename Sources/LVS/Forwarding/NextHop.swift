@@ -1,0 +1,117 @@
+import Synchronization
+
+/// Slot number of a next hop; stable for the life of the director.
+package typealias NextHopIndex = UInt16
+
+/// What the neighbour behind a next hop slot is at the moment: one atomic word.
+package struct NextHopWord: Hashable, Sendable {
+    package var rawValue: UInt64
+
+    /// How a packet gets on from here.
+    package enum Kind: UInt64, Sendable {
+        /// No route at all, a refusing one, or one by an interface that is not served.
+        case noRoute = 0
+        /// The neighbour's hardware address is not known (yet).
+        case unresolved = 1
+        case resolved = 2
+        /// The destination is an address of the host itself.
+        case local = 3
+    }
+
+    init(kind: Kind, port: PortIndex = 0, hardware: HardwareAddress? = nil) {
+        rawValue =
+            (hardware?.value ?? 0) << 16 | UInt64(port & 0xfff) << 4 | kind.rawValue
+    }
+
+    init(rawValue: UInt64) { self.rawValue = rawValue }
+
+    package var kind: Kind { Kind(rawValue: rawValue & 3) ?? .noRoute }
+    package var isResolved: Bool { rawValue & 15 == Kind.resolved.rawValue }
+    package var port: PortIndex { PortIndex(truncatingIfNeeded: rawValue >> 4) & 0xfff }
+    package var hardware: HardwareAddress { HardwareAddress(value: rawValue >> 16) }
+}
+
+/// A next hop: one cache line that never moves.
+///
+/// ```
+///  0  word: MAC 48 | port 12 | kind 4            atomic
+///  8  source MAC of the port, low 48              atomic
+/// 16  MTU of route and port, 32 | claim 32        atomic words
+/// 24  preferred source address, IPv4 value 32 | route MTU 32
+/// 32  address of the neighbour
+/// 48  port 32
+/// ```
+@safe
+package struct NextHop: @unchecked Sendable {
+    static let bytes = 64
+
+    let line: UnsafeMutableRawPointer
+
+    private func wide(_ offset: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+        unsafe (line + offset).assumingMemoryBound(to: Atomic<UInt64>.self)
+    }
+
+    private func narrow(_ offset: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
+        unsafe (line + offset).assumingMemoryBound(to: Atomic<UInt32>.self)
+    }
+
+    package var word: NextHopWord {
+        @inline(__always) get {
+            unsafe NextHopWord(rawValue: wide(0).pointee.load(ordering: .acquiring))
+        }
+        nonmutating set { unsafe wide(0).pointee.store(newValue.rawValue, ordering: .releasing) }
+    }
+
+    /// Hardware address of the port that frames leave by.
+    package var sourceHardware: HardwareAddress {
+        get { HardwareAddress(value: unsafe wide(8).pointee.load(ordering: .relaxed)) }
+        nonmutating set { unsafe wide(8).pointee.store(newValue.value, ordering: .relaxed) }
+    }
+
+    /// Longest IP packet that goes this way, bytes.
+    package var mtu: UInt32 {
+        @inline(__always) get { unsafe narrow(16).pointee.load(ordering: .relaxed) }
+        nonmutating set { unsafe narrow(16).pointee.store(newValue, ordering: .relaxed) }
+    }
+
+    /// 0 free, 1 being claimed, 2 in use; see `NextHopTable.slot`.
+    var claim: UnsafeMutablePointer<Atomic<UInt32>> { unsafe narrow(20) }
+
+    /// Source address of packets the director makes itself for this way; nil when the routes name
+    /// none.
+    package var preferredSource: IPAddress? {
+        let value = unsafe line.le32(24)
+        return value == 0 ? nil : IPAddress(v4: value)
+    }
+
+    package var address: IPAddress {
+        unsafe IPAddress(high: line.le64(32), low: line.le64(40))
+    }
+
+    package var port: PortIndex { unsafe line.le16(48) }
+
+    /// MTU of the route itself, 0 for none.
+    var routeMTU: UInt32 { unsafe line.le32(28) }
+
+    func describe(_ way: RouteTable.Way) {
+        unsafe line.set(24, le32: way.preferredSource)
+        unsafe line.set(28, le32: way.mtu)
+        unsafe line.set(32, le64: way.neighbour.high)
+        unsafe line.set(40, le64: way.neighbour.low)
+        unsafe line.set(48, le16: way.port)
+    }
+
+    func matches(_ way: RouteTable.Way) -> Bool {
+        let source = unsafe line.le32(24)
+        return port == way.port && address == way.neighbour && routeMTU == way.mtu
+            && source == way.preferredSource
+    }
+
+    /// Writes destination and source of the Ethernet header.
+    @inline(__always)
+    func writeHardware(_ word: NextHopWord, _ bytes: UnsafeMutableRawPointer) {
+        let source = unsafe wide(8).pointee.load(ordering: .relaxed)
+        unsafe bytes.set(0, be64: word.rawValue & ~0xffff | source >> 32)
+        unsafe bytes.set(8, be32: UInt32(truncatingIfNeeded: source))
+    }
+}

@@ -1,0 +1,97 @@
+/// Frames that wait for the hardware address of their next hop: rewritten, copied, a handful for each
+/// next hop (packet-io 10).
+@safe
+struct ParkingLot: ~Copyable {
+    /// Frames in all, frames for one next hop, and bytes of a frame at most.
+    static let spaces = 128
+    static let perNextHop = 8
+    static let frameBytes = 2048
+    /// How long a frame waits: what the kernel gives a neighbour to answer.
+    private static let patienceNanoseconds: UInt64 = 3_000_000_000
+
+    /// What becomes of a frame that wants to wait.
+    enum Outcome {
+        case parked
+        /// Its next hop has enough of them, or the lot is full.
+        case full
+        /// Longer than a space: only super-frames are.
+        case tooLong
+    }
+
+    private struct Space {
+        /// The next hop; `noRoute` when the space is free.
+        var hop = NextHopTable.noRoute
+        var since = Instant(nanoseconds: 0)
+        var frame: Frame
+    }
+
+    private var memory: UnsafeMutableRawPointer?
+    private var table: [Space] = []
+    private(set) var count = 0
+
+    init() { unsafe memory = nil }
+
+    deinit { unsafe memory?.deallocate() }
+
+    mutating func park(_ frame: Frame, hop: NextHopIndex, now: Instant) -> Outcome {
+        guard Int(frame.length) <= ParkingLot.frameBytes, frame.segmentSize == 0 else {
+            return .tooLong
+        }
+        prepare()
+        var free: Int?
+        var waiting = 0
+        for index in 0..<ParkingLot.spaces {
+            if table[index].hop == NextHopTable.noRoute {
+                free = free ?? index
+            } else if table[index].hop == hop {
+                waiting += 1
+            }
+        }
+        guard let free, waiting < ParkingLot.perNextHop, let memory = unsafe memory else {
+            return .full
+        }
+        var copy = frame
+        unsafe copy.bytes = memory + free * ParkingLot.frameBytes
+        unsafe copy.bytes.copyMemory(from: frame.bytes, byteCount: Int(frame.length))
+        table[free] = Space(hop: hop, since: now, frame: copy)
+        count += 1
+        return .parked
+    }
+
+    /// Hands out, oldest first for each next hop, the frames whose next hop is known now, until
+    /// `send` says that it takes no more; gives up on those that have waited too long and returns
+    /// how many they were.
+    mutating func release(
+        _ hops: NextHopTable, now: Instant, send: (Frame, NextHop, NextHopWord) -> Bool
+    ) -> Int {
+        var lost = 0
+        let order = (0..<ParkingLot.spaces).filter { table[$0].hop != NextHopTable.noRoute }
+            .sorted { table[$0].since < table[$1].since }
+        for index in order {
+            let hop = hops[table[index].hop]
+            let word = hop.word
+            if word.isResolved {
+                guard send(table[index].frame, hop, word) else { break }
+            } else {
+                let waited = now.nanoseconds &- table[index].since.nanoseconds
+                guard now > table[index].since, waited > ParkingLot.patienceNanoseconds else {
+                    continue
+                }
+                lost += 1
+            }
+            table[index].hop = NextHopTable.noRoute
+            count -= 1
+        }
+        return lost
+    }
+
+    /// Takes the memory when the first frame has to wait.
+    private mutating func prepare() {
+        guard unsafe memory == nil else { return }
+        let lot = UnsafeMutableRawPointer.allocate(
+            byteCount: ParkingLot.spaces * ParkingLot.frameBytes, alignment: 64)
+        unsafe memory = lot
+        let nothing = unsafe Frame(bytes: lot, length: 0, capacity: 0, headroom: 0, ingress: 0)
+        table = Array(repeating: Space(frame: nothing), count: ParkingLot.spaces)
+    }
+}

@@ -1,0 +1,99 @@
+/// The settings `net.ipv4.vs.*`: names, defaults and ranges of ipvs-semantics 4.10.
+package struct Settings: Sendable {
+    /// One setting: a line in the list below and nothing else.
+    package struct Setting: Hashable, Sendable {
+        package var name: String
+        package var standard: Int
+        package var range: ClosedRange<Int>
+        /// Values that have their full effect; nil for all of the range.
+        package var supported: [Int]?
+        /// Why other values of the range are refused; empty when all have their effect.
+        package var limit: String
+
+        fileprivate init(
+            _ name: String, _ standard: Int, _ range: ClosedRange<Int>,
+            only supported: [Int]? = nil, because limit: String = ""
+        ) {
+            self.name = name
+            self.standard = standard
+            self.range = range
+            self.supported = supported
+            self.limit = limit
+        }
+    }
+
+    private static let anyValue = Int(Int32.min)...Int(Int32.max)
+    private static let automatic = "only 0 and 3 are supported: modes 1 and 2 follow kernel memory"
+
+    /// Every setting by name.
+    package static let all: [Setting] = [
+        Setting("am_droprate", 10, anyValue),
+        Setting("amemthresh", 1024, anyValue),
+        Setting("backup_only", 0, anyValue, only: [0], because: "there is no backup daemon"),
+        Setting("cache_bypass", 0, anyValue, only: [0], because: "bypass is not supported"),
+        Setting("conn_reuse_mode", 1, anyValue),
+        Setting(
+            "conntrack", 0, 0...1, only: [0],
+            because: "packets do not pass the kernel's connection tracking"),
+        Setting("drop_entry", 0, 0...3, only: [0], because: "dropping entries is not supported"),
+        Setting("drop_packet", 0, 0...3, only: [0, 3], because: automatic),
+        Setting("expire_nodest_conn", 0, anyValue),
+        Setting(
+            "expire_quiescent_template", 0, anyValue, only: [0],
+            because: "persistence is not supported"),
+        Setting(
+            "ignore_tunneled", 0, anyValue, only: [0],
+            because: "tunnelled packets are not taken out here"),
+        Setting("nat_icmp_send", 0, anyValue),
+        Setting("pmtu_disc", 1, anyValue),
+        Setting(
+            "run_estimation", 1, anyValue, only: [1], because: "statistics cannot be frozen"),
+        Setting(
+            "schedule_icmp", 0, anyValue, only: [0],
+            because: "ICMP errors are not scheduled"),
+        Setting("secure_tcp", 0, 0...3, only: [0, 3], because: automatic),
+        Setting("sloppy_sctp", 0, anyValue, only: [0], because: "SCTP is not supported"),
+        Setting("sloppy_tcp", 0, anyValue),
+        // Replies leave by the route to the client in any case: there are no source routes here.
+        Setting("snat_reroute", 1, anyValue),
+    ]
+
+    private var changed: [String: Int] = [:]
+
+    package init() {}
+
+    /// Names and values, in alphabetical order.
+    package var values: [(name: String, value: Int)] {
+        Settings.all.map { ($0.name, changed[$0.name] ?? $0.standard) }
+    }
+
+    /// The value of a setting; nil for a name that does not exist.
+    package subscript(name: String) -> Int? {
+        Settings.find(name).map { changed[$0.name] ?? $0.standard }
+    }
+
+    /// Changes a setting; the name may carry the prefix `net.ipv4.vs.`.
+    mutating func set(_ name: String, _ value: Int) throws(CommandRefusal) {
+        guard let setting = Settings.find(name) else {
+            if name.hasPrefix("sync_") || name.hasPrefix("net.ipv4.vs.sync_") {
+                throw .notSupported("\(name): connection synchronisation is not supported")
+            }
+            throw .invalid("there is no setting \(name)")
+        }
+        guard setting.range.contains(value) else {
+            throw .invalid(
+                "\(setting.name): \(value) is out of range, accepted are "
+                    + "\(setting.range.lowerBound) to \(setting.range.upperBound)")
+        }
+        guard setting.supported?.contains(value) ?? true else {
+            throw .notSupported("\(setting.name)=\(value): \(setting.limit)")
+        }
+        changed[setting.name] = value
+    }
+
+    private static func find(_ name: String) -> Setting? {
+        let prefix = "net.ipv4.vs."
+        let bare = name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name
+        return all.first { $0.name == bare }
+    }
+}

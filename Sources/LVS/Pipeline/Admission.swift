@@ -1,0 +1,170 @@
+/// What admission decided about a packet without a connection.
+package enum Admitted {
+    /// A connection to forward the packet on; it may be one that an earlier packet of the burst, or
+    /// another worker, has made meanwhile.
+    case connection(Connection)
+    /// Nothing to forward on: handed to the host, or dropped for a reason.
+    case verdict(Verdict)
+    /// Dropped, and the sender is to be told.
+    case refused(DropReason, ICMPError)
+}
+
+/// Decides, for one worker, whether a packet without a connection gets one (ipvs-semantics 1).
+package struct Admission {
+    private let table: ConnectionTable
+    private let cells: DestinationCells
+    private let counters: WorkerCounters
+    private let settings: LiveSettings
+    private let worker: Int
+    /// Counts down the packets until the next one that `drop_packet` takes.
+    private var dropCountdown: UInt32 = 1
+    private var random: SeededGenerator
+
+    package init(
+        table: ConnectionTable, cells: DestinationCells, counters: WorkerCounters,
+        settings: LiveSettings, worker: Int, seed: UInt64
+    ) {
+        self.table = table
+        self.cells = cells
+        self.counters = counters
+        self.settings = settings
+        self.worker = worker
+        random = SeededGenerator(seed: seed)
+    }
+
+    /// Admits a packet that the table did not know when the burst was looked up.
+    package mutating func admit(
+        _ packet: Packet, mark: UInt32, services: ServiceTable, now: Instant
+    )
+        -> Admitted
+    {
+        guard services.hasServices(.v4), packet.isIPv4 else {
+            return .verdict(services.pass(packet))
+        }
+        if packet.kind == .short {
+            return services.isServiceAddress(packet.transport, packet.destination)
+                ? .verdict(.drop(.headerTooShort)) : .verdict(services.pass(packet))
+        }
+        guard packet.kind == .flow, asksForScheduling(packet),
+            let service = services.find(
+                mark: mark, packet.transport, packet.destination, port: packet.destinationPort)
+        else { return leaveAlone(packet, services) }
+        if let found = table.find(packet.key, now: now), found.direction == .inbound {
+            return .connection(found.connection)
+        }
+        if isDroppedForDefence() { return .verdict(.drop(.defence)) }
+        // Source port 20 is the data connection of an FTP server elsewhere: never scheduled.
+        guard packet.sourcePort != 20 else { return .verdict(services.pass(packet)) }
+        return schedule(packet, mark: mark, service: service, services: services, now: now)
+    }
+
+    /// True when an opener that hit this connection shall expire it and be scheduled anew
+    /// (ipvs-semantics 4.7).
+    ///
+    /// The caller has seen that the packet is an opener.
+    package func reschedules(_ connection: Connection) -> Bool {
+        let control = connection.control
+        if settings.expiresConnectionsWithoutDestination,
+            control.destination != Destination.none, cells[control.destination].weight == 0
+        {
+            return true
+        }
+        let mode = settings.connReuseMode
+        guard mode != 0, connection.controller == Connection.noNumber else { return false }
+        switch TCPState(rawValue: control.state) {
+        case .timeWait, .close: return true
+        case .finWait: return mode & 2 != 0 && control.hasNoOutput
+        default: return false
+        }
+    }
+
+    /// Ends a connection now and takes it off its destination's counts; false when somebody else
+    /// was first.
+    package func expire(_ connection: Connection) -> Bool {
+        guard table.expire(connection, worker: worker) else { return false }
+        cells.release(connection)
+        return true
+    }
+
+    /// Whether a transport's packet may open a connection (ipvs-semantics 1.2).
+    private func asksForScheduling(_ packet: Packet) -> Bool {
+        guard packet.transport == .tcp else { return true }
+        return !packet.isReset && (packet.isOpener || settings.isSloppyTCP)
+    }
+
+    /// A packet no service wants to schedule: the host's, unless it is a stray reply and the
+    /// operator wants servers to be told (ipvs-semantics 0.3 step 6).
+    private func leaveAlone(_ packet: Packet, _ services: ServiceTable) -> Admitted {
+        if settings.sendsICMPForUnknownReplies, packet.kind == .flow,
+            services.isServer(packet.transport, packet.source, port: packet.sourcePort),
+            !packet.isReset
+        {
+            return .refused(.unknownReply, .portUnreachable)
+        }
+        return .verdict(services.pass(packet))
+    }
+
+    /// `drop_packet`: every n-th packet that is about to be scheduled (ipvs-semantics 4.10).
+    private mutating func isDroppedForDefence() -> Bool {
+        let rate = settings.dropRate
+        guard rate != 0 else { return false }
+        dropCountdown -= min(1, dropCountdown)
+        guard dropCountdown == 0 else { return false }
+        dropCountdown = rate
+        return true
+    }
+
+    private mutating func schedule(
+        _ packet: Packet, mark: UInt32, service: Service, services: ServiceTable, now: Instant
+    ) -> Admitted {
+        let request = ScheduleRequest(
+            transport: packet.transport, client: packet.source, clientPort: packet.sourcePort,
+            virtual: packet.destination, virtualPort: packet.destinationPort, now: now,
+            random: random.next())
+        // A service of port 0 or 21 that the packet reached by another port needs persistence.
+        guard service.port == nil || packet.destinationPort == service.port,
+            let server = service.schedule(request)
+        else { return refuse(packet, service, services) }
+        var spec = ConnectionSpec(
+            key: packet.key, real: server.address,
+            realPort: server.port == 0 ? packet.destinationPort : server.port,
+            method: server.method, destination: server.number)
+        spec.mark = mark
+        server.bind()
+        switch table.insert(spec, worker: worker, now: now) {
+        case .inserted(let connection):
+            counters.countConnection(server.number)
+            return .connection(connection)
+        case .existing(let connection):
+            server.unbind(active: false)
+            return .connection(connection)
+        case .full:
+            server.unbind(active: false)
+            return .verdict(.drop(.tableFull))
+        }
+    }
+
+    /// No server can take the connection (ipvs-semantics 1.3).
+    private func refuse(_ packet: Packet, _ service: Service, _ services: ServiceTable) -> Admitted
+    {
+        if service.port == 21, packet.destinationPort != 21 {
+            return .verdict(services.pass(packet))
+        }
+        return .refused(.noServer, .portUnreachable)
+    }
+}
+
+/// A small generator of random words (splitmix64): the same seed gives the same words.
+package struct SeededGenerator: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    package init(seed: UInt64) { state = seed }
+
+    package mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var word = state
+        word = (word ^ word >> 30) &* 0xbf58_476d_1ce4_e5b9
+        word = (word ^ word >> 27) &* 0x94d0_49bb_1331_11eb
+        return word ^ word >> 31
+    }
+}

@@ -1,0 +1,123 @@
+/// What a client is told by ICMP (RFC 792, RFC 1191).
+package enum ICMPError: Hashable, Sendable {
+    case portUnreachable
+    case hostUnreachable
+    case timeExceeded
+    /// The longest IP packet that fits, bytes.
+    case fragmentationNeeded(mtu: UInt16)
+
+    var type: UInt8 { self == .timeExceeded ? 11 : 3 }
+
+    var code: UInt8 {
+        switch self {
+        case .hostUnreachable: 1
+        case .portUnreachable: 3
+        case .fragmentationNeeded: 4
+        case .timeExceeded: 0
+        }
+    }
+}
+
+/// Makes one worker's ICMP errors, and limits how many a client gets.
+///
+/// As the kernel sends them (ipvs-semantics 1.3): TTL 64, TOS 0xc0, at most 576 bytes with the
+/// quoted packet cut; six at once to one client and then one a second, except those that path MTU
+/// discovery lives on.
+package struct ICMPErrors {
+    /// Longest ICMP error, bytes of the IP packet (RFC 1812 section 4.3.2.3).
+    private static let longest = 576
+    private static let headers = 28
+
+    private var limiter = ICMPRateLimiter()
+    /// Identification of the next error; they carry no DF bit, so it has to differ.
+    private var identification: UInt16 = 1
+
+    package init() {}
+
+    /// Appends the error about a packet to the burst, with the Ethernet header left to whoever sends
+    /// it; nil when none may be sent (rate, group addresses, later fragments, errors about errors)
+    /// or when the burst has no room.
+    package mutating func make(
+        _ error: ICMPError, about packet: Packet, in frame: Frame, from source: IPAddress,
+        cause: Int, burst: inout Burst, now: Instant
+    ) -> Frame? {
+        guard packet.isIPv4, !packet.isGroupAddressed, !packet.isLaterFragment,
+            packet.kind != .icmpError, ICMPErrors.isUnicast(packet.source)
+        else { return nil }
+        if error.code != 4 || error.type != 3 {
+            guard limiter.allows(packet.source, now: now) else { return nil }
+        }
+        let quoted = min(Int(packet.ipLength), ICMPErrors.longest - ICMPErrors.headers)
+        let length = ICMPErrors.headers + quoted
+        guard let made = burst.make(length: 14 + length, ingress: frame.ingress, cause: cause)
+        else { return nil }
+        let header = unsafe made.bytes + 14
+        unsafe header.set(0, be16: 0x45c0)
+        unsafe header.set(2, be16: UInt16(length))
+        unsafe header.set(4, be16: identification)
+        unsafe header.set(6, be16: 0)
+        unsafe header.set(8, be16: 64 << 8 | 1)
+        unsafe header.set(12, be32: source.v4)
+        unsafe header.set(16, be32: packet.source.v4)
+        unsafe Checksum.writeHeader(header, count: 20)
+        identification &+= 1
+        unsafe write(
+            error, behind: header, quoting: frame.bytes + Int(packet.networkOffset), quoted)
+        unsafe made.bytes.set(12, be16: 0x0800)
+        return made
+    }
+
+    private func write(
+        _ error: ICMPError, behind header: UnsafeMutableRawPointer,
+        quoting original: UnsafeMutableRawPointer, _ quoted: Int
+    ) {
+        let message = unsafe header + 20
+        unsafe message.set(0, byte: error.type)
+        unsafe message.set(1, byte: error.code)
+        unsafe message.set(2, be16: 0)
+        unsafe message.set(4, be32: 0)
+        if case .fragmentationNeeded(let mtu) = error { unsafe message.set(6, be16: mtu) }
+        unsafe (message + 8).copyMemory(from: original, byteCount: quoted)
+        unsafe message.set(2, le16: ~Checksum.sum(message, count: 8 + quoted))
+    }
+
+    /// Nobody answers 0.0.0.0, multicast or broadcast.
+    private static func isUnicast(_ address: IPAddress) -> Bool {
+        address.isV4 && address.v4 != 0 && address.v4 >> 28 < 0xe
+    }
+}
+
+/// Tokens for each client: six at most, one more every second (the kernel's `icmp_ratelimit`).
+struct ICMPRateLimiter {
+    private struct Client {
+        var address = IPAddress.anyV6
+        var tokensNanoseconds: UInt64 = 0
+        var last = Instant(nanoseconds: 0)
+    }
+
+    private static let second: UInt64 = 1_000_000_000
+    private static let burst: UInt64 = 6
+    private static let slots = 1024
+
+    /// A client whose slot another one takes begins anew: a limit on memory, not on fairness.
+    private var clients = [Client](repeating: Client(), count: ICMPRateLimiter.slots)
+
+    /// True when this client may get an error now, which then counts.
+    mutating func allows(_ address: IPAddress, now: Instant) -> Bool {
+        let hash = (address.low ^ address.high) &* 0x9e37_79b9_7f4a_7c15
+        let slot = Int(hash >> 54)
+        let full = ICMPRateLimiter.burst * ICMPRateLimiter.second
+        if clients[slot].address != address {
+            clients[slot] = Client(address: address, tokensNanoseconds: full, last: now)
+        }
+        let passed = now > clients[slot].last ? now.nanoseconds - clients[slot].last.nanoseconds : 0
+        let tokens = min(full, clients[slot].tokensNanoseconds + min(passed, full))
+        clients[slot].last = now
+        guard tokens >= ICMPRateLimiter.second else {
+            clients[slot].tokensNanoseconds = tokens
+            return false
+        }
+        clients[slot].tokensNanoseconds = tokens - ICMPRateLimiter.second
+        return true
+    }
+}

@@ -1,0 +1,126 @@
+// What leaves the fast path: look-ups in full, admission, refusals, and the long way of forwarding.
+
+extension Worker {
+    /// Takes a packet over from the fast path, which has changed nothing, and decides its verdict.
+    @inline(never)
+    func leave(
+        _ exit: FastPath.Exit, _ packet: Packet, _ index: Int, _ burst: inout Burst,
+        _ path: FastPath
+    ) -> Verdict {
+        switch exit {
+        case .sent: .consumed
+        case .notFlow: classify(packet, index, &burst, path)
+        case .miss, .opener, .serverGone, .special: lookUp(packet, index, &burst, path)
+        }
+    }
+
+    /// A flow packet from its look-up on, with every rule (ipvs-semantics 0.2 steps 3 to 7).
+    func lookUp(
+        _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
+    ) -> Verdict {
+        guard let match = path.table.find(packet.key, now: path.now) else {
+            return admit(packet, index, &burst, path)
+        }
+        let connection = match.connection
+        guard match.direction == .inbound else {
+            return depart(connection, .outbound, packet, index, &burst, path)
+        }
+        if packet.isOpener, admission.reschedules(connection) {
+            _ = admission.expire(connection)
+            return admit(packet, index, &burst, path)
+        }
+        return departToServer(connection, packet, index, &burst, path)
+    }
+
+    private func departToServer(
+        _ connection: Connection, _ packet: Packet, _ index: Int, _ burst: inout Burst,
+        _ path: FastPath
+    ) -> Verdict {
+        let number = connection.destination
+        guard number != Destination.none, path.cells[number].isAvailable else {
+            guard parts.settings.expiresConnectionsWithoutDestination else {
+                return .drop(.serverGone)
+            }
+            _ = admission.expire(connection)
+            return admit(packet, index, &burst, path)
+        }
+        return depart(connection, .inbound, packet, index, &burst, path)
+    }
+
+    /// A packet without a connection.
+    func admit(
+        _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
+    ) -> Verdict {
+        let mark = burst[index].mark
+        switch admission.admit(packet, mark: mark, services: path.services, now: path.now) {
+        case .connection(let connection):
+            return depart(connection, .inbound, packet, index, &burst, path)
+        case .verdict(let verdict): return verdict
+        case .refused(let reason, let error):
+            tell(error, from: packet.destination, packet, index, &burst, path)
+            return .drop(reason)
+        }
+    }
+
+    // MARK: Made frames
+
+    /// Sends the packet's sender an ICMP error; `from` is its source address.
+    func tell(
+        _ error: ICMPError, from source: IPAddress, _ packet: Packet, _ index: Int,
+        _ burst: inout Burst, _ path: FastPath
+    ) {
+        let frame = burst[index]
+        guard
+            var made = errors.make(
+                error, about: packet, in: frame, from: source, cause: index, burst: &burst,
+                now: path.now)
+        else { return }
+        made.vlan = frame.vlan
+        let number = path.hops.resolve(packet.source)
+        made.verdict = send(&made, number, path)
+        tally.countMade()
+        if made.verdict.kind == .drop { tally.count(made.verdict) }
+        burst.setMadeFrame(burst.madeCount - 1, made)
+    }
+
+    /// Gives a finished frame its link header and the verdict that sends it, or lets it wait.
+    func send(_ frame: inout Frame, _ number: NextHopIndex, _ path: FastPath) -> Verdict {
+        let hop = path.hops[number]
+        let word = hop.word
+        switch word.kind {
+        case .resolved:
+            unsafe hop.writeHardware(word, frame.bytes)
+            return .send(word.port)
+        case .noRoute: return .drop(.noRoute)
+        case .local: return .passThroughDoor
+        case .unresolved:
+            switch parking.park(frame, hop: number, now: path.now) {
+            case .parked: return .consumed
+            case .full: return .drop(.neighbourQueueFull)
+            case .tooLong: return .drop(.noNeighbour)
+            }
+        }
+    }
+
+    /// Sends the parked frames whose next hop has become known, as frames the burst makes.
+    func releaseParked(_ burst: inout Burst, _ path: FastPath) {
+        let lost = parking.release(path.hops, now: path.now) { frame, hop, word in
+            let length = Int(frame.length)
+            guard
+                let lent = burst.make(
+                    length: length, ingress: frame.ingress, cause: Burst.capacity)
+            else { return false }
+            var made = frame
+            unsafe made.bytes = lent.bytes
+            made.capacity = lent.capacity
+            made.headroom = lent.headroom
+            unsafe made.bytes.copyMemory(from: frame.bytes, byteCount: length)
+            unsafe hop.writeHardware(word, made.bytes)
+            made.verdict = .send(word.port)
+            burst.setMadeFrame(burst.madeCount - 1, made)
+            tally.countMade()
+            return true
+        }
+        for _ in 0..<lost { tally.countDrop(.noNeighbour) }
+    }
+}

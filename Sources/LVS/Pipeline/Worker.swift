@@ -1,0 +1,181 @@
+import CIntrinsics
+import Synchronization
+
+/// What all workers of a director share: views of memory that the director owns.
+package struct EngineParts: Sendable {
+    package var table: ConnectionTable
+    package var cells: DestinationCells
+    package var hops: NextHopTable
+    package var settings: LiveSettings
+    package var services: PublishedServices
+
+    package init(
+        table: ConnectionTable, cells: DestinationCells, hops: NextHopTable,
+        settings: LiveSettings, services: PublishedServices
+    ) {
+        self.table = table
+        self.cells = cells
+        self.hops = hops
+        self.settings = settings
+        self.services = services
+    }
+}
+
+/// One thread's share of the engine: takes bursts through the pipeline in waves.
+///
+/// A wave does one thing for the whole burst, so that the memory one packet waits for is on its way
+/// while others are worked on: parse all and prefetch buckets, compare tags and prefetch entries,
+/// finish each (swift-data-plane 3.2). Used by one thread only, except `tally`.
+@safe
+package final class Worker: @unchecked Sendable {
+    /// How many frames ahead the headers are brought into the cache.
+    private static let ahead = 8
+
+    /// What the first waves leave for the last one.
+    @safe
+    struct Pending {
+        var packet: Packet
+        var place: ConnectionTable.Place
+        /// The candidate slot's word; 0 when no tag matched.
+        var word: UInt64
+    }
+
+    let number: Int
+    let parts: EngineParts
+    let counters: WorkerCounters
+    let machine: StateMachine
+    package let tally: Tally
+    private let pending: UnsafeMutablePointer<Pending>
+    private var timeouts = Timeouts()
+
+    // Cold parts: touched when a packet leaves the fast path.
+    var admission: Admission
+    var errors = ICMPErrors()
+    var parking = ParkingLot()
+    var identification: UInt16 = 1
+
+    /// The worker numbered `number`, from 0; `seed` feeds its random choices.
+    package init(number: Int, parts: EngineParts, counters: WorkerCounters, seed: UInt64) {
+        self.number = number
+        self.parts = parts
+        self.counters = counters
+        machine = StateMachine()
+        tally = Tally()
+        unsafe pending = .allocate(capacity: Burst.capacity)
+        admission = Admission(
+            table: parts.table, cells: parts.cells, counters: counters, settings: parts.settings,
+            worker: number, seed: seed)
+    }
+
+    deinit {
+        machine.deallocate()
+        tally.deallocate()
+        unsafe pending.deallocate()
+    }
+
+    // MARK: Rest
+
+    /// The worker is about to sleep; it holds nothing, and memory can be freed without it.
+    package func rest() { parts.table.quiescence.sleep(number) }
+
+    /// The worker has woken up; must come before the next `process`.
+    package func wake() { parts.table.quiescence.wake(number) }
+
+    /// True while frames wait for a next hop: call `process` again within some milliseconds, with an
+    /// empty burst if need be.
+    package var hasParkedFrames: Bool { parking.count != 0 }
+
+    // MARK: Bursts
+
+    /// Gives every frame of the burst its verdict, and appends made frames; `now` must not go back.
+    package func process(_ burst: inout Burst, now: Instant) {
+        let path = beginTurn(now)
+        if parking.count != 0 { releaseParked(&burst, path) }
+        let count = burst.count
+        if count != 0 {
+            let frames = unsafe burst.base
+            unsafe parse(frames, count, path)
+            match(count, path)
+            finish(&burst, count, path)
+        }
+        parts.table.quiescence.pass(number)
+    }
+
+    private func beginTurn(_ now: Instant) -> FastPath {
+        let settings = parts.settings
+        let current = Timeouts(
+            tcp: settings.tcpEstablishedSeconds, tcpFin: settings.tcpFinWaitSeconds,
+            udp: settings.udpSeconds)
+        if current != timeouts {
+            timeouts = current
+            machine.setTimeouts(current)
+        }
+        return FastPath(
+            table: parts.table, cells: parts.cells, hops: parts.hops, counters: counters,
+            machine: machine, services: parts.services.current, now: now, tick: now.tick,
+            isSecureTCP: settings.isSecureTCP, generation: parts.hops.generation)
+    }
+
+    /// First wave: headers in, packet parsed, hash made, bucket asked for.
+    private func parse(_ frames: UnsafeMutablePointer<Frame>, _ count: Int, _ path: FastPath) {
+        for index in 0..<min(Worker.ahead, count) { unsafe lvs_prefetch(frames[index].bytes) }
+        for index in 0..<count {
+            if index &+ Worker.ahead < count {
+                unsafe lvs_prefetch(frames[index &+ Worker.ahead].bytes)
+            }
+            let packet = unsafe Packet(parsing: frames[index])
+            let place = path.table.place(packet.key)
+            unsafe lvs_prefetch(path.table.bucket(place.first))
+            unsafe (pending + index).initialize(
+                to: Pending(packet: packet, place: place, word: 0))
+        }
+    }
+
+    /// Second wave: tags compared, entry asked for; where the first bucket has none, the second
+    /// bucket is asked for, and compared after the others had their turn.
+    private func match(_ count: Int, _ path: FastPath) {
+        var second: UInt64 = 0
+        for index in 0..<count {
+            let place = unsafe pending[index].place
+            let word = unsafe path.table.candidate(path.table.bucket(place.first), place.tag)
+            unsafe pending[index].word = word
+            if word != 0 {
+                unsafe lvs_prefetch(
+                    path.table.entries + Int(UInt32(truncatingIfNeeded: word)) &* 64)
+            } else {
+                unsafe lvs_prefetch(path.table.bucket(place.second))
+                second |= 1 << UInt64(index)
+            }
+        }
+        while second != 0 {
+            let index = second.trailingZeroBitCount
+            second &= second &- 1
+            let place = unsafe pending[index].place
+            let word = unsafe path.table.candidate(path.table.bucket(place.second), place.tag)
+            unsafe pending[index].word = word
+            if word != 0 {
+                unsafe lvs_prefetch(
+                    path.table.entries + Int(UInt32(truncatingIfNeeded: word)) &* 64)
+            }
+        }
+    }
+
+    /// Third wave: hits are finished on the fast path, everything else leaves it by name.
+    private func finish(_ burst: inout Burst, _ count: Int, _ path: FastPath) {
+        let frames = unsafe burst.base
+        var sent: UInt64 = 0
+        for index in 0..<count {
+            let exit = unsafe path.forward(
+                frames + index, pending[index].packet, pending[index].word)
+            if exit == .sent {
+                sent &+= 1
+            } else {
+                let packet = unsafe pending[index].packet
+                let verdict = leave(exit, packet, index, &burst, path)
+                unsafe frames[index].verdict = verdict
+                tally.count(verdict)
+            }
+        }
+        tally.countFrames(received: UInt64(count), sent: sent)
+    }
+}

@@ -1,0 +1,106 @@
+/// State tables and timeouts as the packet path reads them: flat memory, no strings.
+///
+/// One for each worker, so that a changed timeout is copied in at the beginning of a burst and
+/// packets ask no shared word.
+@safe
+package struct StateMachine: @unchecked Sendable {
+    /// secure 2 x column 3 (of 4) x event 5 (of 8) x state 11 (of 16).
+    static let tableBytes = 2 * 4 * 8 * 16
+    private static let stateCount = 16
+
+    private let cells: UnsafeMutablePointer<UInt8>
+    /// Timeout of every TCP state, then of UDP, seconds.
+    private let timeouts: UnsafeMutablePointer<UInt32>
+
+    /// Takes its memory from the heap; `deallocate` gives it back.
+    package init() {
+        unsafe cells = .allocate(capacity: StateMachine.tableBytes)
+        for (index, cell) in TCPTransitions.table().enumerated() {
+            unsafe (cells + index).initialize(to: cell)
+        }
+        unsafe timeouts = .allocate(capacity: StateMachine.stateCount + 1)
+        unsafe timeouts.initialize(repeating: 0, count: StateMachine.stateCount + 1)
+        for state in TCPState.allCases {
+            unsafe timeouts[Int(state.rawValue)] = state.timeoutSeconds
+        }
+        unsafe timeouts[StateMachine.stateCount] = 300
+    }
+
+    package func deallocate() {
+        unsafe cells.deallocate()
+        unsafe timeouts.deallocate()
+    }
+
+    @inline(__always)
+    static func index(secure: Bool, column: UInt8, event: UInt8, state: UInt8) -> Int {
+        (secure ? 512 : 0) &+ Int(column) &* 128 &+ Int(event) &* 16 &+ Int(state & 15)
+    }
+
+    /// Takes the operator's timeouts over; they reach existing connections with their next packet.
+    package func setTimeouts(_ new: Timeouts) {
+        unsafe timeouts[Int(TCPState.established.rawValue)] = new.tcp
+        unsafe timeouts[Int(TCPState.finWait.rawValue)] = new.tcpFin
+        unsafe timeouts[StateMachine.stateCount] = new.udp
+    }
+
+    /// The state a TCP connection goes to.
+    package func tcp(
+        from state: TCPState, _ event: TCPEvent, _ column: StateColumn, secure: Bool = false
+    ) -> TCPState {
+        let index = StateMachine.index(
+            secure: secure, column: column.rawValue, event: event.rawValue,
+            state: state.rawValue)
+        return unsafe TCPState(rawValue: cells[index]) ?? .close
+    }
+
+    /// The control word after a packet with these TCP flags: state, the inactive flag that follows
+    /// from it, and the no-output flag, which the first packet of the server clears.
+    @inline(__always)
+    func nextTCP(
+        _ old: ConnectionControl, flags: UInt8, direction: Direction, secure: Bool
+    ) -> ConnectionControl {
+        var new = old
+        let column: UInt8
+        if direction == .outbound {
+            new.hasNoOutput = false
+            column = 1
+        } else {
+            column = old.hasNoOutput ? 2 : 0
+        }
+        let index = StateMachine.index(
+            secure: secure, column: column, event: StateMachine.event(flags), state: old.state)
+        new.state = unsafe cells[index]
+        // ESTABLISHED, SYN_SENT, SYN_RECV and SYNACK are the active states.
+        new.isInactive = 0b100_0000_1110 >> UInt32(new.state & 15) & 1 == 0
+        return new
+    }
+
+    /// Number of `TCPEvent(flags:)`.
+    @inline(__always)
+    private static func event(_ flags: UInt8) -> UInt8 {
+        if flags & 4 != 0 { return 3 }
+        if flags & 2 != 0 { return 0 }
+        if flags & 1 != 0 { return 1 }
+        return flags & 16 != 0 ? 2 : 4
+    }
+
+    /// Seconds a TCP connection in this state lives without a packet.
+    @inline(__always)
+    package func tcpTimeoutSeconds(_ state: UInt8) -> UInt32 {
+        unsafe timeouts[Int(state & 15)]
+    }
+
+    package var udpTimeoutSeconds: UInt32 {
+        @inline(__always) get { unsafe timeouts[StateMachine.stateCount] }
+    }
+}
+
+extension Connection {
+    /// The state's word in connection listings; other protocols than TCP have the only state of
+    /// UDP, templates none.
+    package var stateName: String {
+        if isTemplate { return "NONE" }
+        guard transport == .tcp else { return transport == .udp ? "UDP" : "NONE" }
+        return (TCPState(rawValue: state) ?? .none).name
+    }
+}

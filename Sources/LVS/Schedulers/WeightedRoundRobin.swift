@@ -1,0 +1,59 @@
+/// wrr: passes over the servers with a falling threshold; a server takes part in a pass when its
+/// weight reaches it (ipvs-semantics 2.3).
+///
+/// A change of the servers keeps the threshold where it can, so a service built server by server
+/// begins with the lowest pass; a scheduler that starts on a full list begins with the highest.
+final class WeightedRoundRobin: Scheduler {
+    static let name = "wrr"
+
+    /// The server chosen last; nil is the head, before the newest.
+    private var current: DestinationIndex?
+    private var threshold: Int64 = 0
+    private var highest: Int64 = 0
+    private var divisor: Int64 = 1
+
+    init(options: SchedulerOptions) {}
+
+    func servers(_ servers: borrowing DestinationList, did event: ServerEvent) {
+        current = nil
+        divisor = max(servers.reduceWeights(0) { Self.commonDivisor($0, $1) }, 1)
+        highest = servers.reduceWeights(0) { max($0, $1) } - (divisor - 1)
+        if event == .started || threshold > highest || threshold == 0 {
+            threshold = highest
+        } else if divisor > 1 {
+            threshold = threshold / divisor * divisor + 1
+        }
+    }
+
+    func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
+        -> DestinationIndex?
+    {
+        guard highest > 0 else { return nil }
+        var position = current.flatMap(servers.position).map { $0 + 1 } ?? 0
+        // A whole pass has been seen when it began at the head.
+        var isWhole = position == 0
+        while true {
+            while position < servers.count {
+                let server = servers[position]
+                if !server.isOverloaded, Int64(server.weight) >= threshold {
+                    current = server.number
+                    return server.number
+                }
+                position += 1
+            }
+            current = nil
+            let wasLowest = threshold <= divisor
+            if wasLowest, isWhole { return nil }
+            threshold -= divisor
+            if threshold <= 0 { threshold = highest }
+            position = 0
+            isWhole = true
+        }
+    }
+
+    private static func commonDivisor(_ left: Int64, _ right: Int64) -> Int64 {
+        var (a, b) = (left, right)
+        while b != 0 { (a, b) = (b, a % b) }
+        return a
+    }
+}

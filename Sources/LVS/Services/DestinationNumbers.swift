@@ -1,0 +1,21 @@
+/// Gives out the stable numbers of destinations, the lowest free one first.
+struct DestinationNumbers {
+    /// Numbers below this have been given out at least once.
+    private var next = 0
+    /// Numbers that came back, in descending order of return.
+    private var free: [DestinationIndex] = []
+
+    /// How many numbers are out.
+    var taken: Int { next - free.count }
+
+    /// A number nobody else has; nil when all are taken.
+    mutating func take() -> DestinationIndex? {
+        if let number = free.popLast() { return number }
+        guard next < DestinationCells.capacity else { return nil }
+        next += 1
+        return DestinationIndex(next - 1)
+    }
+
+    /// Takes a number back; the caller has seen that nothing refers to it.
+    mutating func giveBack(_ number: DestinationIndex) { free.append(number) }
+}

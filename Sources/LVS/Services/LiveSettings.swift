@@ -1,0 +1,84 @@
+import Synchronization
+
+/// The settings that packets ask for, as words the housekeeper writes and workers read.
+@safe
+package struct LiveSettings: @unchecked Sendable {
+    /// One word for each setting; see `Settings` for names, ranges and meaning.
+    struct Words: ~Copyable {
+        let connReuseMode = Atomic<UInt32>(1)
+        let expireNoDestination = Atomic<UInt32>(0)
+        let sloppyTCP = Atomic<UInt32>(0)
+        let natICMPSend = Atomic<UInt32>(0)
+        let pathMTUDiscovery = Atomic<UInt32>(1)
+        let secureTCP = Atomic<UInt32>(0)
+        /// Every n-th packet about to be scheduled is dropped; 0 is none.
+        let dropRate = Atomic<UInt32>(0)
+        let tcpEstablishedSeconds = Atomic<UInt32>(900)
+        let tcpFinWaitSeconds = Atomic<UInt32>(120)
+        let udpSeconds = Atomic<UInt32>(300)
+    }
+
+    let words: UnsafeMutablePointer<Words>
+
+    init() {
+        unsafe words = .allocate(capacity: 1)
+        unsafe words.initialize(to: Words())
+    }
+
+    func deallocate() { unsafe words.deallocate() }
+
+    /// Which openers on an existing connection are scheduled anew (ipvs-semantics 4.7).
+    package var connReuseMode: UInt32 {
+        unsafe words.pointee.connReuseMode.load(ordering: .relaxed)
+    }
+    package var expiresConnectionsWithoutDestination: Bool {
+        unsafe words.pointee.expireNoDestination.load(ordering: .relaxed) != 0
+    }
+    package var isSloppyTCP: Bool {
+        unsafe words.pointee.sloppyTCP.load(ordering: .relaxed) != 0
+    }
+    package var sendsICMPForUnknownReplies: Bool {
+        unsafe words.pointee.natICMPSend.load(ordering: .relaxed) != 0
+    }
+    package var discoversPathMTU: Bool {
+        unsafe words.pointee.pathMTUDiscovery.load(ordering: .relaxed) != 0
+    }
+    package var isSecureTCP: Bool {
+        unsafe words.pointee.secureTCP.load(ordering: .relaxed) != 0
+    }
+    package var dropRate: UInt32 { unsafe words.pointee.dropRate.load(ordering: .relaxed) }
+    package var tcpEstablishedSeconds: UInt32 {
+        unsafe words.pointee.tcpEstablishedSeconds.load(ordering: .relaxed)
+    }
+    package var tcpFinWaitSeconds: UInt32 {
+        unsafe words.pointee.tcpFinWaitSeconds.load(ordering: .relaxed)
+    }
+    package var udpSeconds: UInt32 {
+        unsafe words.pointee.udpSeconds.load(ordering: .relaxed)
+    }
+}
+
+extension LiveSettings {
+    /// Hands the timeouts to the workers; connections take them with their next packet.
+    func take(_ timeouts: Timeouts) {
+        unsafe words.pointee.tcpEstablishedSeconds.store(timeouts.tcp, ordering: .relaxed)
+        unsafe words.pointee.tcpFinWaitSeconds.store(timeouts.tcpFin, ordering: .relaxed)
+        unsafe words.pointee.udpSeconds.store(timeouts.udp, ordering: .relaxed)
+    }
+
+    /// Hands the settings to the workers.
+    func take(_ settings: Settings) {
+        func word(_ name: String) -> UInt32 {
+            UInt32(truncatingIfNeeded: settings[name] ?? 0)
+        }
+        unsafe words.pointee.connReuseMode.store(word("conn_reuse_mode"), ordering: .relaxed)
+        unsafe words.pointee.expireNoDestination.store(
+            word("expire_nodest_conn"), ordering: .relaxed)
+        unsafe words.pointee.sloppyTCP.store(word("sloppy_tcp"), ordering: .relaxed)
+        unsafe words.pointee.natICMPSend.store(word("nat_icmp_send"), ordering: .relaxed)
+        unsafe words.pointee.pathMTUDiscovery.store(word("pmtu_disc"), ordering: .relaxed)
+        unsafe words.pointee.secureTCP.store(word("secure_tcp"), ordering: .relaxed)
+        let rate = settings["drop_packet"] == 3 ? max(settings["am_droprate"] ?? 0, 1) : 0
+        unsafe words.pointee.dropRate.store(UInt32(rate), ordering: .relaxed)
+    }
+}

@@ -1,0 +1,76 @@
+import Synchronization
+
+/// A virtual service as workers see it: its servers and its scheduler, under one lock that is taken
+/// for each new connection only.
+package final class Service: Sendable {
+    /// What the lock guards.
+    private struct State: ~Copyable {
+        var servers: DestinationList
+        var scheduler: (any Scheduler)?
+    }
+
+    package let key: ServiceKey
+    /// Distinguishes a service from an earlier one with the same key.
+    let generation: UInt64
+    private let state: Mutex<State>
+
+    init(key: ServiceKey, generation: UInt64, cells: DestinationCells) {
+        self.key = key
+        self.generation = generation
+        state = Mutex(State(servers: DestinationList(cells: cells), scheduler: nil))
+    }
+
+    /// Port of the service, host order, 0 for every port; nil for a service by mark.
+    package var port: UInt16? {
+        if case .address(_, _, let port) = key { return port }
+        return nil
+    }
+
+    /// The server for a new connection; nil when none can take it (worker).
+    package func schedule(_ request: ScheduleRequest) -> Destination? {
+        state.withLock { state in
+            guard let number = state.scheduler?.schedule(request, among: state.servers) else {
+                return nil
+            }
+            return state.servers.destination(number)
+        }
+    }
+
+    // MARK: Housekeeper
+
+    /// Takes another scheduler, which begins with the servers as they are; nil is the operator's
+    /// `none`.
+    func use(_ name: String, options: SchedulerOptions) {
+        state.withLock { state in
+            state.scheduler = SchedulerRegistry.make(name, options: options)
+            state.scheduler?.servers(state.servers, did: .started)
+        }
+    }
+
+    func add(_ number: DestinationIndex) {
+        state.withLock { state in
+            state.servers.add(number)
+            state.scheduler?.servers(state.servers, did: .added(number))
+        }
+    }
+
+    /// Runs the change of a server's cell under the lock, so that no scheduler sees half of it.
+    func edit(_ number: DestinationIndex, _ change: () -> Void) {
+        state.withLock { state in
+            change()
+            state.scheduler?.servers(state.servers, did: .edited(number))
+        }
+    }
+
+    func remove(_ number: DestinationIndex) {
+        state.withLock { state in
+            guard let position = state.servers.remove(number) else { return }
+            state.scheduler?.servers(
+                state.servers, did: .removed(number, position: position))
+        }
+    }
+
+    func tick(_ now: Instant) {
+        state.withLock { $0.scheduler?.tick(now) }
+    }
+}

@@ -1,0 +1,97 @@
+/// All services as workers find them, immutable: a flat index of addresses, and answers to whether
+/// the host's stack has been kept from a frame.
+///
+/// The housekeeper builds a new table for every change and publishes it (`PublishedServices`); an
+/// old one is freed when no worker can hold it any more. Nothing here is reference counted on the
+/// packet path: services are kept alive by the table's owner.
+@safe
+package struct ServiceTable: @unchecked Sendable {
+    /// What a table consists of; written once, before it is published.
+    @unsafe
+    struct Header {
+        var services: EndpointIndex
+        /// NAT servers, whose replies are ours.
+        var servers: EndpointIndex
+        /// The host's own addresses.
+        var hosts: EndpointIndex
+        var objects: UnsafeMutablePointer<Unmanaged<Service>>
+        var count: Int
+        var hasV4: Bool
+        var hasV6: Bool
+        var hasPortZero: Bool
+        var hasFTP: Bool
+    }
+
+    let header: UnsafeMutablePointer<Header>
+
+    init(header: UnsafeMutablePointer<Header>) { unsafe self.header = header }
+
+    /// True while at least one service of the family exists; without one the director leaves the
+    /// family's packets alone (ipvs-semantics 0.1).
+    package func hasServices(_ family: AddressFamily) -> Bool {
+        unsafe family == .v4 ? header.pointee.hasV4 : header.pointee.hasV6
+    }
+
+    /// The service a packet to this address and port (host order) belongs to (ipvs-semantics 1.1).
+    package func find(
+        mark: UInt32, _ transport: TransportProtocol, _ address: IPAddress, port: UInt16
+    ) -> Service? {
+        let services = unsafe header.pointee.services
+        if mark != 0, let found = services.find(.mark(mark, address.family)) {
+            return service(found)
+        }
+        if let found = services.find(.endpoint(transport, address, port)) {
+            return service(found)
+        }
+        if transport == .tcp, unsafe header.pointee.hasFTP, port == 20 || port >= 1024,
+            let found = services.find(.endpoint(transport, address, 21))
+        {
+            return service(found)
+        }
+        if unsafe header.pointee.hasPortZero,
+            let found = services.find(.endpoint(transport, address, 0))
+        {
+            return service(found)
+        }
+        return nil
+    }
+
+    /// True when the ingress block keeps packets to this endpoint from the host.
+    package func isService(
+        _ transport: TransportProtocol, _ address: IPAddress, port: UInt16
+    ) -> Bool {
+        let services = unsafe header.pointee.services
+        return services.find(.endpoint(transport, address, port)) != nil
+            || (unsafe header.pointee.hasPortZero
+                && services.find(.endpoint(transport, address, 0)) != nil)
+    }
+
+    /// True when packets from this endpoint are replies of a NAT server.
+    package func isServer(
+        _ transport: TransportProtocol, _ address: IPAddress, port: UInt16
+    ) -> Bool {
+        let servers = unsafe header.pointee.servers
+        return servers.find(.endpoint(transport, address, port)) != nil
+            || servers.find(.endpoint(transport, address, 0)) != nil
+    }
+
+    /// True when some service of this protocol, or of any when nil, has the address: what decides
+    /// about fragments without ports and about ICMP errors.
+    package func isServiceAddress(_ transport: TransportProtocol?, _ address: IPAddress) -> Bool {
+        unsafe header.pointee.services.find(.address(transport, address)) != nil
+    }
+
+    /// As `isServiceAddress`, for the addresses of NAT servers.
+    package func isServerAddress(_ transport: TransportProtocol?, _ address: IPAddress) -> Bool {
+        unsafe header.pointee.servers.find(.address(transport, address)) != nil
+    }
+
+    /// True for the host's own addresses.
+    package func isHost(_ address: IPAddress) -> Bool {
+        unsafe header.pointee.hosts.find(.address(nil, address)) != nil
+    }
+
+    private func service(_ index: UInt32) -> Service {
+        unsafe header.pointee.objects[Int(index)].takeUnretainedValue()
+    }
+}

@@ -1,0 +1,65 @@
+/// Builds service tables, and owns what a table points at until it is freed.
+struct ServiceTableBuilder {
+    /// Services in the order of listings.
+    var services: [Service] = []
+    /// Endpoints of NAT servers.
+    var servers: Set<ServedTraffic.Endpoint> = []
+    var hosts: Set<IPAddress> = []
+
+    /// A table of what is set now; the caller frees it with `ServiceTable.deallocate`.
+    func build() -> ServiceTable {
+        var entries: [(EndpointIndex.Key, UInt32)] = []
+        var flags = (v4: false, v6: false, portZero: false, ftp: false)
+        for (index, service) in services.enumerated() {
+            switch service.key {
+            case .mark(let mark, let family):
+                entries.append((.mark(mark, family), UInt32(index)))
+            case .address(let transport, let address, let port):
+                entries.append((.endpoint(transport, address, port), UInt32(index)))
+                entries.append((.address(transport, address), 0))
+                entries.append((.address(nil, address), 0))
+                flags.portZero = flags.portZero || port == 0
+                flags.ftp = flags.ftp || (port == 21 && transport == .tcp)
+            }
+            if service.key.family == .v4 { flags.v4 = true } else { flags.v6 = true }
+        }
+        let objects = UnsafeMutablePointer<Unmanaged<Service>>.allocate(
+            capacity: max(services.count, 1))
+        for (index, service) in services.enumerated() {
+            unsafe (objects + index).initialize(to: Unmanaged.passRetained(service))
+        }
+        let header = UnsafeMutablePointer<ServiceTable.Header>.allocate(capacity: 1)
+        unsafe header.initialize(
+            to: ServiceTable.Header(
+                services: EndpointIndex(entries), servers: EndpointIndex(serverEntries),
+                hosts: EndpointIndex(hosts.map { (.address(nil, $0), 0) }), objects: objects,
+                count: services.count, hasV4: flags.v4, hasV6: flags.v6,
+                hasPortZero: flags.portZero, hasFTP: flags.ftp))
+        return unsafe ServiceTable(header: header)
+    }
+
+    private var serverEntries: [(EndpointIndex.Key, UInt32)] {
+        servers.flatMap { server in
+            [
+                (.endpoint(server.transport, server.address, server.port), 0),
+                (.address(server.transport, server.address), 0),
+                (.address(nil, server.address), 0),
+            ]
+        }
+    }
+}
+
+extension ServiceTable {
+    /// Frees a table that no worker can see any more.
+    func deallocate() {
+        unsafe header.pointee.services.deallocate()
+        unsafe header.pointee.servers.deallocate()
+        unsafe header.pointee.hosts.deallocate()
+        let count = unsafe header.pointee.count
+        for index in 0..<count {
+            unsafe header.pointee.objects[index].release()
+        }
+        unsafe header.pointee.objects.deallocate()
+        unsafe header.deallocate()
+    }
+}

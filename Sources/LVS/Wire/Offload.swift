@@ -1,0 +1,83 @@
+/// What a sender's kernel left to the card and has to be done here: completing checksums and cutting
+/// super-frames (packet-io 4).
+enum Offload {
+    /// Completes the checksum of a partial frame.
+    static func complete(_ frame: UnsafeMutablePointer<Frame>, _ packet: Packet) {
+        guard unsafe frame.pointee.checksum == .partial else { return }
+        let length = Int(packet.ipLength) - packet.networkHeaderLength
+        let header = unsafe frame.pointee.bytes + Int(packet.transportOffset)
+        unsafe Checksum.writeTransport(
+            header, length: length, addresses: packet.addressWord,
+            transport: packet.protocolNumber)
+        unsafe frame.pointee.checksum = .complete
+    }
+
+    /// How a super-frame falls into segments.
+    struct Cut {
+        /// Network and transport header, bytes.
+        var headers: Int
+        /// Payload of every segment but the last, bytes.
+        var size: Int
+        var payload: Int
+
+        var count: Int { max(1, (payload + size - 1) / size) }
+
+        /// Length of the IP packet of a segment.
+        func length(_ index: Int) -> Int { headers + min(size, payload - index * size) }
+
+        /// Length of the longest of them.
+        var longest: Int { headers + min(size, payload) }
+    }
+
+    /// The cut of a super-frame; nil when the segmentation kind does not fit the packet or the
+    /// headers do not add up.
+    static func cut(_ frame: Frame, _ packet: Packet) -> Cut? {
+        let kind = frame.segmentKind & 0x7f
+        guard frame.segmentSize != 0, packet.kind == .flow, !packet.isIPv6 else { return nil }
+        let transport: Int
+        switch (kind, packet.protocolNumber) {
+        case (1, 6):
+            let offset = Int(packet.transportOffset) + 12
+            transport = unsafe Int(frame.bytes.byte(offset) >> 4) * 4
+            guard transport >= 20 else { return nil }
+        case (5, 17), (3, 17): transport = 8
+        default: return nil
+        }
+        let headers = packet.networkHeaderLength + transport
+        guard headers <= Int(packet.ipLength) else { return nil }
+        return Cut(
+            headers: headers, size: Int(frame.segmentSize), payload: Int(packet.ipLength) - headers)
+    }
+
+    /// Writes one segment, from its network header on, as a packet with complete checksums: length,
+    /// identification and sequence number move on; FIN and PSH stay on the last, CWR on the first.
+    static func writeSegment(
+        _ index: Int, of cut: Cut, _ packet: Packet, from network: UnsafeMutableRawPointer,
+        to target: UnsafeMutableRawPointer
+    ) {
+        let length = cut.length(index)
+        let start = index * cut.size
+        unsafe target.copyMemory(from: network, byteCount: cut.headers)
+        unsafe (target + cut.headers).copyMemory(
+            from: network + cut.headers + start, byteCount: length - cut.headers)
+        unsafe target.set(2, be16: UInt16(truncatingIfNeeded: length))
+        let identification = unsafe target.be16(4) &+ UInt16(truncatingIfNeeded: index)
+        unsafe target.set(4, be16: identification)
+        let headerLength = packet.networkHeaderLength
+        unsafe Checksum.writeHeader(target, count: headerLength)
+        let transport = unsafe target + headerLength
+        if packet.protocolNumber == 6 {
+            let sequence = unsafe transport.be32(4) &+ UInt32(truncatingIfNeeded: start)
+            unsafe transport.set(4, be32: sequence)
+            var flags = unsafe transport.byte(13)
+            if index + 1 != cut.count { flags &= ~0x09 }
+            if index != 0 { flags &= ~0x80 }
+            unsafe transport.set(13, byte: flags)
+        } else {
+            unsafe transport.set(4, be16: UInt16(truncatingIfNeeded: length - headerLength))
+        }
+        unsafe Checksum.writeTransport(
+            transport, length: length - headerLength, addresses: packet.addressWord,
+            transport: packet.protocolNumber)
+    }
+}

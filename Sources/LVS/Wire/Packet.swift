@@ -1,0 +1,275 @@
+/// The parsed view of a frame: where its headers lie and what the pipeline asks about them.
+///
+/// Made in one pass by `init(parsing:)`, which accepts any bytes; every offset it reports lies
+/// within the frame's length. Addresses are read from the frame when asked for, so they show the
+/// rewritten header once forwarding has begun.
+@safe
+package struct Packet {
+    /// What the classifier sends a packet's way by.
+    package enum Kind: UInt8, Sendable {
+        /// A whole TCP or UDP packet with complete headers.
+        case flow
+        /// A TCP or UDP packet that ends within its transport header.
+        case short
+        /// An ICMP error as IPVS treats them: types 3, 4, 11; ICMPv6 below 128 (ipvs-semantics 6.5).
+        case icmpError
+        case icmpOther
+        /// Any fragment, first or later.
+        case fragment
+        case arp
+        /// A protocol that IPVS leaves alone.
+        case other
+        /// An IP header that contradicts itself.
+        case malformed
+    }
+
+    private let bytes: UnsafeMutableRawPointer
+    /// IPv4: the eight address bytes as a little-endian number, source in the low half.
+    package private(set) var addressWord: UInt64 = 0
+    /// The four port bytes as a little-endian number, source in the low half; 0 without ports.
+    package private(set) var portWord: UInt32 = 0
+    /// Length of the IP packet from its header on, without link header or padding, bytes.
+    package private(set) var ipLength: UInt32 = 0
+    /// Offset of the network header; 0 when there is none.
+    package private(set) var networkOffset: UInt16 = 0
+    /// Offset of the transport header (behind IPv6 extension headers); 0 when there is none.
+    package private(set) var transportOffset: UInt16 = 0
+    package private(set) var kind: Kind = .other
+    /// IP protocol number of the transport header.
+    package private(set) var protocolNumber: UInt8 = 0
+    /// TTL or hop limit as it arrived.
+    package private(set) var timeToLive: UInt8 = 0
+    /// Flag byte of a TCP header (FIN is bit 0), else 0.
+    package private(set) var tcpFlags: UInt8 = 0
+    private var traits: UInt8 = 0
+
+    private static let version6: UInt8 = 1
+    private static let dontFragment: UInt8 = 2
+    private static let laterFragment: UInt8 = 4
+    private static let groupAddressed: UInt8 = 8
+
+    /// Parses a frame; never reads at or behind its length.
+    @inline(__always)
+    package init(parsing frame: Frame) {
+        unsafe bytes = frame.bytes
+        let length = Int(frame.length)
+        guard length >= 34 else {
+            parseTiny(length)
+            return
+        }
+        // The first twenty bytes behind an untagged Ethernet header are there: the usual case.
+        guard unsafe bytes.le32(12) & 0x00ff_ffff == 0x45_0008,
+            unsafe bytes.be16(20) & 0x3fff == 0, unsafe bytes.byte(0) & 1 == 0
+        else {
+            parseUnusual(length)
+            return
+        }
+        parseIPv4(at: 14, headerBytes: 20, length: length)
+    }
+
+    /// A network header of IPv4 whose first `headerBytes` lie within the frame.
+    @inline(__always)
+    private mutating func parseIPv4(at offset: Int, headerBytes: Int, length: Int) {
+        networkOffset = UInt16(truncatingIfNeeded: offset)
+        let total = unsafe Int(bytes.be16(offset + 2))
+        guard total >= headerBytes, total <= length - offset else {
+            kind = .malformed
+            return
+        }
+        ipLength = UInt32(truncatingIfNeeded: total)
+        timeToLive = unsafe bytes.byte(offset + 8)
+        protocolNumber = unsafe bytes.byte(offset + 9)
+        if unsafe bytes.byte(offset + 6) & 0x40 != 0 { traits |= Packet.dontFragment }
+        addressWord = unsafe bytes.le64(offset + 12)
+        parseTransport(at: offset + headerBytes, end: offset + total)
+    }
+
+    @inline(__always)
+    private mutating func parseTransport(at offset: Int, end: Int) {
+        transportOffset = UInt16(truncatingIfNeeded: offset)
+        if protocolNumber == 6 {
+            guard end - offset >= 20 else {
+                kind = .short
+                return
+            }
+            tcpFlags = unsafe bytes.byte(offset + 13)
+        } else if protocolNumber == 17 {
+            guard end - offset >= 8 else {
+                kind = .short
+                return
+            }
+        } else {
+            parseOther(at: offset, end: end)
+            return
+        }
+        portWord = unsafe bytes.le32(offset)
+        kind = .flow
+    }
+
+    @inline(never)
+    private mutating func parseOther(at offset: Int, end: Int) {
+        switch protocolNumber {
+        case 1 where !isIPv6:
+            guard end - offset >= 8 else { return }
+            let type = unsafe bytes.byte(offset)
+            kind = type == 3 || type == 4 || type == 11 ? .icmpError : .icmpOther
+        case 58 where isIPv6:
+            guard end - offset >= 8 else { return }
+            kind = unsafe bytes.byte(offset) < 128 ? .icmpError : .icmpOther
+        default: kind = .other
+        }
+    }
+
+    /// Frames too short for an IPv4 header: ARP is 42 bytes on the wire, but be exact.
+    @inline(never)
+    private mutating func parseTiny(_ length: Int) {
+        guard length >= 14 else { return }
+        parseUnusual(length)
+    }
+
+    /// VLAN tags inside the frame, IPv4 options and fragments, IPv6, ARP and everything else.
+    @inline(never)
+    private mutating func parseUnusual(_ length: Int) {
+        var typeOffset = 12
+        var type = unsafe bytes.be16(typeOffset)
+        while type == 0x8100 || type == 0x88a8 {
+            guard typeOffset + 6 <= length, typeOffset < 20 else { return }
+            typeOffset += 4
+            type = unsafe bytes.be16(typeOffset)
+        }
+        let offset = typeOffset + 2
+        switch type {
+        case 0x0806: kind = .arp
+        case 0x0800: parseAnyIPv4(at: offset, length: length)
+        case 0x86dd: parseIPv6(at: offset, length: length)
+        default: kind = .other
+        }
+        // What is not addressed to this host alone is never the director's (ipvs-semantics 0.1).
+        if unsafe bytes.byte(0) & 1 != 0 {
+            traits |= Packet.groupAddressed
+            if kind != .arp { kind = .other }
+        }
+    }
+
+    private mutating func parseAnyIPv4(at offset: Int, length: Int) {
+        networkOffset = UInt16(truncatingIfNeeded: offset)
+        guard length - offset >= 20 else {
+            kind = .malformed
+            return
+        }
+        let first = unsafe bytes.byte(offset)
+        let headerBytes = Int(first & 15) * 4
+        guard first >> 4 == 4, headerBytes >= 20, headerBytes <= length - offset else {
+            kind = .malformed
+            return
+        }
+        parseIPv4(at: offset, headerBytes: headerBytes, length: length)
+        let fragment = unsafe bytes.be16(offset + 6) & 0x3fff
+        guard fragment != 0, kind != .malformed else { return }
+        kind = .fragment
+        if fragment & 0x1fff != 0 {
+            traits |= Packet.laterFragment
+            portWord = 0
+            tcpFlags = 0
+        }
+    }
+
+    private mutating func parseIPv6(at offset: Int, length: Int) {
+        networkOffset = UInt16(truncatingIfNeeded: offset)
+        traits |= Packet.version6 | Packet.dontFragment
+        guard length - offset >= 40, unsafe bytes.byte(offset) >> 4 == 6 else {
+            kind = .malformed
+            return
+        }
+        let payload = unsafe Int(bytes.be16(offset + 4))
+        guard payload <= length - offset - 40 else {
+            kind = .malformed
+            return
+        }
+        ipLength = UInt32(truncatingIfNeeded: payload + 40)
+        timeToLive = unsafe bytes.byte(offset + 7)
+        // Frames that carry an IPv4-mapped address never reach the tables (see `IPAddress`).
+        guard !source.isV4, !destination.isV4 else { return }
+        let end = offset + 40 + payload
+        var next = unsafe bytes.byte(offset + 6)
+        var position = offset + 40
+        var fragmented = false
+        // Hop-by-hop, routing and destination options, RFC 8200 section 4; fragment, 4.5.
+        while next == 0 || next == 43 || next == 60 || next == 44 {
+            guard end - position >= 8 else {
+                kind = .malformed
+                return
+            }
+            let size: Int
+            if next == 44 {
+                let field = unsafe bytes.be16(position + 2)
+                fragmented = fragmented || field & 0xfff9 != 0
+                if field & 0xfff8 != 0 { traits |= Packet.laterFragment }
+                size = 8
+            } else {
+                size = unsafe (Int(bytes.byte(position + 1)) + 1) * 8
+            }
+            guard end - position >= size else {
+                kind = .malformed
+                return
+            }
+            unsafe next = bytes.byte(position)
+            position += size
+            if traits & Packet.laterFragment != 0 { break }
+        }
+        protocolNumber = next
+        transportOffset = UInt16(truncatingIfNeeded: position)
+        if !isLaterFragment { parseTransport(at: position, end: end) }
+        if fragmented { kind = .fragment }
+    }
+}
+
+extension Packet {
+    package var isIPv6: Bool { traits & Packet.version6 != 0 }
+    /// The don't-fragment bit; always set for IPv6.
+    package var hasDontFragment: Bool { traits & Packet.dontFragment != 0 }
+    /// A fragment that is not the first: it has no ports.
+    package var isLaterFragment: Bool { traits & Packet.laterFragment != 0 }
+    /// Sent to a broadcast or multicast MAC address.
+    package var isGroupAddressed: Bool { traits & Packet.groupAddressed != 0 }
+    package var isIPv4: Bool { networkOffset != 0 && !isIPv6 && kind != .malformed }
+    package var transport: TransportProtocol { TransportProtocol(rawValue: protocolNumber) }
+
+    /// Source address; `::` for frames that are not IP.
+    package var source: IPAddress { address(at: 12, or: 8) }
+    /// Destination address; `::` for frames that are not IP.
+    package var destination: IPAddress { address(at: 16, or: 24) }
+    /// Host order; 0 without ports.
+    package var sourcePort: UInt16 { UInt16(truncatingIfNeeded: portWord).byteSwapped }
+    /// Host order; 0 without ports.
+    package var destinationPort: UInt16 { UInt16(truncatingIfNeeded: portWord >> 16).byteSwapped }
+    /// The tuple by which the connection table knows this packet (IPv4 flows).
+    package var key: ConnectionKey {
+        ConnectionKey(addresses: addressWord, ports: portWord, transport: protocolNumber)
+    }
+
+    /// TCP: SYN set, whatever else is set (ipvs-semantics 0.2 step 4).
+    package var isOpener: Bool { tcpFlags & 2 != 0 }
+    /// TCP: RST set.
+    package var isReset: Bool { tcpFlags & 4 != 0 }
+
+    /// Type of an ICMP message.
+    package var icmpType: UInt8 {
+        guard kind == .icmpError || kind == .icmpOther else { return 0 }
+        return unsafe bytes.byte(Int(transportOffset))
+    }
+
+    /// Length of the network header (with IPv6 extension headers), bytes.
+    package var networkHeaderLength: Int { Int(transportOffset) - Int(networkOffset) }
+
+    private func address(at v4: Int, or v6: Int) -> IPAddress {
+        let offset = Int(networkOffset)
+        guard offset != 0 else { return .anyV6 }
+        guard isIPv6 else {
+            return kind == .malformed
+                ? .anyV4 : unsafe IPAddress(v4: bytes.be32(offset + v4))
+        }
+        guard ipLength != 0 else { return .anyV6 }
+        return unsafe IPAddress(high: bytes.be64(offset + v6), low: bytes.be64(offset + v6 + 8))
+    }
+}

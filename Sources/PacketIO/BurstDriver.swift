@@ -1,0 +1,43 @@
+package import LVS
+
+/// A driver that takes all frames of a burst for its port with one call.
+///
+/// Calls through the port of the house cost a few nanoseconds each; once per burst that is nothing,
+/// once per frame it would be.
+package protocol BurstDriver: PacketDriver {
+    /// Enqueues the frames whose verdict sends them by this driver's port, each made frame right
+    /// after the frame that caused it.
+    func enqueue(sendsOf burst: borrowing Burst)
+}
+
+/// A driver whose descriptor can report an error that must be taken away before the next wait.
+package protocol RecoverableDriver: PacketDriver {
+    /// Called by the worker when waiting reported an error on `descriptor`.
+    func descriptorFailed()
+}
+
+/// Visits the frames of a burst that leave by `port` in the order they must leave: received frames
+/// as they came, made frames after their cause (frames made by timers come last).
+@inline(__always)
+func forEachSend(
+    of burst: borrowing Burst, on port: PortIndex, _ send: (borrowing Frame) -> Void
+) {
+    let wanted = Verdict.send(port)
+    let frames = unsafe burst.base
+    var made = 0
+    let madeCount = burst.madeCount
+    for index in 0..<burst.count {
+        if unsafe frames[index].verdict == wanted { unsafe send(frames[index]) }
+        while made < madeCount {
+            let entry = burst.madeFrame(made)
+            guard entry.cause <= index else { break }
+            if entry.frame.verdict == wanted { send(entry.frame) }
+            made += 1
+        }
+    }
+    while made < madeCount {
+        let entry = burst.madeFrame(made)
+        if entry.frame.verdict == wanted { send(entry.frame) }
+        made += 1
+    }
+}

@@ -1,0 +1,68 @@
+package import LVS
+
+/// The drivers that exist, by the scheme an operator writes before the interface: `afpacket:eth0`.
+package enum DriverRegistry {
+    /// What every driver can be told at opening.
+    package struct Options: Hashable, Sendable {
+        /// Whether the director answers ARP for some address (`--answer`).
+        package var answersARP = false
+
+        package init() {}
+    }
+
+    /// The scheme of an interface written without one.
+    package static let defaultScheme = "afpacket"
+
+    private static let drivers: [Entry] = [
+        Entry(scheme: "afpacket", open: openAFPacket)
+    ]
+
+    /// All schemes, the default first.
+    package static var schemes: [String] { drivers.map(\.scheme) }
+
+    /// Scheme and interface of `scheme:interface`, or of an interface alone.
+    package static func split(
+        _ text: String
+    ) throws(DriverError) -> (scheme: String, interface: String) {
+        // Interface names of the kernel have no colon, except old alias labels, which no driver
+        // could be bound to.
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        let scheme = parts.count == 2 ? String(parts[0]) : defaultScheme
+        let interface = String(parts[parts.count - 1])
+        guard schemes.contains(scheme) else {
+            throw DriverError(
+                .unknownScheme,
+                "\(text): no driver is called \"\(scheme)\"; there is \(schemes.joined(separator: ", "))"
+            )
+        }
+        guard !interface.isEmpty else {
+            throw DriverError(.badArgument, "\(text): name an interface, as in \(scheme):eth0")
+        }
+        return (scheme, interface)
+    }
+
+    /// Opens the driver that `text` names, in the calling thread's network namespace.
+    package static func open(
+        _ text: String, port: PortIndex, options: Options = Options()
+    ) throws(DriverError) -> any InterfaceDriver {
+        let (scheme, interface) = try split(text)
+        for entry in drivers where entry.scheme == scheme {
+            return try entry.open(interface, port, options)
+        }
+        throw DriverError(.unknownScheme, "\(text): no driver is called \"\(scheme)\"")
+    }
+
+    private struct Entry: Sendable {
+        var scheme: String
+        var open: @Sendable (String, PortIndex, Options) throws(DriverError) -> any InterfaceDriver
+    }
+
+    @Sendable
+    private static func openAFPacket(
+        _ interface: String, port: PortIndex, options: Options
+    ) throws(DriverError) -> any InterfaceDriver {
+        var own = AFPacketDriver.Options()
+        own.receivesBroadcastARP = options.answersARP
+        return try AFPacketDriver(interface: interface, port: port, options: own)
+    }
+}

@@ -1,0 +1,17 @@
+/// A driver of a network interface, as the housekeeper sees it beside the worker.
+package protocol InterfaceDriver: BurstDriver, RecoverableDriver, Sendable {
+    /// Name of the interface.
+    var name: String { get }
+
+    /// One line on what serves the interface, for `status`.
+    var summary: String { get }
+
+    /// Whether the interface was deleted and `refresh` has not found it again yet.
+    var isDetached: Bool { get }
+
+    /// Serves the interface anew when it was deleted and exists again; true when it did so.
+    func refresh() throws(DriverError) -> Bool
+
+    /// Names the VLAN ids whose tagged frames belong to an interface of the host's own.
+    func setHostVLANs(_ ids: Set<UInt16>)
+}

@@ -1,0 +1,261 @@
+package import LVS
+package import Posix
+internal import Synchronization
+
+/// The engine's side of the loop: `Worker`, or whatever a test puts in its place.
+package protocol BurstProcessor: AnyObject {
+    /// Decides on every frame of the burst; also called with an empty burst, for what waits.
+    func process(_ burst: inout Burst, now: Instant)
+    /// The worker begins to use shared tables.
+    func wake()
+    /// The worker sleeps and refers to nothing shared.
+    func sleep()
+}
+
+/// One worker's thread: in turn over its drivers it receives what is there, has the engine decide,
+/// sends, and gives the frames back; when nothing comes it sleeps.
+///
+/// The thread owns drivers and engine side from `start` to `stop`; the housekeeper calls `wake`,
+/// `announceAddresses`, `counts`, `start` and `stop`. What both touch is atomic, hence the
+/// unchecked conformance.
+package final class WorkerLoop: @unchecked Sendable {
+    /// Longest sleep, nanoseconds: a wake-up that got lost delays what waits by no more.
+    private static let longestSleep: Int64 = 100_000_000
+    private static let mostPorts = 64
+
+    private let number: Int
+    private let drivers: [any PacketDriver]
+    private let burstDrivers: [(any BurstDriver)?]
+    private let door: (any PacketDriver)?
+    private let processor: any BurstProcessor
+    private let answering: AddressAnswering?
+    /// Position in `drivers` of each port's driver, -1 where there is none.
+    private var driverOfPort = [Int](repeating: -1, count: mostPorts)
+    private let cells = WorkerCells()
+    private let wakeUp: WakeUp
+    private var thread: Thread?
+
+    // Set by the housekeeper (release) before it signals `wakeUp`, read by the worker (acquire).
+    private let stopping = Atomic<Bool>(false)
+    private let announcing = Atomic<Bool>(true)
+
+    /// Takes the drivers of one worker.
+    ///
+    /// `door` is served like the others and gets what goes to the host. The addresses of
+    /// `answering` are announced at start.
+    package init(
+        number: Int = 0, drivers: [any PacketDriver], door: (any PacketDriver)? = nil,
+        answering: AddressAnswering? = nil, processor: any BurstProcessor
+    ) throws(SystemError) {
+        self.number = number
+        self.door = door
+        self.answering = answering
+        self.processor = processor
+        var all = drivers
+        if let door { all.append(door) }
+        self.drivers = all
+        burstDrivers = all.map { $0 as? any BurstDriver }
+        wakeUp = try WakeUp()
+        for (position, driver) in all.enumerated() {
+            precondition(Int(driver.port) < Self.mostPorts, "a worker serves ports 0 to 63")
+            driverOfPort[Int(driver.port)] = position
+        }
+    }
+
+    /// Starts the thread, bound to `cpu` if given.
+    package func start(cpu: Int? = nil) throws(SystemError) {
+        precondition(thread == nil, "a worker starts once")
+        thread = try Thread(name: "worker-\(number)", cpu: cpu) { self.run() }
+    }
+
+    /// Ends the thread after its turn and waits for it.
+    package func stop() {
+        stopping.store(true, ordering: .releasing)
+        wakeUp.signal()
+        thread.take()?.join()
+    }
+
+    /// Has the worker take a turn now, for what the housekeeper changed.
+    package func wake() { wakeUp.signal() }
+
+    /// Has the worker tell every served segment who has the answered addresses.
+    package func announceAddresses() {
+        announcing.store(true, ordering: .releasing)
+        wakeUp.signal()
+    }
+
+    /// Frames by what became of them.
+    package var counts: WorkerCounts { cells.snapshot }
+
+    /// The thread's body; tests that want no thread may call it after `stop` was asked for.
+    func run() {
+        var burst = Burst()
+        var spin = AdaptiveSpin()
+        var poller = Poller()
+        processor.wake()
+        while !stopping.load(ordering: .acquiring) {
+            if answering != nil, announcing.exchange(false, ordering: .acquiringAndReleasing) {
+                announce(&burst)
+            }
+            if turn(&burst) { continue }
+            if look(&spin, &burst) { continue }
+            processor.sleep()
+            let called = sleep(&poller)
+            processor.wake()
+            if called { process(&burst) }
+        }
+        processor.sleep()
+    }
+
+    /// One turn over all drivers; true when a frame came.
+    private func turn(_ burst: inout Burst) -> Bool {
+        var some = false
+        for position in drivers.indices {
+            let driver = drivers[position]
+            guard driver.receive(into: &burst) > 0 else { continue }
+            some = true
+            process(&burst)
+            driver.release()
+        }
+        return some
+    }
+
+    /// Takes turns for as long as spinning is worth it; true at once when a frame came.
+    private func look(_ spin: inout AdaptiveSpin, _ burst: inout Burst) -> Bool {
+        let start = MonotonicClock.now()
+        let budget = spin.budget(now: start)
+        guard budget > 0 else { return false }
+        let switches = Thread.involuntarySwitches
+        var now = start
+        var found = false
+        repeat {
+            // Whoever else wants this CPU gets it, and that it happened can be seen below.
+            Thread.yield()
+            found = turn(&burst)
+            now = MonotonicClock.now()
+        } while !found && now < start &+ budget
+        spin.looked(found: found, lostCPU: Thread.involuntarySwitches != switches, now: now)
+        return found
+    }
+
+    /// Decides and sends; the burst is empty afterwards.
+    private func process(_ burst: inout Burst) {
+        processor.process(&burst, now: Instant(nanoseconds: MonotonicClock.now()))
+        deliver(&burst)
+        burst.removeAll()
+    }
+
+    private func announce(_ burst: inout Burst) {
+        for driver in drivers where driver.port != door?.port {
+            answering?.announce(on: driver.port, in: &burst)
+            deliver(&burst)
+            burst.removeAll()
+        }
+    }
+
+    /// Does what the verdicts say: ports in any order, the frames of one port in theirs.
+    private func deliver(_ burst: inout Burst) {
+        var ports: UInt64 = 0
+        let count = burst.count
+        var kinds = (passed: 0, sent: 0, consumed: 0, dropped: 0, door: 0, answered: 0)
+        let frames = unsafe burst.base
+        for index in 0..<count {
+            let verdict = unsafe frames[index].verdict
+            switch verdict.kind {
+            case .send:
+                kinds.sent += 1
+                ports |= bit(of: verdict.port)
+            case .pass:
+                if verdict.usesDoor {
+                    kinds.door += 1
+                } else if let answering, answering.answer(index, in: &burst) {
+                    unsafe frames[index].verdict = .consumed
+                    kinds.answered += 1
+                } else {
+                    kinds.passed += 1
+                }
+            case .consumed: kinds.consumed += 1
+            case .drop: kinds.dropped += 1
+            }
+        }
+        for index in 0..<burst.madeCount {
+            let verdict = burst.madeFrame(index).frame.verdict
+            guard verdict.kind == .send else { continue }
+            kinds.sent += 1
+            ports |= bit(of: verdict.port)
+        }
+        if kinds.door > 0 { deliverToDoor(burst, kinds.door) }
+        while ports != 0 {
+            let port = ports.trailingZeroBitCount
+            ports &= ports - 1
+            send(burst, by: driverOfPort[port], PortIndex(port))
+        }
+        if count > 0 { cells.bursts.raise(by: 1) }
+        cells.frames.raise(by: count)
+        cells.sent.raise(by: kinds.sent)
+        cells.passed.raise(by: kinds.passed)
+        cells.consumed.raise(by: kinds.consumed)
+        cells.dropped.raise(by: kinds.dropped)
+        cells.answered.raise(by: kinds.answered)
+    }
+
+    /// The port's bit among those to send by; a port nobody serves is counted and has none.
+    @inline(__always)
+    private func bit(of port: PortIndex) -> UInt64 {
+        guard Int(port) < Self.mostPorts, driverOfPort[Int(port)] >= 0 else {
+            cells.portMissing.raise(by: 1)
+            return 0
+        }
+        return 1 << UInt64(port)
+    }
+
+    private func send(_ burst: borrowing Burst, by position: Int, _ port: PortIndex) {
+        if let driver = burstDrivers[position] {
+            driver.enqueue(sendsOf: burst)
+        } else {
+            let driver = drivers[position]
+            forEachSend(of: burst, on: port) { frame in driver.enqueue(copy frame) }
+        }
+        drivers[position].flush()
+    }
+
+    private func deliverToDoor(_ burst: borrowing Burst, _ count: Int) {
+        guard let door else {
+            cells.doorClosed.raise(by: count)
+            return
+        }
+        let frames = unsafe burst.base
+        for index in 0..<burst.count where unsafe frames[index].verdict == .passThroughDoor {
+            unsafe door.enqueue(frames[index])
+        }
+        door.flush()
+        cells.throughDoor.raise(by: count)
+    }
+
+    /// Waits for frames, a wake-up or the longest sleep; true unless it was frames that came.
+    private func sleep(_ poller: inout Poller) -> Bool {
+        poller.removeAll()
+        poller.add(wakeUp.descriptor, token: -1)
+        for position in drivers.indices {
+            guard let descriptor = drivers[position].descriptor else { continue }
+            poller.add(descriptor, token: position)
+        }
+        cells.sleeps.raise(by: 1)
+        var called = false
+        var ready = 0
+        do throws(SystemError) {
+            ready = try poller.wait(nanoseconds: Self.longestSleep) { event in
+                if event.token < 0 {
+                    called = true
+                } else if event.failed {
+                    (drivers[event.token] as? any RecoverableDriver)?.descriptorFailed()
+                }
+            }
+        } catch {
+            // EINVAL, EFAULT and ENOMEM are all that is left; a turn will be taken either way.
+            called = true
+        }
+        if called { wakeUp.clear() }
+        return called || ready == 0
+    }
+}

@@ -1,0 +1,26 @@
+internal import Glibc
+
+/// The running program: its standard streams and its end.
+package enum Program {
+    /// Writes all of the text to standard output; what a closed pipe does not take is lost.
+    package static func output(_ text: String) { write(text, to: STDOUT_FILENO) }
+
+    /// Writes all of the text to standard error.
+    package static func complain(_ text: String) { write(text, to: STDERR_FILENO) }
+
+    /// Ends the program with this status.
+    package static func exit(_ status: Int32) -> Never { Glibc.exit(status) }
+
+    private static func write(_ text: String, to descriptor: Int32) {
+        var text = text
+        text.withUTF8 { bytes in
+            var rest = UnsafeRawBufferPointer(bytes)
+            while unsafe !rest.isEmpty {
+                let taken = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
+                if taken < 0, errno == EINTR { continue }
+                guard taken > 0 else { return }
+                unsafe rest = UnsafeRawBufferPointer(rebasing: rest[taken...])
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+import Control
+import LVS
+import PacketIO
+import Posix
+
+/// Frames of a port at the last two looks, a second apart.
+struct PortRate {
+    var at: UInt64
+    var statistics: DriverStatistics
+    var receivedPerSecond: UInt64 = 0
+    var sentPerSecond: UInt64 = 0
+}
+
+extension Housekeeper: DaemonTarget {
+    func status() -> String {
+        let time = MonotonicClock.now()
+        var report = StatusReport(
+            version: version, uptimeSeconds: (time - started) / 1_000_000_000,
+            control: control?.path ?? "none")
+        report.interfaces = drivers.map(interface)
+        report.drops = drops()
+        report.connections = UInt64(director.table.count)
+        report.capacity = UInt64(director.configuration.connections)
+        report.tableBytes = UInt64(memory.count)
+        report.hostObjects = hostSide.objects
+        report.answered = answered
+        report.unresolved = director.unresolvedNextHops().map { neighbour in
+            "\(neighbour.address) on \(surroundings.ports[Int(neighbour.port)].name)"
+        }
+        var servers = Set<String>()
+        for service in director.services() {
+            for listing in service.servers {
+                if let trouble = director.trouble(reaching: listing.server) {
+                    servers.insert(trouble)
+                }
+            }
+        }
+        report.unreachableServers = servers.sorted()
+        report.notes = notes
+        return report.rendered()
+    }
+
+    private func interface(_ driver: any InterfaceDriver) -> StatusReport.Interface {
+        let statistics = driver.statistics
+        let rate = rates[driver.port]
+        let port = surroundings.ports[Int(driver.port)]
+        return StatusReport.Interface(
+            name: driver.name, driver: driver.summary,
+            found: "\(port.hardware), MTU \(port.mtu)", up: !driver.isDetached,
+            received: StatusReport.Traffic(
+                frames: statistics.receivedFrames, bytes: statistics.receivedBytes,
+                framesPerSecond: rate?.receivedPerSecond ?? 0),
+            sent: StatusReport.Traffic(
+                frames: statistics.sentFrames, bytes: statistics.sentBytes,
+                framesPerSecond: rate?.sentPerSecond ?? 0),
+            ringFull: statistics.ringFull, truncated: statistics.truncated,
+            sendFailed: statistics.sendFailed)
+    }
+
+    private func drops() -> [StatusReport.Drop] {
+        var drops = director.dropCounts().map { reason, count in
+            StatusReport.Drop(reason: reason.name, count: count, cure: reason.cure)
+        }
+        let closed = loops.reduce(0) { $0 + $1.counts.doorClosed }
+        if closed > 0 {
+            let reason = DropReason.doorClosed
+            drops.append(
+                StatusReport.Drop(reason: reason.name, count: closed, cure: reason.cure))
+        }
+        return drops
+    }
+
+    /// Looks at the drivers' counters, once a second.
+    func measure(_ now: Instant) {
+        for driver in drivers {
+            let statistics = driver.statistics
+            var rate = PortRate(at: now.nanoseconds, statistics: statistics)
+            if let last = rates[driver.port], now.nanoseconds > last.at {
+                let perSecond = { (new: UInt64, old: UInt64) in
+                    UInt64(Double(new &- old) * 1e9 / Double(now.nanoseconds - last.at))
+                }
+                rate.receivedPerSecond = perSecond(
+                    statistics.receivedFrames, last.statistics.receivedFrames)
+                rate.sentPerSecond = perSecond(
+                    statistics.sentFrames, last.statistics.sentFrames)
+            }
+            rates[driver.port] = rate
+        }
+    }
+}
+
+extension Director {
+    /// Why packets cannot reach a server, in a sentence for the operator; nil when they can.
+    func trouble(reaching server: RealServer) -> String? {
+        switch serverRoute(server.address) {
+        case .forward(_, let gateway):
+            guard let gateway, server.method == .directRouting else { return nil }
+            return "\(server.address): direct routing needs a directly attached server, and the route"
+                + " goes by the gateway \(gateway)"
+        case .elsewhere(let interface):
+            return "\(server.address): the route leaves by \(interface), which is not served "
+                + "(--interface)"
+        case .refused: return "\(server.address): the route is a blackhole or unreachable"
+        case .local: return nil
+        case nil: return "\(server.address): there is no route (ip route)"
+        }
+    }
+}
+
+extension DesiredState.Step {
+    /// What the step is about, for messages.
+    var summary: String {
+        switch self {
+        case .addService(let service), .editService(let service): "service \(service.key.summary)"
+        case .deleteService(let key): "service \(key.summary)"
+        case .addServer(let key, let server), .editServer(let key, let server):
+            "server \(server.address):\(server.port) of \(key.summary)"
+        case .deleteServer(let key, let address, let port):
+            "server \(address):\(port) of \(key.summary)"
+        }
+    }
+}
+
+extension ServiceKey {
+    /// Address and port, or the mark.
+    var summary: String {
+        switch self {
+        case .address(_, let address, let port): "\(address):\(port)"
+        case .mark(let mark, _): "mark \(mark)"
+        }
+    }
+}
+
+extension CommandRefusal {
+    /// The refusal as a sentence.
+    var text: String {
+        switch self {
+        case .serviceExists: "the service exists already"
+        case .noSuchService: "there is no such service"
+        case .destinationExists: "the server exists already"
+        case .noSuchDestination: "there is no such server"
+        case .schedulerNotFound(let name): "there is no scheduler or engine \(name)"
+        case .outOfRange: "weight or thresholds are out of range"
+        case .invalid(let text): text
+        case .familyNotSupported: "the address family cannot be used"
+        case .notSupported(let text): "not supported: \(text)"
+        case .outOfMemory(let text): text
+        }
+    }
+}

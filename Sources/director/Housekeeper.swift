@@ -1,0 +1,220 @@
+import Control
+import LVS
+import Logging
+import PacketIO
+import Posix
+
+/// The one cold thread: signals, control socket, the kernel's news, timers.
+final class Housekeeper {
+    /// Longest time between two ticks of the engine (swift-data-plane 3.4).
+    static let tickNanoseconds: UInt64 = 200_000_000
+
+    let director: Director
+    let surroundings: Surroundings
+    let hostSide: HostSide
+    let drivers: [any InterfaceDriver]
+    let loops: [WorkerLoop]
+    let answered: [String]
+    let memory: TableMemory
+    let started = MonotonicClock.now()
+    let table: KeptTable
+    let logger: Logger
+    var rates: [PortIndex: PortRate] = [:]
+    var notes: [String] = []
+    private(set) var control: ControlServer?
+    private let answering: AddressAnswering?
+    private var rules: RulesSource?
+    private var nextSecond: UInt64 = 0
+
+    init(
+        director: Director, memory: TableMemory, surroundings: Surroundings, hostSide: HostSide,
+        drivers: [any InterfaceDriver], loops: [WorkerLoop], answering: AddressAnswering?,
+        rules: RulesSource?, answered: [String], _ logger: Logger
+    ) {
+        self.director = director
+        self.memory = memory
+        self.surroundings = surroundings
+        self.hostSide = hostSide
+        self.drivers = drivers
+        self.loops = loops
+        self.answering = answering
+        self.rules = rules
+        self.answered = answered
+        self.logger = logger
+        table = KeptTable(director, hostSide, surroundings, logger)
+    }
+
+    private var now: Instant { Instant(nanoseconds: MonotonicClock.now()) }
+
+    /// Learns the network and applies the rules file, before the first frame is taken.
+    func begin() throws {
+        try follow()
+        if let rules {
+            for step in rules.steps {
+                do throws(CommandRefusal) {
+                    try table.perform(step)
+                } catch {
+                    throw StartFailure("rules file \(rules.path): \(step.summary): \(error.text)")
+                }
+            }
+            self.rules?.tookEffect()
+        }
+        // Also without rules: what an earlier director left in the host is taken over here.
+        hostSide.keepOut(director.served)
+    }
+
+    func listen(at path: String) throws(SystemError) {
+        control = try ControlServer(path: path, target: table, daemon: self, now: now)
+    }
+
+    /// Runs until a signal ends it; the host is as it was when this returns.
+    func run(_ signals: borrowing Signals) throws {
+        logger.info("\(startLine)")
+        var poller = Poller()
+        var going = true
+        while going {
+            poller.removeAll()
+            poller.add(signals.descriptor, token: -1)
+            poller.add(surroundings.descriptor, token: -2)
+            for interest in control?.interests ?? [] {
+                poller.add(
+                    interest.descriptor, token: Int(interest.descriptor),
+                    reading: interest.reading, writing: interest.writing)
+            }
+            var ready: [Int] = []
+            do throws(SystemError) {
+                try poller.wait(nanoseconds: Int64(Self.tickNanoseconds)) { event in
+                    ready.append(event.token)
+                }
+            } catch {
+                logger.error("\(error)")
+            }
+            for token in ready where token >= 0 { control?.handle(Int32(token), now: now) }
+            if ready.contains(-1) { going = handle(signals) }
+            tick()
+        }
+        end()
+    }
+
+    /// Leaves the host as it was.
+    func end() {
+        control?.close()
+        for loop in loops { loop.stop() }
+        hostSide.remove()
+        surroundings.close()
+        logger.info("ended; the host is as it was")
+    }
+
+    private func handle(_ signals: borrowing Signals) -> Bool {
+        var going = true
+        while let signal = signals.next() {
+            if signal == Signals.hangUp {
+                reload()
+            } else {
+                going = false
+            }
+        }
+        return going
+    }
+
+    /// SIGHUP: what the rules file no longer names and came from it goes, the rest is made equal.
+    private func reload() {
+        guard rules != nil else {
+            logger.notice("SIGHUP: there is no rules file (--rules) to read again")
+            return
+        }
+        do {
+            try rules?.reload()
+        } catch {
+            logger.error("\(error); nothing was changed")
+            return
+        }
+        guard let steps = rules?.steps else { return }
+        for step in steps {
+            do throws(CommandRefusal) {
+                try table.reconcile(step)
+            } catch {
+                logger.error("\(step.summary): \(error.text); the rules are as they were")
+                rules?.undo.forEach(takeBack)
+                return
+            }
+        }
+        rules?.tookEffect()
+        logger.info("rules read again: \(steps.count) changes")
+    }
+
+    private func takeBack(_ step: DesiredState.Step) {
+        do throws(CommandRefusal) {
+            try table.reconcile(step)
+        } catch {
+            logger.error("taking back \(step.summary): \(error.text)")
+        }
+    }
+
+    private func tick() {
+        do {
+            try follow()
+        } catch {
+            logger.error("\(error)")
+        }
+        let time = now
+        director.tick(time)
+        surroundings.want(director.takeWantedNeighbours(), now: time)
+        control?.tick(time)
+        guard time.nanoseconds >= nextSecond else { return }
+        nextSecond = time.nanoseconds + 1_000_000_000
+        hostSide.keep()
+        measure(time)
+        for driver in drivers where driver.isDetached { reopen(driver) }
+    }
+
+    /// Hands the kernel's news to the engine.
+    private func follow() throws {
+        let update: Surroundings.Update
+        do throws(SystemError) {
+            update = try surroundings.update(now: now)
+        } catch {
+            throw StartFailure("\(error)")
+        }
+        guard !update.isEmpty else { return }
+        if let ports = update.ports {
+            let door = hostSide.doors.isEmpty ? [] : [HostDoor.port(hostSide.doorPort, mtu: hostSide.mtu)]
+            director.setPorts(ports + door)
+            for port in ports { answering?.setHardware(port.hardware, of: port.index) }
+            for (port, ids) in surroundings.servedVLANs { drivers[Int(port)].setHostVLANs(ids) }
+        }
+        if let routes = update.routes { director.setRoutes(routes) }
+        if let addresses = update.hostAddresses {
+            director.setHostAddresses(addresses)
+            hostSide.keepOut(director.served)
+        }
+        for (neighbour, hardware) in update.neighbours {
+            director.setNeighbour(neighbour, hardware)
+        }
+        surroundings.want(director.takeWantedNeighbours(), now: now)
+        if !update.appeared.isEmpty || !update.vanished.isEmpty { hostSide.followInterfaces() }
+        for port in update.appeared where Int(port) < drivers.count {
+            reopen(drivers[Int(port)])
+        }
+        notes = update.warnings.isEmpty ? notes : update.warnings
+        for warning in update.warnings { logger.warning("\(warning)") }
+        for loop in loops { loop.wake() }
+    }
+
+    private func reopen(_ driver: any InterfaceDriver) {
+        do throws(DriverError) {
+            guard try driver.refresh() else { return }
+            logger.notice("\(driver.name) is served again")
+            for loop in loops { loop.announceAddresses() }
+        } catch {
+            logger.error("\(error)")
+        }
+    }
+
+    private var startLine: String {
+        let served = drivers.map { "\($0.name) (\($0.summary))" }.joined(separator: ", ")
+        return "director \(version) serves \(served); control \(control?.path ?? "none"); "
+            + "table of \(director.configuration.connections) connections, "
+            + "\(memory.count >> 20) MiB"
+    }
+}

@@ -1,0 +1,166 @@
+import Control
+import LVS
+import Logging
+import PacketIO
+import Posix
+
+/// Where everything meets: options become interfaces, drivers, engine, workers and housekeeper.
+enum Wiring {
+    static func assemble(_ options: Options, _ logger: Logger) throws -> Housekeeper {
+        let rules = try options.rules.map { try RulesSource(path: $0) }
+        let surroundings = try surroundings(options)
+        let answering = try answering(options)
+        let (director, memory) = try engine(options)
+        let drivers = try open(options, surroundings)
+        let doorPort = PortIndex(drivers.count)
+        let mtu = surroundings.ports.map(\.mtu).min() ?? 1500
+        let hostSide = HostSide(surroundings: surroundings, doorPort: doorPort, mtu: mtu, logger)
+        let loops = try workers(director, drivers, hostSide, answering)
+        let housekeeper = Housekeeper(
+            director: director, memory: memory, surroundings: surroundings, hostSide: hostSide,
+            drivers: drivers, loops: loops, answering: answering, rules: rules,
+            answered: options.answer, logger)
+        do {
+            // Routes and rules first: the first frame shall meet a director that is ready.
+            try housekeeper.begin()
+            try housekeeper.listen(at: ControlPath.resolve(options.control))
+            for loop in loops { try loop.start() }
+        } catch {
+            housekeeper.end()
+            if let error = error as? SystemError { throw StartFailure("\(error)") }
+            throw error
+        }
+        return housekeeper
+    }
+
+    private static func surroundings(_ options: Options) throws -> Surroundings {
+        do {
+            let names = try options.interfaces.map { try DriverRegistry.split($0).interface }
+            return try Surroundings(interfaces: names)
+        } catch let error as DriverError {
+            throw StartFailure("\(error)")
+        } catch let error as SurroundingsError {
+            throw StartFailure("\(error)")
+        }
+    }
+
+    private static func answering(_ options: Options) throws -> AddressAnswering? {
+        let addresses = options.answer.compactMap { IPAddress(parsing: $0) }
+        guard !addresses.isEmpty else { return nil }
+        do throws(AddressAnswering.Refusal) {
+            return try AddressAnswering(addresses: addresses)
+        } catch {
+            throw StartFailure("--answer: \(error)")
+        }
+    }
+
+    /// The engine and the memory of its table, which must be there before anything else is touched.
+    private static func engine(_ options: Options) throws -> (Director, TableMemory) {
+        let configuration = Director.Configuration(
+            connections: options.connections, workers: 1, seed: .random(in: .min ... .max),
+            listedTableSize: 1 << UInt32(options.connTabBits))
+        let bytes = Director.tableBytes(configuration)
+        // The host needs something to live on as well.
+        let spare = 64 << 20
+        if let available = MappedMemory.available, bytes + spare > available {
+            throw StartFailure(
+                "--connections \(options.connections) needs \(bytes >> 20) MiB, and this machine has "
+                    + "\(max(0, available - spare) >> 20) MiB to spare; ask for fewer")
+        }
+        do throws(SystemError) {
+            let memory = TableMemory(try MappedMemory(bytes: bytes))
+            let director = unsafe Director(
+                configuration, tableMemory: memory.base,
+                now: Instant(nanoseconds: MonotonicClock.now()))
+            return (director, memory)
+        } catch {
+            throw StartFailure("memory for \(options.connections) connections: \(error)")
+        }
+    }
+
+    private static func open(
+        _ options: Options, _ surroundings: Surroundings
+    ) throws -> [any InterfaceDriver] {
+        var driverOptions = DriverRegistry.Options()
+        driverOptions.answersARP = !options.answer.isEmpty
+        let asked = options.interfaces
+        do {
+            return try surroundings.ports.map { port in
+                let text = asked.isEmpty ? port.name : asked[Int(port.index)]
+                return try DriverRegistry.open(text, port: port.index, options: driverOptions)
+            }
+        } catch let error as DriverError {
+            throw StartFailure("\(error)")
+        }
+    }
+
+    private static func workers(
+        _ director: Director, _ drivers: [any InterfaceDriver], _ hostSide: HostSide,
+        _ answering: AddressAnswering?
+    ) throws -> [WorkerLoop] {
+        do {
+            return try director.workers.enumerated().map { number, worker in
+                try WorkerLoop(
+                    number: number, drivers: drivers,
+                    door: number < hostSide.doors.count ? hostSide.doors[number] : nil,
+                    answering: answering, processor: EngineSide(worker))
+            }
+        } catch let error as SystemError {
+            throw StartFailure("\(error)")
+        }
+    }
+}
+
+/// The engine's worker as the loop knows it.
+final class EngineSide: BurstProcessor {
+    private let worker: Worker
+
+    init(_ worker: Worker) { self.worker = worker }
+
+    func process(_ burst: inout Burst, now: Instant) { worker.process(&burst, now: now) }
+    func wake() { worker.wake() }
+    func sleep() { worker.rest() }
+}
+
+/// Keeps the mapping of the connection table alive as long as somebody holds this.
+@safe
+final class TableMemory {
+    private let mapping: MappedMemory
+    var base: UnsafeMutableRawPointer { unsafe mapping.base }
+    var count: Int { mapping.count }
+
+    init(_ mapping: consuming MappedMemory) { self.mapping = mapping }
+}
+
+/// The rules file of `--rules` and what came from it.
+struct RulesSource {
+    let path: String
+    private(set) var applied: [Rule] = []
+    private(set) var next: [Rule]
+
+    init(path: String) throws {
+        self.path = path
+        next = try RulesSource.read(path)
+    }
+
+    /// Reads the file again; what is applied stays as it is.
+    mutating func reload() throws { next = try RulesSource.read(path) }
+
+    /// What leads from the rules that are applied to those that were read.
+    var steps: [DesiredState.Step] { DesiredState.difference(applied, next) }
+
+    /// What leads back from the rules that were read to those that are applied.
+    var undo: [DesiredState.Step] { DesiredState.difference(next, applied) }
+
+    mutating func tookEffect() { applied = next }
+
+    private static func read(_ path: String) throws -> [Rule] {
+        do {
+            return try RulesFile.parse(try Files.read(path))
+        } catch let error as SystemError {
+            throw StartFailure("rules: \(error)")
+        } catch let mistake as RulesFile.Mistake {
+            throw StartFailure("rules file \(path), \(mistake.description)")
+        }
+    }
+}

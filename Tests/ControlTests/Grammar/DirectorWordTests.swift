@@ -1,0 +1,76 @@
+import Control
+import Testing
+
+@Suite("What directorctl has beyond ipvsadm")
+struct DirectorWordTests {
+    @Test("status prints the director's text")
+    func status() {
+        let transcript = Transcript()
+        transcript.table.texts["status"] = "eth0 afpacket\n"
+        #expect(transcript.run(["status"]) == 0)
+        #expect(transcript.output == "eth0 afpacket\n")
+    }
+
+    @Test("A setting is changed and read under its short or its kernel name")
+    func settings() {
+        let transcript = Transcript()
+        #expect(transcript.run(["set", "net.ipv4.vs.conntrack=1"]) == 0)
+        #expect(transcript.run(["get", "conntrack"]) == 0)
+        #expect(transcript.output == "1\n")
+    }
+
+    @Test("An unknown setting and a set without value are refused with a reason")
+    func refusedSettings() {
+        let transcript = Transcript()
+        #expect(transcript.run(["get", "nonsense"]) == 255)
+        #expect(transcript.errors == "there is no setting 'nonsense'\n")
+        #expect(transcript.run(["set", "conntrack"]) == 2)
+        #expect(transcript.errors == "set needs one NAME=VALUE\n")
+    }
+
+    @Test("A dash pasted instead of a hyphen is pointed out after the original's message")
+    func hyphenHint() {
+        let transcript = Transcript()
+        #expect(transcript.run(["\u{2013}L", "-n"]) != 0)
+        #expect(transcript.errors.contains("write '-L'"))
+        #expect(transcript.run(["-L", "-n", "\u{2014}stats"]) == 2)
+        #expect(transcript.errors.contains("write '--stats'"))
+        #expect(transcript.run(["-L", "foo"]) == 2)
+        #expect(transcript.errors == "unexpected argument foo\n")
+    }
+
+    @Test("Help needs no director, a listing does and says which one it asked")
+    func unreachable() {
+        var output = ""
+        var errors = ""
+        let session = CommandSession(
+            program: "directorctl", output: { output += $0 }, complain: { errors += $0 },
+            readLine: { nil },
+            connect: { () throws(DirectorUnreachable) in
+                throw DirectorUnreachable(reason: "Protocol not available", advice: "at nowhere")
+            })
+        #expect(session.run(["-h"]) == 0)
+        #expect(output.contains("Usage:"))
+        #expect(session.run(["-L"]) == 2)
+        #expect(errors.hasPrefix("Can't initialize ipvs: Protocol not available\n"))
+        #expect(errors.hasSuffix("at nowhere\n"))
+    }
+
+    @Test("A refusal that the kernel does not know is printed with the director's own words")
+    func explainedRefusal() {
+        let refusal = Refusal(.notSupported, "GUE tunnels are not there yet")
+        let table = RefusingTable(refusal)
+        let transcript = Transcript(table: table)
+        #expect(transcript.run(["-A", "-t", "10.0.0.1:80"]) == 255)
+        #expect(transcript.errors.hasSuffix("GUE tunnels are not there yet\n"))
+    }
+}
+
+/// A table that refuses every new service.
+private final class RefusingTable: MemoryTable {
+    private let refusal: Refusal
+
+    init(_ refusal: Refusal) { self.refusal = refusal }
+
+    override func addService(_ service: ServiceRecord) throws(Refusal) { throw refusal }
+}

@@ -1,0 +1,164 @@
+import Control
+import LVS
+
+/// A director without packets: keeps services and servers and makes the checks of ipvs-semantics
+/// 10.2 that belong to the engine.
+final class ModelTarget: ControlTarget, DaemonTarget {
+    struct Entry: Hashable {
+        var service: VirtualService
+        var statistics = StatisticsRecord()
+        var servers: [RealServer] = []
+    }
+
+    /// Everything a command could change, for "a refused command has changed nothing".
+    struct State: Hashable {
+        var entries: [Entry] = []
+        var timeouts = TimeoutsRecord(tcpSeconds: 900, tcpFinSeconds: 120, udpSeconds: 300)
+        var settings = ["conn_reuse_mode": "1", "drop_packet": "0"]
+    }
+
+    var state = State()
+    var connections: [ConnectionRecord] = []
+    let tableSize: UInt32 = 4096
+
+    private func index(_ key: ServiceKey) throws(CommandRefusal) -> Int {
+        guard let index = state.entries.firstIndex(where: { $0.service.key == key }) else {
+            throw .noSuchService
+        }
+        return index
+    }
+
+    private func check(_ service: VirtualService) throws(CommandRefusal) {
+        guard ["rr", "wrr", "lc", "wlc", "none"].contains(service.scheduler) else {
+            throw .schedulerNotFound(service.scheduler)
+        }
+        guard [nil, "sip"].contains(service.persistenceEngine) else {
+            throw .schedulerNotFound(service.persistenceEngine ?? "")
+        }
+        guard service.key.family == .v4 || (1...128).contains(service.netmask) else {
+            throw .invalid("prefix length")
+        }
+    }
+
+    func add(_ service: VirtualService) throws(CommandRefusal) {
+        guard !state.entries.contains(where: { $0.service.key == service.key }) else {
+            throw .serviceExists
+        }
+        try check(service)
+        state.entries.insert(Entry(service: service), at: 0)
+    }
+
+    func edit(_ service: VirtualService) throws(CommandRefusal) {
+        let index = try index(service.key)
+        try check(service)
+        state.entries[index].service = service
+    }
+
+    func delete(_ key: ServiceKey) throws(CommandRefusal) {
+        state.entries.remove(at: try index(key))
+    }
+
+    func flush() { state.entries = [] }
+
+    private func check(_ server: RealServer) throws(CommandRefusal) {
+        guard server.weight >= 0, server.lowerThreshold <= server.upperThreshold else {
+            throw .outOfRange
+        }
+        if case .gue(port: 0, _) = server.tunnel { throw .invalid("GUE needs a port") }
+    }
+
+    func add(_ server: RealServer, to key: ServiceKey) throws(CommandRefusal) {
+        let index = try index(key)
+        try check(server)
+        let exists = state.entries[index].servers.contains { $0.hasPlace(of: server) }
+        if exists { throw .destinationExists }
+        if server.address.isV4 {
+            let value = server.address.v4
+            if value == 0 || value == .max || value >> 28 == 0xe { throw .invalid("no unicast") }
+        }
+        state.entries[index].servers.insert(server, at: 0)
+    }
+
+    func edit(_ server: RealServer, of key: ServiceKey) throws(CommandRefusal) {
+        let index = try index(key)
+        try check(server)
+        let place = state.entries[index].servers.firstIndex { $0.hasPlace(of: server) }
+        guard let place else { throw .noSuchDestination }
+        state.entries[index].servers[place] = server
+    }
+
+    func delete(
+        _ address: IPAddress, port: UInt16, of key: ServiceKey
+    ) throws(CommandRefusal) {
+        let index = try index(key)
+        let place = state.entries[index].servers.firstIndex {
+            $0.address == address && $0.port == port
+        }
+        guard let place else { throw .noSuchDestination }
+        state.entries[index].servers.remove(at: place)
+    }
+
+    func zero(_ key: ServiceKey?) throws(CommandRefusal) {
+        let chosen = try key.map { key throws(CommandRefusal) in [try index(key)] }
+        for index in chosen ?? Array(state.entries.indices) {
+            state.entries[index].statistics = StatisticsRecord()
+        }
+    }
+
+    var timeouts: TimeoutsRecord { state.timeouts }
+
+    func setTimeouts(_ new: TimeoutsRecord) throws(CommandRefusal) {
+        let longest = Int32.max / 250
+        guard max(new.tcpSeconds, new.tcpFinSeconds, new.udpSeconds) <= longest else {
+            throw .invalid("a timeout is too long")
+        }
+        if new.tcpSeconds != 0 { state.timeouts.tcpSeconds = new.tcpSeconds }
+        if new.tcpFinSeconds != 0 { state.timeouts.tcpFinSeconds = new.tcpFinSeconds }
+        if new.udpSeconds != 0 { state.timeouts.udpSeconds = new.udpSeconds }
+    }
+
+    func services() -> [ServiceRecord] {
+        state.entries.map { ServiceRecord($0.service, $0.statistics) }
+    }
+
+    func service(_ key: ServiceKey) -> ServiceRecord? {
+        guard let index = try? index(key) else { return nil }
+        return services()[index]
+    }
+
+    func destinations(of key: ServiceKey) -> [DestinationRecord] {
+        guard let index = try? index(key) else { return [] }
+        return state.entries[index].servers.map { DestinationRecord($0) }
+    }
+
+    var total: StatisticsRecord {
+        var total = StatisticsRecord()
+        total.connections = 255
+        total.outBytes = 0xabcdef
+        return total
+    }
+
+    func connections(from position: Int, _ body: (ConnectionRecord) -> Void) -> Int? {
+        for connection in connections[position...].prefix(100) { body(connection) }
+        return position + 100 < connections.count ? position + 100 : nil
+    }
+
+    func settings() -> [(name: String, value: String)] {
+        state.settings.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    func set(_ name: String, to value: String) throws(CommandRefusal) {
+        guard state.settings[name] != nil else { throw .invalid("no setting \(name)") }
+        guard let number = Int(value), (0...3).contains(number) else { throw .invalid("0 to 3") }
+        state.settings[name] = value
+    }
+
+    func status() -> String { "all is well\n" }
+}
+
+extension RealServer {
+    /// Whether the two cannot stand in one service at the same time.
+    fileprivate func hasPlace(of other: RealServer) -> Bool {
+        address == other.address && port == other.port
+    }
+}
