@@ -177,7 +177,7 @@ struct IngressBlockTests {
         try block.update(HostNetwork.served)
         var other = HostNetwork.served
         other.services = [.init(address: HostNetwork.vip, transport: .tcp, port: 443)]
-        try block.update(HostNetwork.served.union(other))
+        try block.widen(by: other)
         #expect(try network.tcp(80) == .silent)
         #expect(try network.tcp(443) == .silent)
         try block.update(other)

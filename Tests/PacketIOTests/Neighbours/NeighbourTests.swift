@@ -20,11 +20,13 @@ private final class Segment {
     private(set) var known: [Neighbour: HardwareAddress] = [:]
     private(set) var updates: [Surroundings.Update] = []
 
-    init() throws {
+    init(kernelKeeps: Bool? = nil) throws {
         lvs = try TestNamespace("lvs")
         server = try TestNamespace("server")
         try Self.wire(lvs, server)
-        surroundings = try lvs.inside { try Surroundings(interfaces: ["d0"]) }
+        surroundings = try lvs.inside {
+            try Surroundings(interfaces: ["d0"], kernelKeepsNeighbours: kernelKeeps)
+        }
         try step()
     }
 
@@ -70,6 +72,19 @@ struct NeighbourTests {
                     && segment.known[Segment.server6] == Segment.hardware
             })
         #expect(try segment.lvs.run("ip neigh show 10.76.1.1").contains("managed"))
+    }
+
+    @Test("Where the kernel does not keep neighbours, the director asks again and again")
+    func withoutTheKernelsCare() throws {
+        let segment = try Segment(kernelKeeps: false)
+        segment.surroundings.want([Segment.server, Segment.nobody], now: segment.now)
+        #expect(try segment.eventually { segment.known[Segment.server] == Segment.hardware })
+        #expect(try !segment.lvs.run("ip neigh show").contains("managed"))
+        try segment.server.run("ip addr add 10.76.1.99/24 dev s0")
+        #expect(try segment.eventually { segment.known[Segment.nobody] == Segment.hardware })
+        try segment.lvs.run("ip neigh flush dev d0")
+        #expect(try segment.eventually { segment.known[Segment.server] == nil })
+        #expect(try segment.eventually { segment.known[Segment.server] == Segment.hardware })
     }
 
     @Test("A neighbour that appears late is found")
@@ -153,6 +168,8 @@ struct NeighbourTests {
         try segment.lvs.run("ip link del d0")
         #expect(try segment.eventually { segment.updates.last?.vanished == [0] })
         #expect(segment.surroundings.interface(of: 0) == nil)
+        #expect(segment.known == [:])
+        #expect(!segment.surroundings.standingWarnings.isEmpty)
         try Segment.wire(segment.lvs, segment.server)
         #expect(try segment.eventually { segment.updates.last?.appeared == [0] })
         #expect(segment.surroundings.interface(of: 0) != before)

@@ -206,6 +206,29 @@ struct SurroundingsTests {
         #expect(gone)
     }
 
+    @Test("When the kernel loses events, everything is read again")
+    func lostEvents() throws {
+        let network = try RoutedNetwork()
+        let surroundings = try network.surroundings()
+        var steps = Steps()
+        _ = try surroundings.update(now: steps.next())
+        // Some 20,000 events are more than the socket's buffer holds.
+        try network.lvs.run(
+            """
+            i=0; while [ $i -lt 20000 ]; do
+            echo route add 20.$((i / 256)).$((i % 256)).0/24 via 10.76.1.1; i=$((i + 1));
+            done | ip -batch -; ip addr add 10.76.9.1/32 dev lo
+            """)
+        var update = try surroundings.update(now: steps.next())
+        #expect((update.routes?.count ?? 0) > 20_000)
+        #expect(update.hostAddresses?.contains(IPAddress(v4: 0x0a4c_0901)) == true)
+        try network.lvs.run("ip route replace 20.0.0.0/24 via 10.76.2.1")
+        update = try surroundings.update(now: steps.next())
+        #expect(
+            update.routes?.first { $0.prefix == IPAddress(v4: 0x1400_0000) }?.kind
+                == .forward(port: 1, gateway: RoutedNetwork.server))
+    }
+
     @Test("Policy rules are warned of once")
     func policyRules() throws {
         let network = try RoutedNetwork()
