@@ -1,36 +1,38 @@
 /// How long a worker looks for frames before it sleeps: doubled when a frame came while it looked,
 /// halved when none did, nothing while other work wants the CPU (packet-io, section 11).
+///
+/// A worker that spins while the real server waits for the same CPU halves the throughput of a TCP
+/// stream, so one lost CPU ends spinning for a second.
 struct AdaptiveSpin {
     static let longest: UInt64 = 50_000
     static let shortest: UInt64 = 1_000
-    /// A worker that has given up spinning tries again once in so many sleeps.
-    static let rounds = 64
+    /// Pause after spinning was of no use, and after it was in the way, nanoseconds.
+    static let pauseWhenUseless: UInt64 = 100_000_000
+    static let pauseWhenShared: UInt64 = 1_000_000_000
 
-    /// Nanoseconds to look now; 0 means to sleep at once.
-    private(set) var nanoseconds: UInt64 = 4_000
-    private var sleeps = 0
-    private var switches: Int64 = 0
+    private var nanoseconds: UInt64 = 0
+    private var pausedUntil: UInt64 = 0
 
-    mutating func found() {
-        nanoseconds = min(Self.longest, nanoseconds * 2)
+    /// Nanoseconds to look for frames now; 0 means to sleep at once.
+    mutating func budget(now: UInt64) -> UInt64 {
+        if nanoseconds == 0, now >= pausedUntil { nanoseconds = Self.shortest * 2 }
+        return nanoseconds
     }
 
-    mutating func foundNothing() {
-        nanoseconds /= 2
-        if nanoseconds < Self.shortest { nanoseconds = 0 }
-    }
-
-    /// Before each sleep; `involuntarySwitches` tells how often the thread lost its CPU so far.
-    mutating func willSleep(involuntarySwitches: () -> Int64) {
-        sleeps += 1
-        guard sleeps >= Self.rounds else { return }
-        sleeps = 0
-        let now = involuntarySwitches()
-        if now != switches {
-            nanoseconds = 0
-        } else if nanoseconds == 0 {
-            nanoseconds = Self.shortest * 2
+    /// What came of looking: a frame or none, and whether the thread lost its CPU meanwhile.
+    mutating func looked(found: Bool, lostCPU: Bool, now: UInt64) {
+        if lostCPU {
+            pause(until: now &+ Self.pauseWhenShared)
+        } else if found {
+            nanoseconds = min(Self.longest, nanoseconds * 2)
+        } else {
+            nanoseconds /= 2
+            if nanoseconds < Self.shortest { pause(until: now &+ Self.pauseWhenUseless) }
         }
-        switches = now
+    }
+
+    private mutating func pause(until time: UInt64) {
+        nanoseconds = 0
+        pausedUntil = time
     }
 }

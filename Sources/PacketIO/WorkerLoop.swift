@@ -1,4 +1,3 @@
-internal import CPacketIO
 package import LVS
 package import Posix
 internal import Synchronization
@@ -99,12 +98,7 @@ package final class WorkerLoop: @unchecked Sendable {
                 announce(&burst)
             }
             if turn(&burst) { continue }
-            if spin.nanoseconds > 0, looked(for: spin.nanoseconds, &burst) {
-                spin.found()
-                continue
-            }
-            spin.foundNothing()
-            spin.willSleep { Thread.involuntarySwitches }
+            if look(&spin, &burst) { continue }
             processor.sleep()
             let called = sleep(&poller)
             processor.wake()
@@ -126,14 +120,22 @@ package final class WorkerLoop: @unchecked Sendable {
         return some
     }
 
-    /// Takes turns for so many nanoseconds; true at once when a frame came.
-    private func looked(for nanoseconds: UInt64, _ burst: inout Burst) -> Bool {
-        let end = MonotonicClock.now() &+ nanoseconds
+    /// Takes turns for as long as spinning is worth it; true at once when a frame came.
+    private func look(_ spin: inout AdaptiveSpin, _ burst: inout Burst) -> Bool {
+        let start = MonotonicClock.now()
+        let budget = spin.budget(now: start)
+        guard budget > 0 else { return false }
+        let switches = Thread.involuntarySwitches
+        var now = start
+        var found = false
         repeat {
-            for _ in 0..<8 { afpacket_pause() }
-            if turn(&burst) { return true }
-        } while MonotonicClock.now() < end
-        return false
+            // Whoever else wants this CPU gets it, and that it happened can be seen below.
+            Thread.yield()
+            found = turn(&burst)
+            now = MonotonicClock.now()
+        } while !found && now < start &+ budget
+        spin.looked(found: found, lostCPU: Thread.involuntarySwitches != switches, now: now)
+        return found
     }
 
     /// Decides and sends; the burst is empty afterwards.

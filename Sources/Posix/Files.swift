@@ -52,6 +52,8 @@ package enum Files {
         package var device: UInt64
         package var inode: UInt64
         package var isSocket: Bool
+        /// Permission bits.
+        package var mode: UInt32
     }
 
     /// The file at a path, a symbolic link being a file of its own; nil when there is none.
@@ -60,7 +62,8 @@ package enum Files {
         guard unsafe lstat(path, &status) == 0 else { return nil }
         return Identity(
             device: UInt64(status.st_dev), inode: UInt64(status.st_ino),
-            isSocket: status.st_mode & S_IFMT == S_IFSOCK)
+            isSocket: status.st_mode & S_IFMT == S_IFSOCK,
+            mode: UInt32(status.st_mode & 0o7777))
     }
 
     /// Removes a file; a missing one is no error.

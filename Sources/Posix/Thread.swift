@@ -27,6 +27,9 @@ package struct Thread: ~Copyable {
         _ = pthread_join(handle, nil)
     }
 
+    /// Lets another thread that waits for this CPU run first.
+    package static func yield() { sched_yield() }
+
     /// How often the calling thread lost its CPU to another while it had work.
     package static var involuntarySwitches: Int64 { cposix_involuntary_switches() }
 }

@@ -54,11 +54,11 @@ struct StartFailure: Error, CustomStringConvertible {
 
 /// Removes what a director that is no more has left on this host.
 private func clean(_ logger: Logger) throws {
-    do {
+    do throws(IngressBlockError) {
         let found = try IngressBlock.clean()
         let what = found.isEmpty ? "nothing was left" : "removed \(found.joined(separator: ", "))"
         logger.info("\(what)")
-    } catch let error as IngressBlockError {
+    } catch {
         throw StartFailure("\(error)")
     }
 }
@@ -66,9 +66,9 @@ private func clean(_ logger: Logger) throws {
 /// Serves until a signal ends it.
 private func serve(_ options: Options, _ logger: Logger) throws {
     let signals: Signals
-    do {
+    do throws(SystemError) {
         signals = try Signals([Signals.terminate, Signals.interrupt, Signals.hangUp])
-    } catch let error as SystemError {
+    } catch {
         throw StartFailure("\(error)")
     }
     let housekeeper = try Wiring.assemble(options, logger)

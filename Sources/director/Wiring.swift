@@ -47,9 +47,9 @@ enum Wiring {
     private static func answering(_ options: Options) throws -> AddressAnswering? {
         let addresses = options.answer.compactMap { IPAddress(parsing: $0) }
         guard !addresses.isEmpty else { return nil }
-        do {
+        do throws(AddressAnswering.Refusal) {
             return try AddressAnswering(addresses: addresses)
-        } catch let error as AddressAnswering.Refusal {
+        } catch {
             throw StartFailure("--answer: \(error)")
         }
     }
@@ -67,13 +67,13 @@ enum Wiring {
                 "--connections \(options.connections) needs \(bytes >> 20) MiB, and this machine has "
                     + "\(max(0, available - spare) >> 20) MiB to spare; ask for fewer")
         }
-        do {
+        do throws(SystemError) {
             let memory = TableMemory(try MappedMemory(bytes: bytes))
             let director = unsafe Director(
                 configuration, tableMemory: memory.base,
                 now: Instant(nanoseconds: MonotonicClock.now()))
             return (director, memory)
-        } catch let error as SystemError {
+        } catch {
             throw StartFailure("memory for \(options.connections) connections: \(error)")
         }
     }

@@ -91,11 +91,3 @@ static inline void afpacket_give_back(struct afpacket_slot *slot) {
 }
 
 static inline void afpacket_prefetch(const void *address) { __builtin_prefetch(address); }
-
-static inline void afpacket_pause(void) {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}

@@ -87,8 +87,10 @@ package final class ClientTable: DirectorTable {
         try ask { () throws(ControlError) in try client.stopDaemon(daemon) }
     }
 
-    package func text(_ name: String) throws(Refusal) -> String {
-        try ask { () throws(ControlError) in try client.text(name) }
+    package func read(
+        _ name: String, piece: (ArraySlice<UInt8>) -> Void
+    ) throws(Refusal) {
+        try ask { () throws(ControlError) in try client.read(name, piece: piece) }
     }
 
     package func setting(_ name: String) throws(Refusal) -> String {

@@ -30,8 +30,17 @@ package protocol DirectorTable: AnyObject {
     func startDaemon(_ daemon: DaemonRecord) throws(Refusal)
     func stopDaemon(_ daemon: DaemonRecord) throws(Refusal)
 
-    /// A text by its name: `ip_vs_conn`, `status` and others.
-    func text(_ name: String) throws(Refusal) -> String
+    /// Tells the pieces of a text of the director's: `ip_vs_conn`, `status` and others.
+    func read(_ name: String, piece: (ArraySlice<UInt8>) -> Void) throws(Refusal)
     func setting(_ name: String) throws(Refusal) -> String
     func changeSetting(_ name: String, to value: String) throws(Refusal)
+}
+
+extension DirectorTable {
+    /// The whole of a text.
+    func text(_ name: String) throws(Refusal) -> String {
+        var bytes: [UInt8] = []
+        try read(name) { bytes.append(contentsOf: $0) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
 }

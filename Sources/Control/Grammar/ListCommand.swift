@@ -42,16 +42,20 @@ extension TableCommands {
         _ values: LineValues, _ session: CommandSession, _ names: AddressNames
     ) throws(CommandError) {
         let table = try session.table()
-        let text: String
+        var listing = ConnectionListing(
+            names: names, withEngine: values.has(.persistentConnections))
+        var isBegun = false
         do throws(Refusal) {
-            text = try table.text("ip_vs_conn")
+            try table.read("ip_vs_conn") { piece in
+                if !isBegun { session.output(listing.header) }
+                isBegun = true
+                session.output(listing.take(piece))
+            }
         } catch {
             throw CommandError(
                 status: 1, text: "cannot open file /proc/net/ip_vs_conn", endsRestore: true)
         }
-        session.output(
-            ConnectionListing(names: names, withEngine: values.has(.persistentConnections))
-                .text(text))
+        if !isBegun { session.output(listing.header) }
     }
 
     /// The column set: the first of these options.

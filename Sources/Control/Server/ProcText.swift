@@ -68,7 +68,7 @@ enum ProcText {
         case .endpoint(let transport, let address, let port):
             let name = transportName(UInt8(truncatingIfNeeded: transport))
             text = "\(name)  \(bracketed(address)):\(hexadecimal(port)) \(service.scheduler) "
-            if service.family == .v4 { text += onePacket }
+            if service.family == .v4 { text += onePacket + " " }
         }
         if service.flags.contains(.persistent) {
             let ticks = UInt64(service.timeoutSeconds) * ticksPerSecond

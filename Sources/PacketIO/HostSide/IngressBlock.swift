@@ -44,27 +44,32 @@ package final class IngressBlock {
     private var served: ServedTraffic?
     private var sets = BlockedSets()
 
-    /// Finds out what this kernel offers; what an earlier director left stays as it is until the first
-    /// `update`.
-    package init(interfaces: [Interface]) throws(IngressBlockError) {
+    /// Finds out what this kernel offers, nftables first unless one mechanism is asked for.
+    ///
+    /// What an earlier director left stays as it is until the first `update`.
+    package init(
+        interfaces: [Interface], mechanism wanted: Mechanism? = nil
+    ) throws(IngressBlockError) {
         for interface in interfaces where interface.name.contains("\"") {
             throw IngressBlockError(step: "name interface \(interface.name)", reason: "quotes")
         }
         self.interfaces = interfaces
-        let filter = NFTBackend.open(interfaces: interfaces)
-        switch filter {
-        case .success(let found):
-            (mechanism, backend) = (.nftables, found)
-        case .failure(let first):
+        var refusals: [String] = []
+        for candidate in [Mechanism.nftables, .trafficControl]
+        where wanted ?? candidate == candidate {
             do throws(IngressBlockError) {
-                (mechanism, backend) = (
-                    .trafficControl, try TrafficControlBackend(interfaces: interfaces)
-                )
+                backend =
+                    switch candidate {
+                    case .nftables: try NFTBackend(interfaces: interfaces)
+                    case .trafficControl: try TrafficControlBackend(interfaces: interfaces)
+                    }
+                mechanism = candidate
+                return
             } catch {
-                throw IngressBlockError(
-                    step: "open", reason: "\(first.reason); \(error.step): \(error.reason)")
+                refusals.append("\(error.step): \(error.reason)")
             }
         }
+        throw IngressBlockError(step: "open", reason: refusals.joined(separator: "; "))
     }
 
     /// Makes the block hold exactly this, in one step without a gap.

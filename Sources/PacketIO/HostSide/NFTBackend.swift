@@ -4,22 +4,16 @@ internal import LVS
 final class NFTBackend: BlockBackend {
     private let filter: PacketFilter
 
-    private init(_ filter: PacketFilter) {
-        self.filter = filter
-    }
-
     /// Asks the kernel whether it takes such a table on these interfaces; nothing is changed.
-    static func open(
-        interfaces: [IngressBlock.Interface]
-    ) -> Result<NFTBackend, IngressBlockError> {
+    init(interfaces: [IngressBlock.Interface]) throws(IngressBlockError) {
         guard let filter = PacketFilter() else {
-            return .failure(IngressBlockError(step: "open libnftables", reason: "no memory"))
+            throw IngressBlockError(step: "open libnftables", reason: "no memory")
         }
         let probe = IngressTable.replacing(BlockedSets(), interfaces: interfaces)
         if let reason = filter.run(probe, onlyCheck: true) {
-            return .failure(IngressBlockError(step: "try nft table", reason: reason))
+            throw IngressBlockError(step: "try nft table", reason: reason)
         }
-        return .success(NFTBackend(filter))
+        self.filter = filter
     }
 
     func replace(

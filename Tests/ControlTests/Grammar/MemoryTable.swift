@@ -11,6 +11,7 @@ class MemoryTable: DirectorTable {
         "ip_vs_conn":
             "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n"
     ]
+    var pieceBytes = 37
     var settings = ["conntrack": "0"]
 
     private static let schedulers: Set<String> = [
@@ -109,9 +110,14 @@ class MemoryTable: DirectorTable {
         running.remove(at: index)
     }
 
-    func text(_ name: String) throws(Refusal) -> String {
+    /// Hands texts out in pieces of few bytes, so that lines are cut anywhere.
+    func read(_ name: String, piece: (ArraySlice<UInt8>) -> Void) throws(Refusal) {
         guard let text = texts[name] else { throw Refusal(.noSuchEntry) }
-        return text
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            piece(rest.prefix(pieceBytes))
+            rest = rest.dropFirst(pieceBytes)
+        }
     }
 
     func setting(_ name: String) throws(Refusal) -> String {

@@ -1,0 +1,124 @@
+package import LVS
+
+/// The engine behind the control socket: passes commands on and turns listings into records.
+package final class DirectorTarget: ControlTarget {
+    private let director: Director
+
+    package init(_ director: Director) { self.director = director }
+
+    package func add(_ service: VirtualService) throws(CommandRefusal) {
+        try director.add(service)
+    }
+
+    package func edit(_ service: VirtualService) throws(CommandRefusal) {
+        try director.edit(service)
+    }
+
+    package func delete(_ key: ServiceKey) throws(CommandRefusal) { try director.delete(key) }
+
+    package func flush() { director.flush() }
+
+    package func add(_ server: RealServer, to key: ServiceKey) throws(CommandRefusal) {
+        try director.add(server, to: key)
+    }
+
+    package func edit(_ server: RealServer, of key: ServiceKey) throws(CommandRefusal) {
+        try director.edit(server, of: key)
+    }
+
+    package func delete(
+        _ address: IPAddress, port: UInt16, of key: ServiceKey
+    ) throws(CommandRefusal) {
+        try director.delete(address, port: port, of: key)
+    }
+
+    package func zero(_ key: ServiceKey?) throws(CommandRefusal) { try director.zero(key) }
+
+    package var timeouts: TimeoutsRecord {
+        let timeouts = director.timeouts
+        return TimeoutsRecord(
+            tcpSeconds: Int32(clamping: timeouts.tcp),
+            tcpFinSeconds: Int32(clamping: timeouts.tcpFin),
+            udpSeconds: Int32(clamping: timeouts.udp))
+    }
+
+    package func setTimeouts(_ timeouts: TimeoutsRecord) throws(CommandRefusal) {
+        try director.setTimeouts(
+            Timeouts(
+                tcp: UInt32(clamping: timeouts.tcpSeconds),
+                tcpFin: UInt32(clamping: timeouts.tcpFinSeconds),
+                udp: UInt32(clamping: timeouts.udpSeconds)))
+    }
+
+    package var tableSize: UInt32 { director.configuration.listedTableSize }
+
+    package func services() -> [ServiceRecord] {
+        director.services().map { ServiceRecord($0.service, StatisticsRecord($0.statistics)) }
+    }
+
+    package func service(_ key: ServiceKey) -> ServiceRecord? {
+        director.service(key).map { ServiceRecord($0.service, StatisticsRecord($0.statistics)) }
+    }
+
+    package func destinations(of key: ServiceKey) -> [DestinationRecord] {
+        (director.service(key)?.servers ?? []).map { DestinationRecord($0) }
+    }
+
+    package var total: StatisticsRecord { StatisticsRecord(director.total) }
+
+    package func connections(
+        from position: Int, _ body: (ConnectionRecord) -> Void
+    ) -> Int? {
+        guard let start = UInt32(exactly: position) else { return nil }
+        return director.connections(from: start, count: 4096) { listing in
+            body(ConnectionRecord(listing))
+        }.map { Int($0) }
+    }
+
+    package func settings() -> [(name: String, value: String)] {
+        director.settings.values.map { ($0.name, String($0.value)) }
+    }
+
+    package func set(_ name: String, to value: String) throws(CommandRefusal) {
+        guard let number = Int(value) else {
+            throw .invalid("\(name): '\(value)' is not a number")
+        }
+        try director.set(name: name, value: number)
+    }
+}
+
+extension StatisticsRecord {
+    init(_ statistics: Statistics) {
+        self.init()
+        connections = statistics.counters.connections
+        inPackets = statistics.counters.inPackets
+        outPackets = statistics.counters.outPackets
+        inBytes = statistics.counters.inBytes
+        outBytes = statistics.counters.outBytes
+        connectionsPerSecond = statistics.connectionsPerSecond
+        inPacketsPerSecond = statistics.inPacketsPerSecond
+        outPacketsPerSecond = statistics.outPacketsPerSecond
+        inBytesPerSecond = statistics.inBytesPerSecond
+        outBytesPerSecond = statistics.outBytesPerSecond
+    }
+}
+
+extension DestinationRecord {
+    init(_ listing: ServerListing) {
+        self.init(listing.server)
+        activeConnections = listing.active
+        inactiveConnections = listing.inactive
+        persistentConnections = listing.persistent
+        statistics = StatisticsRecord(listing.statistics)
+    }
+}
+
+extension ConnectionRecord {
+    init(_ listing: LVS.ConnectionListing) {
+        self.init(
+            transport: listing.transport.rawValue, client: listing.client,
+            clientPort: listing.clientPort, virtual: listing.virtual,
+            virtualPort: listing.virtualPort, real: listing.real, realPort: listing.realPort,
+            state: listing.state, expiresSeconds: UInt64(listing.remainingSeconds))
+    }
+}

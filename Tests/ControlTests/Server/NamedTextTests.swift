@@ -1,0 +1,92 @@
+import Control
+import LVS
+import Testing
+
+/// The texts of the private family.
+struct NamedTextTests {
+    private let target = Sample.target()
+    private var conversation: Conversation
+
+    init() {
+        conversation = Conversation(
+            CommandExecutor(target: target, daemon: target), privileged: true)
+    }
+
+    private mutating func read(_ name: String, key: String? = nil) -> String {
+        let answers = conversation.ask(
+            Request(NetlinkType.extra, 1, dump: true) { writer in
+                writer.attribute(1, name)
+                if let key { writer.attribute(3, key) }
+            })
+        #expect(answers.isDumpDone)
+        let bytes = answers.data.flatMap { $0.attributes[2] ?? [] }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    @Test mutating func theConnectionTableReadsLikeTheKernels() {
+        target.connections = [
+            ConnectionRecord(
+                transport: 6, client: IPAddress(v4: 0x0a01_0002), clientPort: 40000,
+                virtual: Sample.vip, virtualPort: 80, real: Sample.web1.address, realPort: 8080,
+                state: "ESTABLISHED", expiresSeconds: 899),
+            ConnectionRecord(
+                transport: 17, client: Sample.vip6, clientPort: 1, virtual: Sample.vip6,
+                virtualPort: 53, real: Sample.vip6, realPort: 53, state: "UDP",
+                expiresSeconds: 5, engine: "sip abc"),
+        ]
+        let v6 = "2001:0db8:0000:0000:0000:0000:0000:0001"
+        #expect(
+            read("ip_vs_conn") == """
+                Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData
+                TCP 0A010002 9C40 0A000001 0050 0A00000B 1F90 ESTABLISHED     899
+                UDP \(v6) 0001 \(v6) 0035 \(v6) 0035 UDP               5 sip abc
+
+                """)
+    }
+
+    @Test mutating func aLargeConnectionTableComesWhole() {
+        target.connections = (0..<10000).map { number in
+            ConnectionRecord(
+                transport: 6, client: IPAddress(v4: UInt32(number)), clientPort: 1,
+                virtual: Sample.vip, virtualPort: 80, real: Sample.web1.address, realPort: 80,
+                state: "TIME_WAIT", expiresSeconds: 1)
+        }
+        let lines = read("ip_vs_conn").split(separator: "\n").dropFirst()
+        #expect(lines.count == 10000)
+        #expect(Set(lines).count == 10000)
+    }
+
+    @Test mutating func theServiceTableReadsLikeTheKernels() {
+        #expect(
+            read("ip_vs") == """
+                IP Virtual Server version 1.2.1 (size=4096)
+                Prot LocalAddress:Port Scheduler Flags
+                  -> RemoteAddress:Port Forward Weight ActiveConn InActConn
+                TCP  0A000001:0050 rr \u{20}
+                  -> 0A00000B:0050      Masq    1      0          0        \u{20}
+                UDP  [2001:0db8:0000:0000:0000:0000:0000:0001]:0035 wlc\u{20}
+
+                """)
+    }
+
+    @Test mutating func theTotalsAreHexadecimal() {
+        let numbers = "      FF        0        0                0           ABCDEF\n\n"
+        #expect(read("ip_vs_stats").contains(numbers))
+    }
+
+    @Test mutating func settingsAreReadTogetherOrOne() {
+        #expect(read("settings") == "conn_reuse_mode = 1\ndrop_packet = 0\n")
+        #expect(read("settings", key: "conn_reuse_mode") == "1\n")
+    }
+
+    @Test mutating func theStatusIsTheDaemons() {
+        #expect(read("status") == "all is well\n")
+    }
+
+    @Test mutating func aTextIsReadWithoutTheDumpFlagToo() {
+        let answers = conversation.ask(
+            Request(NetlinkType.extra, 1) { $0.attribute(1, "status") })
+        #expect(answers.data.count == 1)
+        #expect(answers.isDumpDone)
+    }
+}
