@@ -8,9 +8,9 @@ struct Bench {
             print(Options.usage)
             throw BenchError.usage
         }
-        if options.instructions {
+        if options.instructions > 0 {
             var path = try NATPath(connections: 1_000)
-            path.runSwift(windows: 10)
+            path.runSwift(windows: options.instructions)
             return
         }
         var report = Report()

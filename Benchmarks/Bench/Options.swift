@@ -6,13 +6,14 @@ struct Options {
     var only: Set<String> = []
     /// Fewer windows and no table of ten million.
     var quick = false
-    /// One turn of the Swift path alone, for counting instructions under callgrind.
-    var instructions = false
+    /// Rings of frames to take through the Swift path alone, for counting instructions under
+    /// callgrind; 0 for the usual run.
+    var instructions = 0
     /// File with limits that the figures must keep.
     var thresholds: String?
 
     static let usage = """
-        usage: Bench [--quick] [--only NAME[,NAME]] [--instructions] [--check FILE]
+        usage: Bench [--quick] [--only NAME[,NAME]] [--instructions RINGS] [--check FILE]
           names: nat-1k nat-100k nat-1m nat-10m churn
         """
 
@@ -22,7 +23,9 @@ struct Options {
         while let word = words.popFirst() {
             switch word {
             case "--quick": quick = true
-            case "--instructions": instructions = true
+            case "--instructions":
+                guard let rings = words.popFirst().flatMap({ Int($0) }) else { return nil }
+                instructions = rings
             case "--only":
                 guard let names = words.popFirst() else { return nil }
                 only.formUnion(names.split(separator: ",").map(String.init))

@@ -64,6 +64,7 @@ final class Ring {
         unsafe put(bytes, 36, UInt32(inbound ? 80 : client.port) << 16)
         unsafe put(bytes, 44, 0x0000_5000 | UInt32(flags))
         unsafe put(bytes, 48, 0xffff_5678)
+        unsafe Checksum.writeHeader(bytes + 14, count: 20)
     }
 
     private func put(_ bytes: UnsafeMutableRawPointer, _ offset: Int, _ value: UInt32) {

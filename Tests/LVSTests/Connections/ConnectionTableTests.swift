@@ -37,8 +37,9 @@ import Testing
     @Test func `A second insert of the same tuple gets the first entry`() throws {
         let rig = TableRig(connections: 100)
         let first = try #require(rig.insert(TableRig.spec(1)))
-        guard case .existing(let found) = rig.table.insert(
-            TableRig.spec(1, server: 2), worker: 0, now: rig.now)
+        guard
+            case .existing(let found) = rig.table.insert(
+                TableRig.spec(1, server: 2), worker: 0, now: rig.now)
         else {
             Issue.record("expected the existing entry")
             return

@@ -30,7 +30,8 @@ final class TableRig {
     }
 
     static func spec(
-        _ client: Int, server: UInt32 = 1, port: UInt16 = 80, method: ForwardingMethod = .masquerading,
+        _ client: Int, server: UInt32 = 1, port: UInt16 = 80,
+        method: ForwardingMethod = .masquerading,
         udp: Bool = false
     ) -> ConnectionSpec {
         var spec = ConnectionSpec(

@@ -12,7 +12,8 @@ import Testing
         builder.tcp(from: 40_000, to: 80, flags: 2, payload: [1, 2, 3]),
         builder.udp(from: 5000, to: 53),
         builder.frame(
-            transport: 1, checksumAt: nil, [3, 1, 0, 0, 0, 0, 0, 0] + [UInt8](repeating: 1, count: 28)),
+            transport: 1, checksumAt: nil,
+            [3, 1, 0, 0, 0, 0, 0, 0] + [UInt8](repeating: 1, count: 28)),
         builder.frame(transport: 132, checksumAt: nil, [UInt8](repeating: 7, count: 24)),
         builder.tcp(from: 1, to: 2, flags: 16).tagged([0x8100_0005]),
         builder.tcp(from: 1, to: 2, flags: 16).tagged([0x88a8_0005, 0x8100_0006]),
@@ -131,7 +132,9 @@ import Testing
             if turn & 1 == 0 {
                 let length = Int(random.next() % 120)
                 bytes = (0..<length).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-                if length > 14, turn & 2 == 0 { bytes.set(12, be16: turn & 4 == 0 ? 0x0800 : 0x86dd) }
+                if length > 14, turn & 2 == 0 {
+                    bytes.set(12, be16: turn & 4 == 0 ? 0x0800 : 0x86dd)
+                }
             } else {
                 bytes = PacketTests.samples[Int(random.next() % 12)]
                 for _ in 0..<3 {
