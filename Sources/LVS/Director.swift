@@ -25,6 +25,10 @@ package final class Director: @unchecked Sendable {
         }
     }
 
+    /// With more endpoints of NAT servers than this a change of servers reaches the workers' view of
+    /// stray replies with the next tick.
+    static let serversPublishedAtOnce = 256
+
     package let configuration: Configuration
     /// One for each worker thread.
     package let workers: [Worker]
@@ -49,8 +53,10 @@ package final class Director: @unchecked Sendable {
     var removedCounters = CounterValues()
     var totalMeter = Meter(from: CounterValues())
     var hostAddresses: Set<IPAddress> = []
-    /// Endpoints of NAT servers in the published table.
-    var publishedServers: Set<ServedTraffic.Endpoint> = []
+    /// Where NAT replies come from, and how many configured servers send them from there.
+    var replyEndpoints: [ServedTraffic.Endpoint: Int] = [:]
+    /// True when workers have not been told yet of a change in `replyEndpoints`.
+    var isTableStale = false
     /// Service tables that a worker may still hold, with the epoch that frees them.
     var retired: [(table: ServiceTable, epoch: UInt64)] = []
 

@@ -9,7 +9,7 @@ extension Worker {
         let inbound = direction == .inbound
         // A client's packet counts and moves the state on even when it cannot be forwarded; a
         // reply was refused by the host's forwarding before IPVS saw it.
-        if inbound { path.advance(connection, connection.control, packet, direction) }
+        if inbound { path.advance(connection, packet, direction) }
         let number = nextHop(connection, direction, path)
         let hop = path.hops[number]
         switch hop.word.kind {
@@ -21,7 +21,7 @@ extension Worker {
             }
             return .drop(.noRoute)
         case .local:
-            if !inbound { path.advance(connection, connection.control, packet, direction) }
+            if !inbound { path.advance(connection, packet, direction) }
             return deliver(connection, direction, packet, index, &burst)
         case .unresolved, .resolved: break
         }
@@ -40,7 +40,7 @@ extension Worker {
             return refuseLength(
                 packet, mtu, from: teller, index, &burst, path, on: inbound ? connection : nil)
         }
-        if !inbound { path.advance(connection, connection.control, packet, direction) }
+        if !inbound { path.advance(connection, packet, direction) }
         guard overhead == 0 else {
             guard mtu >= Tunnel.smallestMTU else { return .drop(.tooLongForRoute) }
             return encapsulate(connection, packet, number, index, &burst, path)
@@ -57,7 +57,8 @@ extension Worker {
         _ packet: Packet
     ) {
         if connection.method == .masquerading {
-            unsafe NAT.rewrite(frame, packet, connection, direction, timeToLive: 1)
+            unsafe NAT.rewrite(
+                frame, packet, connection, side: Int(direction.rawValue), timeToLive: 1)
         } else {
             unsafe DirectRouting.rewrite(frame.pointee.bytes, packet)
         }
@@ -68,9 +69,7 @@ extension Worker {
         _ connection: Connection, _ direction: Direction, _ path: FastPath
     ) -> NextHopIndex {
         if direction == .inbound {
-            let number = path.cells[connection.destination].nextHop
-            return number < NextHopTable.slots
-                ? NextHopIndex(truncatingIfNeeded: number) : path.hops.resolve(connection.real)
+            return path.cells[connection.destination].nextHop
         }
         let stored = connection.clientHop
         if stored >> 16 == path.generation { return NextHopIndex(truncatingIfNeeded: stored) }
@@ -117,7 +116,8 @@ extension Worker {
         {
             return .drop(.loopbackServer)
         }
-        unsafe NAT.rewrite(burst.base + index, packet, connection, direction, timeToLive: 0)
+        unsafe NAT.rewrite(
+            burst.base + index, packet, connection, side: Int(direction.rawValue), timeToLive: 0)
         return .passThroughDoor
     }
 

@@ -10,7 +10,7 @@ extension Worker {
         switch exit {
         case .sent: .consumed
         case .notFlow: classify(packet, index, &burst, path)
-        case .miss, .opener, .serverGone, .special: lookUp(packet, index, &burst, path)
+        case .miss, .special: lookUp(packet, index, &burst, path)
         }
     }
 

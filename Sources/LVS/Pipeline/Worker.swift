@@ -153,13 +153,9 @@ package final class Worker: @unchecked Sendable {
             let place = unsafe pending[index].place
             let word = unsafe path.table.candidate(path.table.bucket(place.first), place.tag)
             unsafe pending[index].word = word
-            if word != 0 {
-                unsafe lvs_prefetch(
-                    path.table.entries + Int(UInt32(truncatingIfNeeded: word)) &* 64)
-            } else {
-                unsafe lvs_prefetch(path.table.bucket(place.second))
-                second |= 1 << UInt64(index)
-            }
+            let entry = unsafe path.table.entries + Int(UInt32(truncatingIfNeeded: word)) &* 64
+            unsafe lvs_prefetch(word == 0 ? path.table.bucket(place.second) : entry)
+            second |= (word == 0 ? 1 : 0) &<< UInt64(index)
         }
         while second != 0 {
             let index = second.trailingZeroBitCount
