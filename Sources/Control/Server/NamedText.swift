@@ -32,7 +32,7 @@ struct NamedText {
                 pieces(ProcText.statistics(executor.target.total))
             },
             NamedText(name: "status") { _, executor throws(Refusal) in
-                pieces(executor.daemon.status())
+                pieces(executor.daemon.status() + executor.syncDaemons.status)
             },
             NamedText(name: "settings") { key, executor throws(Refusal) in
                 pieces(try settings(executor.target, key))
