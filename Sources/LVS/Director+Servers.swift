@@ -66,9 +66,8 @@ extension Director {
         revived.server = server
         let counters = read(revived.number)
         record.left = record.left - counters
-        if entry.generation != record.object.generation {
-            revived.meter = Meter(from: counters)
-        }
+        // The kernel's zero point is the last estimate, not the moment.
+        if entry.generation != record.object.generation { revived.meter.restart() }
         prepare(revived)
         return revived
     }

@@ -6,6 +6,8 @@ internal import Synchronization
 package protocol BurstProcessor: AnyObject {
     /// Decides on every frame of the burst; also called with an empty burst, for what waits.
     func process(_ burst: inout Burst, now: Instant)
+    /// Whether frames wait in the engine for something that may come without a wake-up.
+    var hasWaiting: Bool { get }
     /// The worker begins to use shared tables.
     func wake()
     /// The worker sleeps and refers to nothing shared.
@@ -21,6 +23,8 @@ package protocol BurstProcessor: AnyObject {
 package final class WorkerLoop: @unchecked Sendable {
     /// Longest sleep, nanoseconds: a wake-up that got lost delays what waits by no more.
     private static let longestSleep: Int64 = 100_000_000
+    /// The same while frames wait for their next hop.
+    private static let shortSleep: Int64 = 2_000_000
     private static let mostPorts = 64
 
     private let number: Int
@@ -163,8 +167,9 @@ package final class WorkerLoop: @unchecked Sendable {
             let verdict = unsafe frames[index].verdict
             switch verdict.kind {
             case .send:
-                kinds.sent += 1
-                ports |= bit(of: verdict.port)
+                let bit = bit(of: verdict.port)
+                ports |= bit
+                kinds.sent += bit == 0 ? 0 : 1
             case .pass:
                 if verdict.usesDoor {
                     kinds.door += 1
@@ -181,8 +186,9 @@ package final class WorkerLoop: @unchecked Sendable {
         for index in 0..<burst.madeCount {
             let verdict = burst.madeFrame(index).frame.verdict
             guard verdict.kind == .send else { continue }
-            kinds.sent += 1
-            ports |= bit(of: verdict.port)
+            let bit = bit(of: verdict.port)
+            ports |= bit
+            kinds.sent += bit == 0 ? 0 : 1
         }
         if kinds.door > 0 { deliverToDoor(burst, kinds.door) }
         while ports != 0 {
@@ -244,7 +250,8 @@ package final class WorkerLoop: @unchecked Sendable {
         var called = false
         var ready = 0
         do throws(SystemError) {
-            ready = try poller.wait(nanoseconds: Self.longestSleep) { event in
+            let longest = processor.hasWaiting ? Self.shortSleep : Self.longestSleep
+            ready = try poller.wait(nanoseconds: longest) { event in
                 if event.token < 0 {
                     called = true
                 } else if event.failed {

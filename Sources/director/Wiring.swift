@@ -118,6 +118,7 @@ final class EngineSide: BurstProcessor {
     init(_ worker: Worker) { self.worker = worker }
 
     func process(_ burst: inout Burst, now: Instant) { worker.process(&burst, now: now) }
+    var hasWaiting: Bool { worker.hasParkedFrames }
     func wake() { worker.wake() }
     func sleep() { worker.rest() }
 }

@@ -15,7 +15,9 @@ extension Worker {
         switch hop.word.kind {
         case .noRoute:
             if inbound {
-                tell(.hostUnreachable, from: packet.destination, packet, index, &burst, path)
+                tell(
+                    .hostUnreachable, from: packet.destination, packet, index, &burst, path,
+                    on: connection)
             }
             return .drop(.noRoute)
         case .local:
@@ -25,13 +27,18 @@ extension Worker {
         }
         let teller = inbound ? packet.destination : ownAddress(towards: packet.source, path)
         guard packet.timeToLive > 1 else {
-            if let teller { tell(.timeExceeded, from: teller, packet, index, &burst, path) }
+            if let teller {
+                tell(
+                    .timeExceeded, from: teller, packet, index, &burst, path,
+                    on: inbound ? connection : nil)
+            }
             return .drop(.ttlExceeded)
         }
         let overhead = inbound && connection.method == .tunnel ? Tunnel.overhead : 0
         let mtu = hop.mtu > UInt32(overhead) ? hop.mtu - UInt32(overhead) : 0
         guard length(burst[index], packet) <= Int(mtu) else {
-            return refuseLength(packet, mtu, from: teller, index, &burst, path)
+            return refuseLength(
+                packet, mtu, from: teller, index, &burst, path, on: inbound ? connection : nil)
         }
         if !inbound { path.advance(connection, connection.control, packet, direction) }
         guard overhead == 0 else {
@@ -73,7 +80,7 @@ extension Worker {
     }
 
     /// The address the director itself uses towards another.
-    private func ownAddress(towards address: IPAddress, _ path: FastPath) -> IPAddress? {
+    func ownAddress(towards address: IPAddress, _ path: FastPath) -> IPAddress? {
         path.hops[path.hops.resolve(address)].preferredSource
     }
 
@@ -87,14 +94,14 @@ extension Worker {
 
     private func refuseLength(
         _ packet: Packet, _ mtu: UInt32, from teller: IPAddress?, _ index: Int,
-        _ burst: inout Burst, _ path: FastPath
+        _ burst: inout Burst, _ path: FastPath, on connection: Connection?
     ) -> Verdict {
         guard packet.hasDontFragment, let teller else { return .drop(.tooLongForRoute) }
         // The quoted header shows the TTL as it would have left (ipvs-semantics 6.1).
         unsafe DirectRouting.rewrite(burst[index].bytes, packet)
         tell(
             .fragmentationNeeded(mtu: UInt16(clamping: mtu)), from: teller, packet, index, &burst,
-            path)
+            path, on: connection)
         return .drop(.tooLongForRoute)
     }
 

@@ -93,12 +93,26 @@ package final class Worker: @unchecked Sendable {
         if parking.count != 0 { releaseParked(&burst, path) }
         let count = burst.count
         if count != 0 {
-            let frames = unsafe burst.base
-            unsafe parse(frames, count, path)
-            match(count, path)
-            finish(&burst, count, path)
+            if path.services.hasServices(.v4) {
+                let frames = unsafe burst.base
+                unsafe parse(frames, count, path)
+                match(count, path)
+                finish(&burst, count, path)
+            } else {
+                passAll(&burst, count)
+            }
         }
         parts.table.quiescence.pass(number)
+    }
+
+    /// Without a service nothing is the director's business, packets of connections that still stand
+    /// in the table included (ipvs-semantics 0.1).
+    private func passAll(_ burst: inout Burst, _ count: Int) {
+        for index in 0..<count {
+            unsafe burst.base[index].verdict = .pass
+            tally.count(.pass)
+        }
+        tally.countFrames(received: UInt64(count), sent: 0)
     }
 
     private func beginTurn(_ now: Instant) -> FastPath {

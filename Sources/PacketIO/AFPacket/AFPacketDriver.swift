@@ -102,11 +102,13 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
         if unsafe replacement.load(ordering: .relaxed) != nil { changeSockets() }
         let room = burst.room
         let slots = unsafe slots
+        // A borrowed slot still says that it is filled: the ring must not be gone around twice.
+        let most = min(Self.mostLooked, slotCount - held)
         var appended = 0
         var looked = 0
         var bytes = 0
         var ignored = 0
-        while appended < room, looked < Self.mostLooked {
+        while appended < room, looked < most {
             let slot = unsafe slots[next]
             let status = unsafe afpacket_load_status(slot)
             guard status & UInt32(AFPACKET_USER) != 0 else { break }
