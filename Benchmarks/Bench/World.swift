@@ -23,7 +23,9 @@ final class World {
         let configuration = Director.Configuration(connections: connections, seed: 42)
         tableBytes = Director.tableBytes(configuration)
         memory = try MappedMemory(bytes: tableBytes)
-        director = unsafe Director(configuration, tableMemory: memory.base, now: now)
+        director = unsafe Director(
+            configuration, tableMemory: TableMemory(base: memory.base, count: memory.count),
+            now: now)
         serverOf = Array(repeating: 0, count: connections)
         try configure()
     }

@@ -72,15 +72,13 @@ package final class Director: @unchecked Sendable {
             connections: configuration.connections, workers: configuration.workers)
     }
 
-    /// Makes a director without services in zeroed memory of `tableBytes`, best aligned to 2 MiB.
-    package init(
-        _ configuration: Configuration, tableMemory: UnsafeMutableRawPointer, now: Instant
-    ) {
+    /// Makes a director without services in memory of at least `tableBytes`.
+    package init(_ configuration: Configuration, tableMemory: TableMemory, now: Instant) {
         precondition(configuration.workers > 0, "a director has at least one worker")
         var random = SeededGenerator(seed: configuration.seed)
         let quiescence = QuiescentState(workers: configuration.workers)
-        let table = unsafe ConnectionTable(
-            memory: tableMemory, connections: configuration.connections,
+        let table = ConnectionTable(
+            tableMemory, connections: configuration.connections,
             workers: configuration.workers, seed: (random.next(), random.next()),
             quiescence: quiescence)
         let counters = (0..<configuration.workers).map { _ in WorkerCounters() }

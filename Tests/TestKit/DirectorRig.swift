@@ -51,7 +51,9 @@ package final class DirectorRig {
         let frames = Burst.capacity * (DirectorRig.headroom + DirectorRig.capacity)
         unsafe frameMemory = .allocate(byteCount: frames, alignment: 64)
         clock = ManualClock()
-        director = unsafe Director(configuration, tableMemory: tableMemory, now: clock.now)
+        director = unsafe Director(
+            configuration, tableMemory: TableMemory(base: tableMemory, count: bytes),
+            now: clock.now)
     }
 
     deinit {
