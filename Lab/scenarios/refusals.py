@@ -49,10 +49,10 @@ def run(lab):
     refused(host, "director", "--interface", "nosuch0", says=["nosuch0"])
     refused(host, "director", "--interface", "eth0", "--rules", missing, says=[missing])
     rules.write_text(f"-A -t {nat.VIP}:80 -s rr\n-A -t {nat.VIP}:81 -s nonsense\n")
-    refused(host, "director", "--interface", "eth0", "--rules", str(rules), says=["2", "nonsense"])
+    refused(host, "director", "--interface", "eth0", "--rules", str(rules), says=[":81", "nonsense"])
     refused(host, *NO_PRIVILEGE, "director", "--interface", "eth0", says=["CAP_NET_RAW"])
     many = ("--connections", "1000000000")
-    refused(host, "director", "--interface", "eth0", *many, says=["memory"])
+    refused(host, "director", "--interface", "eth0", *many, says=["--connections", "MiB"])
     refused(host, "directorctl", "-Ln", says=["director"])
 
     control = lab.file("control.sock")
@@ -60,7 +60,7 @@ def run(lab):
     director.configure(nat.RULES)
     if stat.S_IMODE(control.stat().st_mode) & 0o077:
         raise Failure("others than the owner may use the control socket")
-    refused(host, "directorctl", "--control", str(control), "-A", "-f", "1", says=["-f"])
+    refused(host, "directorctl", "--control", str(control), "-A", "-f", "1", says=["firewall mark"])
     before = director.ctl("-Sn", show=False)
     strange_messages(str(control))
     if director.ctl("-Sn") != before:

@@ -21,4 +21,8 @@ int lvs_rt_transact(struct lvs_rt_socket *socket, struct nlmsghdr *request);
 int lvs_rt_gather(struct lvs_rt_socket *socket, struct nlmsghdr *request,
                   int (*callback)(const struct nlmsghdr *, void *), void *data);
 
+// Fills a zeroed event from a message of the kernel; 0 when it tells nothing of interest.
+struct lvs_rt_event;
+int lvs_rt_decode(const struct nlmsghdr *message, struct lvs_rt_event *event);
+
 #endif

@@ -28,7 +28,7 @@ static struct nlmsghdr *rule_message(struct lvs_rt_socket *s, int add, uint8_t f
     h->nlmsg_flags = add ? NLM_F_CREATE | NLM_F_EXCL : 0;
     struct fib_rule_hdr *m = mnl_nlmsg_put_extra_header(h, sizeof *m);
     m->family = family == 4 ? AF_INET : AF_INET6;
-    m->action = add ? FR_ACT_TO_TBL : 0;
+    m->action = FR_ACT_TO_TBL;
     mnl_attr_put_u32(h, FRA_PRIORITY, priority);
     mnl_attr_put_u8(h, FRA_PROTOCOL, AUTHOR);
     *header = m;
@@ -40,7 +40,6 @@ int lvs_rt_change_rule(struct lvs_rt_socket *s, int add, uint8_t family, const u
 {
     struct fib_rule_hdr *m;
     struct nlmsghdr *h = rule_message(s, add, family, priority, &m);
-    m->action = FR_ACT_TO_TBL;
     m->src_len = family == 4 ? 32 : 128;
     mnl_attr_put(h, FRA_SRC, family == 4 ? 4 : 16, address);
     mnl_attr_put_u32(h, FRA_TABLE, table);
@@ -52,10 +51,12 @@ int lvs_rt_change_rule(struct lvs_rt_socket *s, int add, uint8_t family, const u
     return lvs_rt_transact(s, h);
 }
 
-int lvs_rt_delete_rules(struct lvs_rt_socket *s, uint8_t family, uint32_t priority)
+int lvs_rt_delete_rule(struct lvs_rt_socket *s, uint8_t family, uint32_t priority, uint32_t table)
 {
     struct fib_rule_hdr *m;
-    return lvs_rt_transact(s, rule_message(s, 0, family, priority, &m));
+    struct nlmsghdr *h = rule_message(s, 0, family, priority, &m);
+    mnl_attr_put_u32(h, FRA_TABLE, table);
+    return lvs_rt_transact(s, h);
 }
 
 int lvs_rt_add_default(struct lvs_rt_socket *s, uint8_t family, int32_t interface, uint32_t table)
@@ -70,6 +71,22 @@ int lvs_rt_add_default(struct lvs_rt_socket *s, uint8_t family, int32_t interfac
     m->rtm_type = RTN_UNICAST;
     mnl_attr_put_u32(h, RTA_TABLE, table);
     mnl_attr_put_u32(h, RTA_OIF, (uint32_t)interface);
+    return lvs_rt_transact(s, h);
+}
+
+int lvs_rt_add_address(struct lvs_rt_socket *s, uint8_t family, int32_t interface,
+                       const uint8_t *address)
+{
+    struct nlmsghdr *h = mnl_nlmsg_put_header(s->buffer);
+    h->nlmsg_type = RTM_NEWADDR;
+    h->nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE;
+    struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(h, sizeof *m);
+    m->ifa_family = family == 4 ? AF_INET : AF_INET6;
+    m->ifa_prefixlen = family == 4 ? 32 : 128;
+    m->ifa_scope = RT_SCOPE_LINK;
+    m->ifa_index = (uint32_t)interface;
+    mnl_attr_put(h, IFA_LOCAL, family == 4 ? 4 : 16, address);
+    mnl_attr_put(h, IFA_ADDRESS, family == 4 ? 4 : 16, address);
     return lvs_rt_transact(s, h);
 }
 

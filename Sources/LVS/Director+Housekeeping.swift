@@ -5,6 +5,7 @@ extension Director {
     package func tick(_ time: Instant) {
         if time > now { now = time }
         sweep()
+        if isTableStale { publish() }
         freeRetired()
         nextHops.reclaim()
         for entry in trash.look(now, isReferenced: { cells[$0].isReferenced }) {

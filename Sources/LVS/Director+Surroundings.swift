@@ -56,41 +56,40 @@ extension Director {
                     ServedTraffic.Endpoint(address: address, transport: transport, port: port))
             }
         }
-        served.servers = serverEndpoints()
+        served.servers = Set(replyEndpoints.keys)
         served.hostAddresses = hostAddresses
         return served
     }
 
-    /// Where NAT replies come from: the servers' endpoints, and those of connections' own ports when
-    /// a server keeps the packet's port.
-    func serverEndpoints() -> Set<ServedTraffic.Endpoint> {
-        var endpoints: Set<ServedTraffic.Endpoint> = []
-        for record in records {
-            guard case .address(let transport, _, let port) = record.service.key else { continue }
-            for server in record.servers where server.server.method == .masquerading {
-                let real = server.server.port == 0 ? port : server.server.port
-                endpoints.insert(
-                    ServedTraffic.Endpoint(
-                        address: server.server.address, transport: transport, port: real))
-            }
-        }
-        return endpoints
+    /// Notes that one more (1) or one less (-1) configured server sends NAT replies from an endpoint.
+    func countReplies(from server: RealServer, of key: ServiceKey, by amount: Int) {
+        guard server.method == .masquerading, case .address(let transport, _, let port) = key
+        else { return }
+        let endpoint = ServedTraffic.Endpoint(
+            address: server.address, transport: transport,
+            port: server.port == 0 ? port : server.port)
+        let count = replyEndpoints[endpoint, default: 0] + amount
+        replyEndpoints[endpoint] = count == 0 ? nil : count
+        if count == 0 || count == amount { isTableStale = true }
     }
 
     /// Publishes a new table after a change of servers, when workers have to know of it.
+    ///
+    /// A table takes as long to build as there are servers; with many, the next tick does it for all
+    /// changes until then.
     func publishServers() {
-        if serverEndpoints() != publishedServers { publish() }
+        if isTableStale, replyEndpoints.count < Director.serversPublishedAtOnce { publish() }
     }
 
     /// Builds the service table anew and hands it to the workers.
     func publish() {
         var builder = ServiceTableBuilder()
         builder.services = records.map { $0.object }
-        publishedServers = serverEndpoints()
-        builder.servers = publishedServers
+        builder.servers = Set(replyEndpoints.keys)
         builder.hosts = hostAddresses
         let old = published.current
         published.publish(builder.build())
+        isTableStale = false
         retired.append((old, quiescence.advance()))
         freeRetired()
     }

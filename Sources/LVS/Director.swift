@@ -25,6 +25,10 @@ package final class Director: @unchecked Sendable {
         }
     }
 
+    /// With more endpoints of NAT servers than this a change of servers reaches the workers' view of
+    /// stray replies with the next tick.
+    static let serversPublishedAtOnce = 256
+
     package let configuration: Configuration
     /// One for each worker thread.
     package let workers: [Worker]
@@ -49,8 +53,10 @@ package final class Director: @unchecked Sendable {
     var removedCounters = CounterValues()
     var totalMeter = Meter(from: CounterValues())
     var hostAddresses: Set<IPAddress> = []
-    /// Endpoints of NAT servers in the published table.
-    var publishedServers: Set<ServedTraffic.Endpoint> = []
+    /// Where NAT replies come from, and how many configured servers send them from there.
+    var replyEndpoints: [ServedTraffic.Endpoint: Int] = [:]
+    /// True when workers have not been told yet of a change in `replyEndpoints`.
+    var isTableStale = false
     /// Service tables that a worker may still hold, with the epoch that frees them.
     var retired: [(table: ServiceTable, epoch: UInt64)] = []
 
@@ -66,15 +72,13 @@ package final class Director: @unchecked Sendable {
             connections: configuration.connections, workers: configuration.workers)
     }
 
-    /// Makes a director without services in zeroed memory of `tableBytes`, best aligned to 2 MiB.
-    package init(
-        _ configuration: Configuration, tableMemory: UnsafeMutableRawPointer, now: Instant
-    ) {
+    /// Makes a director without services in memory of at least `tableBytes`.
+    package init(_ configuration: Configuration, tableMemory: TableMemory, now: Instant) {
         precondition(configuration.workers > 0, "a director has at least one worker")
         var random = SeededGenerator(seed: configuration.seed)
         let quiescence = QuiescentState(workers: configuration.workers)
-        let table = unsafe ConnectionTable(
-            memory: tableMemory, connections: configuration.connections,
+        let table = ConnectionTable(
+            tableMemory, connections: configuration.connections,
             workers: configuration.workers, seed: (random.next(), random.next()),
             quiescence: quiescence)
         let counters = (0..<configuration.workers).map { _ in WorkerCounters() }

@@ -31,7 +31,7 @@ package enum Names {
 
     /// The first IPv4 address of a host name, from the hosts file or a name server.
     package static func ipv4(ofHost name: String) -> UInt32? {
-        guard !name.isEmpty, !name.utf8.contains(0) else { return nil }
+        guard isHostName(name) else { return nil }
         var hints = unsafe addrinfo()
         unsafe hints.ai_family = AF_INET
         unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
@@ -83,6 +83,17 @@ package enum Names {
             let name = unsafe entry.pointee.s_name
         else { return nil }
         return unsafe String(cString: name)
+    }
+
+    /// Whether a word can be a host name; asking name servers about slips of the pen takes seconds.
+    private static func isHostName(_ word: String) -> Bool {
+        guard let first = word.utf8.first, first != 0x2d else { return false }
+        return word.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f: true
+            default: false
+            }
+        }
     }
 
     private static func host(_ address: UnsafeRawPointer, bytes: Int) -> String? {

@@ -3,34 +3,48 @@ import Logging
 import PacketIO
 import Posix
 
-/// What the director arranges in the host: the ingress block and the host door.
+/// What the director arranges in the host: the ingress block, the host door and the rules that lead
+/// replies of the host's own servers to it.
 ///
 /// Without the privilege or the kernel for them the director goes on and says what that means.
 final class HostSide {
-    let doorPort: PortIndex
-    let mtu: UInt32
     private(set) var doors: [HostDoorDriver] = []
+    private(set) var door: Port?
     private let surroundings: Surroundings
     private let logger: Logger
     private var block: IngressBlock?
+    private var rules: HostRules?
+    /// Whether the block and the rules hold this director's own services yet.
+    private(set) var hasTakenOver = false
 
-    init(surroundings: Surroundings, doorPort: PortIndex, mtu: UInt32, _ logger: Logger) {
+    init(_ surroundings: Surroundings, _ logger: Logger) {
         self.surroundings = surroundings
-        self.doorPort = doorPort
-        self.mtu = mtu
         self.logger = logger
+    }
+
+    /// Makes the door and finds out how to block; fails where another director has them.
+    func open(doorPort: PortIndex) throws(SystemError) {
+        let mtu = surroundings.ports.map(\.mtu).min() ?? 1500
         do throws(SystemError) {
             doors = try HostDoor.open(port: doorPort, workers: 1, mtu: mtu)
+            door = HostDoor.port(doorPort, mtu: mtu)
+        } catch  where error.isInUse {
+            throw error
         } catch {
             logger.warning(
-                "no host door (\(error)): what IPVS would leave to the host is lost to it on served addresses"
-            )
+                "\(error): what IPVS would leave to the host is lost to it on served addresses")
         }
         do throws(IngressBlockError) {
             block = try IngressBlock(interfaces: interfaces)
         } catch {
             logger.warning(
                 "\(error): the host's stack sees served frames too, and may answer or forward them")
+        }
+        guard door != nil else { return }
+        do throws(SystemError) {
+            rules = try HostRules()
+        } catch {
+            logger.warning("\(error): replies of real servers on this host are not translated")
         }
     }
 
@@ -52,9 +66,22 @@ final class HostSide {
         return objects
     }
 
-    /// Makes the block hold this; a failure is logged and the block stays as it was.
+    /// Makes block and rules hold exactly this; a failure is logged and they stay as they were.
     func keepOut(_ served: ServedTraffic) {
+        hasTakenOver = true
         attempt { block throws(IngressBlockError) in try block.update(served) }
+        guard let rules else { return }
+        do throws(SystemError) {
+            try rules.update(served)
+        } catch {
+            logger.error("rules for servers on this host: \(error)")
+        }
+    }
+
+    /// Keeps this from the host as well, before it is served.
+    func keepOut(also more: ServedTraffic) {
+        hasTakenOver = true
+        attempt { block throws(IngressBlockError) in try block.widen(by: more) }
     }
 
     /// Follows interfaces that came or went.
@@ -75,6 +102,11 @@ final class HostSide {
     /// Takes everything away.
     func remove() {
         attempt { block throws(IngressBlockError) in try block.remove() }
+        do throws(SystemError) {
+            try rules?.remove()
+        } catch {
+            logger.error("rules for servers on this host: \(error)")
+        }
     }
 
     private func attempt(_ body: (IngressBlock) throws(IngressBlockError) -> Void) {

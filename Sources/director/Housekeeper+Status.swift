@@ -36,7 +36,7 @@ extension Housekeeper: DaemonTarget {
             }
         }
         report.unreachableServers = servers.sorted()
-        report.notes = notes
+        report.notes = surroundings.standingWarnings
         return report.rendered()
     }
 
@@ -95,7 +95,8 @@ extension Director {
         switch serverRoute(server.address) {
         case .forward(_, let gateway):
             guard let gateway, server.method == .directRouting else { return nil }
-            return "\(server.address): direct routing needs a directly attached server, and the route"
+            return
+                "\(server.address): direct routing needs a directly attached server, and the route"
                 + " goes by the gateway \(gateway)"
         case .elsewhere(let interface):
             return "\(server.address): the route leaves by \(interface), which is not served "

@@ -13,22 +13,21 @@ final class Housekeeper {
     let surroundings: Surroundings
     let hostSide: HostSide
     let drivers: [any InterfaceDriver]
-    let loops: [WorkerLoop]
+    private(set) var loops: [WorkerLoop] = []
     let answered: [String]
-    let memory: TableMemory
+    let memory: TableMapping
     let started = MonotonicClock.now()
     let table: KeptTable
     let logger: Logger
     var rates: [PortIndex: PortRate] = [:]
-    var notes: [String] = []
     private(set) var control: ControlServer?
     private let answering: AddressAnswering?
     private var rules: RulesSource?
     private var nextSecond: UInt64 = 0
 
     init(
-        director: Director, memory: TableMemory, surroundings: Surroundings, hostSide: HostSide,
-        drivers: [any InterfaceDriver], loops: [WorkerLoop], answering: AddressAnswering?,
+        director: Director, memory: TableMapping, surroundings: Surroundings, hostSide: HostSide,
+        drivers: [any InterfaceDriver], answering: AddressAnswering?,
         rules: RulesSource?, answered: [String], _ logger: Logger
     ) {
         self.director = director
@@ -36,21 +35,26 @@ final class Housekeeper {
         self.surroundings = surroundings
         self.hostSide = hostSide
         self.drivers = drivers
-        self.loops = loops
         self.answering = answering
         self.rules = rules
         self.answered = answered
         self.logger = logger
-        table = KeptTable(director, hostSide, surroundings, logger)
+        table = KeptTable(director, hostSide, logger)
     }
 
     private var now: Instant { Instant(nanoseconds: MonotonicClock.now()) }
 
+    /// How long a director without a rules file leaves the block of an earlier one as it is.
+    ///
+    /// Its services come over the control socket, and the host shall not answer for them meanwhile.
+    private static let takeOverNanoseconds: UInt64 = 10_000_000_000
+
     /// Learns the network and applies the rules file, before the first frame is taken.
-    func begin() throws {
+    func begin(_ loops: [WorkerLoop]) throws {
+        self.loops = loops
         try follow()
         if let rules {
-            for step in rules.steps {
+            for step in rules.steps(from: []) {
                 do throws(CommandRefusal) {
                     try table.perform(step)
                 } catch {
@@ -58,9 +62,8 @@ final class Housekeeper {
                 }
             }
             self.rules?.tookEffect()
+            hostSide.keepOut(director.served)
         }
-        // Also without rules: what an earlier director left in the host is taken over here.
-        hostSide.keepOut(director.served)
     }
 
     func listen(at path: String) throws(SystemError) {
@@ -129,13 +132,13 @@ final class Housekeeper {
             logger.error("\(error); nothing was changed")
             return
         }
-        guard let steps = rules?.steps else { return }
+        guard let steps = rules?.steps(from: table.rules) else { return }
         for step in steps {
             do throws(CommandRefusal) {
                 try table.reconcile(step)
             } catch {
                 logger.error("\(step.summary): \(error.text); the rules are as they were")
-                rules?.undo.forEach(takeBack)
+                rules?.stepsBack(from: table.rules).forEach(takeBack)
                 return
             }
         }
@@ -161,6 +164,10 @@ final class Housekeeper {
         director.tick(time)
         surroundings.want(director.takeWantedNeighbours(), now: time)
         control?.tick(time)
+        let hasWaited = time.nanoseconds - started > Self.takeOverNanoseconds
+        if table.takeChange() || (hasWaited && !hostSide.hasTakenOver) {
+            hostSide.keepOut(director.served)
+        }
         guard time.nanoseconds >= nextSecond else { return }
         nextSecond = time.nanoseconds + 1_000_000_000
         hostSide.keep()
@@ -178,15 +185,14 @@ final class Housekeeper {
         }
         guard !update.isEmpty else { return }
         if let ports = update.ports {
-            let door = hostSide.doors.isEmpty ? [] : [HostDoor.port(hostSide.doorPort, mtu: hostSide.mtu)]
-            director.setPorts(ports + door)
+            director.setPorts(ports + (hostSide.door.map { [$0] } ?? []))
             for port in ports { answering?.setHardware(port.hardware, of: port.index) }
             for (port, ids) in surroundings.servedVLANs { drivers[Int(port)].setHostVLANs(ids) }
         }
         if let routes = update.routes { director.setRoutes(routes) }
         if let addresses = update.hostAddresses {
             director.setHostAddresses(addresses)
-            hostSide.keepOut(director.served)
+            if hostSide.hasTakenOver { hostSide.keepOut(director.served) }
         }
         for (neighbour, hardware) in update.neighbours {
             director.setNeighbour(neighbour, hardware)
@@ -196,7 +202,6 @@ final class Housekeeper {
         for port in update.appeared where Int(port) < drivers.count {
             reopen(drivers[Int(port)])
         }
-        notes = update.warnings.isEmpty ? notes : update.warnings
         for warning in update.warnings { logger.warning("\(warning)") }
         for loop in loops { loop.wake() }
     }

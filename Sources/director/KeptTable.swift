@@ -3,88 +3,98 @@ import LVS
 import Logging
 import PacketIO
 
-/// The engine's table as commands reach it: the ingress block is widened before a service becomes
-/// visible to workers and narrowed after one has gone, and what cannot work is warned about.
+/// The engine's table as commands reach it.
+///
+/// The ingress block is widened before a service becomes visible to workers and made exact soon after
+/// a change; servers that packets cannot reach are warned about.
 final class KeptTable: ControlTarget {
     private let inner: DirectorTarget
     private let director: Director
     private let hostSide: HostSide
-    private let surroundings: Surroundings
     private let logger: Logger
+    private var hasChanged = false
 
-    init(
-        _ director: Director, _ hostSide: HostSide, _ surroundings: Surroundings, _ logger: Logger
-    ) {
+    init(_ director: Director, _ hostSide: HostSide, _ logger: Logger) {
         inner = DirectorTarget(director)
         self.director = director
         self.hostSide = hostSide
-        self.surroundings = surroundings
         self.logger = logger
     }
 
-    /// Carries out a command between a wider and an exact block.
-    private func change(
-        _ widen: (inout ServedTraffic) -> Void = { _ in },
-        _ body: () throws(CommandRefusal) -> Void
-    ) throws(CommandRefusal) {
-        var wider = director.served
-        widen(&wider)
-        hostSide.keepOut(wider)
-        defer { hostSide.keepOut(director.served) }
-        try body()
+    /// Whether something has changed since the last call, so that the block must be made exact.
+    func takeChange() -> Bool {
+        defer { hasChanged = false }
+        return hasChanged
+    }
+
+    /// The table as a rules file would say it.
+    var rules: [Rule] {
+        director.services().flatMap { listing in
+            // Servers oldest first, so that the rules make the same list.
+            [Rule.addService(listing.service)]
+                + listing.servers.reversed().map { .addServer(listing.service.key, $0.server) }
+        }
     }
 
     func add(_ service: VirtualService) throws(CommandRefusal) {
-        try change { served in
-            guard case .address(let transport, let address, let port) = service.key else { return }
-            served.services.insert(
-                ServedTraffic.Endpoint(address: address, transport: transport, port: port))
-        } _: { () throws(CommandRefusal) in
-            try inner.add(service)
+        if case .address(let transport, let address, let port) = service.key {
+            var more = ServedTraffic()
+            more.services = [
+                ServedTraffic.Endpoint(address: address, transport: transport, port: port)
+            ]
+            hostSide.keepOut(also: more)
         }
+        hasChanged = true
+        try inner.add(service)
     }
 
     func edit(_ service: VirtualService) throws(CommandRefusal) { try inner.edit(service) }
 
     func delete(_ key: ServiceKey) throws(CommandRefusal) {
-        try change { () throws(CommandRefusal) in try inner.delete(key) }
+        hasChanged = true
+        try inner.delete(key)
     }
 
     func flush() {
+        hasChanged = true
         inner.flush()
-        hostSide.keepOut(director.served)
     }
 
     func add(_ server: RealServer, to key: ServiceKey) throws(CommandRefusal) {
-        try place(server, key) { () throws(CommandRefusal) in try inner.add(server, to: key) }
+        prepare(for: server, of: key)
+        try inner.add(server, to: key)
+        warn(about: server)
     }
 
     func edit(_ server: RealServer, of key: ServiceKey) throws(CommandRefusal) {
-        try place(server, key) { () throws(CommandRefusal) in try inner.edit(server, of: key) }
+        prepare(for: server, of: key)
+        try inner.edit(server, of: key)
+        warn(about: server)
     }
 
-    private func place(
-        _ server: RealServer, _ key: ServiceKey, _ body: () throws(CommandRefusal) -> Void
-    ) throws(CommandRefusal) {
-        try change { served in
-            guard server.method == .masquerading, case .address(let transport, _, let port) = key
-            else { return }
-            served.servers.insert(
-                ServedTraffic.Endpoint(
-                    address: server.address, transport: transport,
-                    port: server.port == 0 ? port : server.port))
-        } _: { () throws(CommandRefusal) in
-            try body()
-        }
+    /// Replies of a NAT server are the director's from its first connection on.
+    private func prepare(for server: RealServer, of key: ServiceKey) {
+        hasChanged = true
+        guard server.method == .masquerading, case .address(let transport, _, let port) = key
+        else { return }
+        var more = ServedTraffic()
+        more.servers = [
+            ServedTraffic.Endpoint(
+                address: server.address, transport: transport,
+                port: server.port == 0 ? port : server.port)
+        ]
+        hostSide.keepOut(also: more)
+    }
+
+    private func warn(about server: RealServer) {
         if let trouble = director.trouble(reaching: server) { logger.warning("\(trouble)") }
     }
 
     func delete(
         _ address: IPAddress, port: UInt16, of key: ServiceKey
     ) throws(CommandRefusal) {
-        try change { () throws(CommandRefusal) in
-            try inner.delete(address, port: port, of: key)
-        }
+        hasChanged = true
+        try inner.delete(address, port: port, of: key)
     }
 
     func zero(_ key: ServiceKey?) throws(CommandRefusal) { try inner.zero(key) }

@@ -54,8 +54,9 @@ struct StartFailure: Error, CustomStringConvertible {
 
 /// Removes what a director that is no more has left on this host.
 private func clean(_ logger: Logger) throws {
-    do throws(IngressBlockError) {
+    do {
         let found = try IngressBlock.clean()
+        try HostRules.clean()
         let what = found.isEmpty ? "nothing was left" : "removed \(found.joined(separator: ", "))"
         logger.info("\(what)")
     } catch {

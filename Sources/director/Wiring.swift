@@ -12,18 +12,21 @@ enum Wiring {
         let answering = try answering(options)
         let (director, memory) = try engine(options)
         let drivers = try open(options, surroundings)
-        let doorPort = PortIndex(drivers.count)
-        let mtu = surroundings.ports.map(\.mtu).min() ?? 1500
-        let hostSide = HostSide(surroundings: surroundings, doorPort: doorPort, mtu: mtu, logger)
-        let loops = try workers(director, drivers, hostSide, answering)
+        let hostSide = HostSide(surroundings, logger)
         let housekeeper = Housekeeper(
             director: director, memory: memory, surroundings: surroundings, hostSide: hostSide,
-            drivers: drivers, loops: loops, answering: answering, rules: rules,
-            answered: options.answer, logger)
-        do {
-            // Routes and rules first: the first frame shall meet a director that is ready.
-            try housekeeper.begin()
+            drivers: drivers, answering: answering, rules: rules, answered: options.answer, logger)
+        // The control socket first: where another director lives nothing of the host is touched.
+        do throws(SystemError) {
             try housekeeper.listen(at: ControlPath.resolve(options.control))
+            try hostSide.open(doorPort: PortIndex(drivers.count))
+        } catch {
+            throw StartFailure("\(error)")
+        }
+        do {
+            let loops = try workers(director, drivers, hostSide, answering)
+            // Routes and rules first: the first frame shall meet a director that is ready.
+            try housekeeper.begin(loops)
             for loop in loops { try loop.start() }
         } catch {
             housekeeper.end()
@@ -55,7 +58,7 @@ enum Wiring {
     }
 
     /// The engine and the memory of its table, which must be there before anything else is touched.
-    private static func engine(_ options: Options) throws -> (Director, TableMemory) {
+    private static func engine(_ options: Options) throws -> (Director, TableMapping) {
         let configuration = Director.Configuration(
             connections: options.connections, workers: 1, seed: .random(in: .min ... .max),
             listedTableSize: 1 << UInt32(options.connTabBits))
@@ -68,11 +71,11 @@ enum Wiring {
                     + "\(max(0, available - spare) >> 20) MiB to spare; ask for fewer")
         }
         do throws(SystemError) {
-            let memory = TableMemory(try MappedMemory(bytes: bytes))
-            let director = unsafe Director(
-                configuration, tableMemory: memory.base,
+            let mapping = try TableMapping(bytes: bytes)
+            let director = Director(
+                configuration, tableMemory: mapping.memory,
                 now: Instant(nanoseconds: MonotonicClock.now()))
-            return (director, memory)
+            return (director, mapping)
         } catch {
             throw StartFailure("memory for \(options.connections) connections: \(error)")
         }
@@ -123,16 +126,6 @@ final class EngineSide: BurstProcessor {
     func sleep() { worker.rest() }
 }
 
-/// Keeps the mapping of the connection table alive as long as somebody holds this.
-@safe
-final class TableMemory {
-    private let mapping: MappedMemory
-    var base: UnsafeMutableRawPointer { unsafe mapping.base }
-    var count: Int { mapping.count }
-
-    init(_ mapping: consuming MappedMemory) { self.mapping = mapping }
-}
-
 /// The rules file of `--rules` and what came from it.
 struct RulesSource {
     let path: String
@@ -147,11 +140,15 @@ struct RulesSource {
     /// Reads the file again; what is applied stays as it is.
     mutating func reload() throws { next = try RulesSource.read(path) }
 
-    /// What leads from the rules that are applied to those that were read.
-    var steps: [DesiredState.Step] { DesiredState.difference(applied, next) }
+    /// What leads from what the table holds to the rules that were read.
+    func steps(from present: [Rule]) -> [DesiredState.Step] {
+        DesiredState.difference(applied, next, present: present)
+    }
 
-    /// What leads back from the rules that were read to those that are applied.
-    var undo: [DesiredState.Step] { DesiredState.difference(next, applied) }
+    /// What leads back to the rules that are applied.
+    func stepsBack(from present: [Rule]) -> [DesiredState.Step] {
+        DesiredState.difference(next, applied, present: present)
+    }
 
     mutating func tookEffect() { applied = next }
 

@@ -123,11 +123,17 @@ int lvs_rt_care(struct lvs_rt_socket *socket, int care, int32_t interface, uint8
 int lvs_rt_change_rule(struct lvs_rt_socket *socket, int add, uint8_t family,
                        const uint8_t *address, uint8_t transport, uint16_t port,
                        uint32_t priority, uint32_t table);
-// Deletes the first rule of this family with this priority; -ENOENT when there is none.
-int lvs_rt_delete_rules(struct lvs_rt_socket *socket, uint8_t family, uint32_t priority);
+// Deletes the first rule of this family with this priority that leads to this table; -ENOENT when
+// there is none.
+int lvs_rt_delete_rule(struct lvs_rt_socket *socket, uint8_t family, uint32_t priority,
+                       uint32_t table);
 // Adds "default dev INTERFACE table TABLE".
 int lvs_rt_add_default(struct lvs_rt_socket *socket, uint8_t family, int32_t interface,
                        uint32_t table);
+
+// Adds an address that is good on its own link only (scope link, one address long).
+int lvs_rt_add_address(struct lvs_rt_socket *socket, uint8_t family, int32_t interface,
+                       const uint8_t *address);
 
 // The drop filter of last resort: a classic BPF program on the ingress of an interface (clsact),
 // which returns 2 for a packet to drop and -1 for one to leave alone. `code` is pairs of 32-bit

@@ -94,7 +94,8 @@ package final class ClientTable: DirectorTable {
     }
 
     package func setting(_ name: String) throws(Refusal) -> String {
-        try ask { () throws(ControlError) in try client.text("settings", key: name) }
+        let text = try ask { () throws(ControlError) in try client.text("settings", key: name) }
+        return text.last == "\n" ? String(text.dropLast()) : text
     }
 
     package func changeSetting(_ name: String, to value: String) throws(Refusal) {

@@ -57,11 +57,18 @@ extension Refusal {
             "Invalid operation.  Possibly wrong module version, address not unicast, ..."
         case (.protocolNotAvailable, _): "Protocol not available"
         case (.outOfMemory, _): explained("Memory allocation problem")
-        case (.notSupported, _): explained("Operation not supported with IPv6")
+        case (.notSupported, _): notSupported
         case (.familyNotSupported, _): "Operation not supported with specified address family"
         case (.messageSize, _): "Module is wrong version"
+        case (.noSuchDevice, _), (.outOfRange, _): number.reason
         default: explained(number.reason)
         }
+    }
+
+    /// The kernel means one thing by this number; a director that says more means something else.
+    private var notSupported: String {
+        guard let text, !text.isEmpty else { return "Operation not supported with IPv6" }
+        return "Operation not supported by this director: \(text)"
     }
 
     /// The sentence, and what the director itself said of it: these numbers mean many things.

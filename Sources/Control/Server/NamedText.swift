@@ -32,7 +32,7 @@ struct NamedText {
                 pieces(ProcText.statistics(executor.target.total))
             },
             NamedText(name: "status") { _, executor throws(Refusal) in
-                pieces(executor.daemon.status())
+                pieces(executor.daemon.status() + executor.syncDaemons.status)
             },
             NamedText(name: "settings") { key, executor throws(Refusal) in
                 pieces(try settings(executor.target, key))
@@ -44,7 +44,7 @@ struct NamedText {
         ]
     }
 
-    /// One `name = value` line each, or the value of `key` alone.
+    /// One `name = value` line each, or the value of `key` alone, which may be a full sysctl name.
     private static func settings(
         _ target: any ControlTarget, _ key: String?
     ) throws(Refusal) -> String {
@@ -52,7 +52,9 @@ struct NamedText {
         guard let key else {
             return settings.map { "\($0.name) = \($0.value)\n" }.joined()
         }
-        guard let setting = settings.first(where: { $0.name == key }) else {
+        let prefix = "net.ipv4.vs."
+        let name = key.hasPrefix(prefix) ? String(key.dropFirst(prefix.count)) : key
+        guard let setting = settings.first(where: { $0.name == name }) else {
             throw Refusal(.noSuchEntry, "there is no setting '\(key)'")
         }
         return setting.value + "\n"

@@ -8,6 +8,15 @@ struct SyncDaemons {
     /// Running ones, the master first.
     var records: [DaemonRecord] { DaemonRecord.Role.allCases.compactMap { running[$0] } }
 
+    /// What `status` says of them: they are kept and listed, and nothing is sent or received.
+    var status: String {
+        records.map { daemon in
+            let role = daemon.role == .master ? "master" : "backup"
+            return "sync daemon \(role) on \(daemon.interface): kept and listed only, "
+                + "this version does not synchronise connections\n"
+        }.joined()
+    }
+
     /// Keeps a daemon as started, with defaults filled in.
     mutating func start(
         _ request: DaemonRecord, mtu: (_ interface: String) -> Int?
@@ -19,9 +28,7 @@ struct SyncDaemons {
             case nil: true
             }
         guard multicast else { throw Refusal(.invalid, "the group is not a multicast address") }
-        guard let mtu = mtu(request.interface) else {
-            throw Refusal(.noSuchDevice, "there is no interface '\(request.interface)'")
-        }
+        guard let mtu = mtu(request.interface) else { throw Refusal(.noSuchDevice) }
         guard let role = request.role else {
             throw Refusal(.invalid, "state \(request.state) is neither 1 (master) nor 2 (backup)")
         }

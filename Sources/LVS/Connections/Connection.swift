@@ -125,9 +125,15 @@ package struct Connection: @unchecked Sendable {
     /// The tuple of packets in a direction.
     @inline(__always)
     package func key(_ direction: Direction) -> ConnectionKey {
-        let index = Int(direction.rawValue)
-        return unsafe ConnectionKey(
-            addresses: entry.le64(8 + index &* 8), ports: entry.le32(24 + index &* 4),
+        key(side: Int(direction.rawValue))
+    }
+
+    /// As `key`, with the direction as a number: which way a packet goes cannot be predicted, so the
+    /// packet path computes with it and never branches on it.
+    @inline(__always)
+    func key(side: Int) -> ConnectionKey {
+        unsafe ConnectionKey(
+            addresses: entry.le64(8 &+ side &* 8), ports: entry.le32(24 &+ side &* 4),
             transport: entry.byte(48))
     }
 
@@ -152,14 +158,14 @@ package struct Connection: @unchecked Sendable {
 
     /// Difference that the rewriting in a direction adds to the IP header's sum.
     @inline(__always)
-    func addressDifference(_ direction: Direction) -> UInt32 {
-        unsafe UInt32(entry.le16(32 &+ Int(direction.rawValue) &* 4))
+    func addressDifference(side: Int) -> UInt32 {
+        unsafe UInt32(entry.le16(32 &+ side &* 4))
     }
 
     /// Difference that the rewriting in a direction adds to the transport's sum.
     @inline(__always)
-    func transportDifference(_ direction: Direction) -> UInt32 {
-        unsafe UInt32(entry.le16(34 &+ Int(direction.rawValue) &* 4))
+    func transportDifference(side: Int) -> UInt32 {
+        unsafe UInt32(entry.le16(34 &+ side &* 4))
     }
 
     // MARK: Counter and next hop
@@ -170,8 +176,8 @@ package struct Connection: @unchecked Sendable {
     package var inPackets: UInt32 { unsafe word(40).pointee.load(ordering: .relaxed) }
 
     @inline(__always)
-    package func countInPacket() {
-        unsafe word(40).pointee.store(inPackets &+ 1, ordering: .relaxed)
+    func countInPackets(_ count: UInt32) {
+        unsafe word(40).pointee.store(inPackets &+ count, ordering: .relaxed)
     }
 
     /// Next hop towards the client in the low half, generation of the routes in the high one.

@@ -215,3 +215,19 @@ extension ConnectionTable {
         }
     }
 }
+
+/// Where the parts of a table lie: for the benchmark, whose reference in C reads the same table.
+@safe
+package struct TableLayout {
+    package var buckets: UnsafeMutableRawPointer
+    package var entries: UnsafeMutableRawPointer
+    package var bucketCount: UInt32
+    package var seed: (UInt64, UInt64)
+}
+
+extension ConnectionTable {
+    package var layout: TableLayout {
+        unsafe TableLayout(
+            buckets: buckets, entries: entries, bucketCount: bucketCount, seed: seed)
+    }
+}

@@ -85,8 +85,10 @@ package struct ConnectionTable: @unchecked Sendable {
     @inline(__always)
     func candidate(_ bucket: UnsafeMutableRawPointer, _ tag: UInt32) -> UInt64 {
         let found = unsafe lvs_match_tags(bucket, tag)
-        guard found != 0 else { return 0 }
-        return unsafe slot(bucket, found.trailingZeroBitCount).pointee.load(ordering: .acquiring)
+        // No branch: whether the first bucket has the key cannot be predicted.
+        let lane = (found | 0x80).trailingZeroBitCount
+        let word = unsafe slot(bucket, lane).pointee.load(ordering: .acquiring)
+        return found == 0 ? 0 : word
     }
 
     /// The live entry that a key belongs to; entries whose timeout has passed are not found.

@@ -4,7 +4,8 @@ struct Estimator {
     /// Nanoseconds between two steps.
     static let periodNanoseconds: UInt64 = 2_000_000_000
 
-    private var last = CounterValues()
+    /// What was counted when the last period ended.
+    private(set) var last = CounterValues()
     /// Scaled by 2^10.
     private var connections: Int64 = 0
     private var inPackets: Int64 = 0

@@ -18,6 +18,13 @@ struct Meter {
         estimator.zero()
     }
 
+    /// Makes what was counted at the last estimate the zero point: a server that comes back to a new
+    /// service of the same key.
+    mutating func restart() {
+        zeroPoint = estimator.last
+        estimator.zero()
+    }
+
     /// What a listing shows.
     func statistics(_ counters: CounterValues) -> Statistics {
         var statistics = Statistics()

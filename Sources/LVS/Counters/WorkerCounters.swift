@@ -37,6 +37,17 @@ package struct WorkerCounters: @unchecked Sendable {
         unsafe cell(number).initialize(to: Cell())
     }
 
+    /// Counts a packet, from the client (side 0) or from the real server (side 1), without a branch
+    /// on which; `packets` is 1, or 0 to count nothing.
+    @inline(__always)
+    func count(_ number: DestinationIndex, side: Int, packets: UInt64, bytes: UInt64) {
+        let cell = unsafe (memory + Int(number) &* WorkerCounters.cellBytes)
+            .assumingMemoryBound(to: Atomic<UInt64>.self)
+        // Word 0 counts connections; packets in and out and bytes in and out follow.
+        unsafe Self.add(packets, to: cell[1 &+ side])
+        unsafe Self.add(packets &* bytes, to: cell[3 &+ side])
+    }
+
     /// Counts a packet from the client; `bytes` is the length of its IP packet.
     package func countIn(_ number: DestinationIndex, packets: UInt64 = 1, bytes: UInt64) {
         let cell = unsafe cell(number)

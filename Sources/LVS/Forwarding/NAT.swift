@@ -8,13 +8,13 @@ enum NAT {
     @inline(__always)
     static func rewrite(
         _ frame: UnsafeMutablePointer<Frame>, _ packet: Packet, _ connection: Connection,
-        _ direction: Direction, timeToLive hops: UInt8
+        side: Int, timeToLive hops: UInt8
     ) {
         let bytes = unsafe frame.pointee.bytes
         let network = Int(packet.networkOffset)
         let transport = Int(packet.transportOffset)
-        let new = connection.key(direction == .inbound ? .outbound : .inbound).reversed
-        let addressDifference = connection.addressDifference(direction)
+        let new = connection.key(side: side ^ 1).reversed
+        let addressDifference = connection.addressDifference(side: side)
         let headerDifference =
             hops == 0 ? addressDifference : addressDifference &+ Checksum.decrementedTimeToLive
         let header = unsafe bytes.le16(network &+ 10)
@@ -36,7 +36,7 @@ enum NAT {
             return
         }
         let updated = Checksum.updated(
-            old, adding: connection.transportDifference(direction))
+            old, adding: connection.transportDifference(side: side))
         if isTCP {
             unsafe bytes.set(field, le16: updated)
         } else if old != 0 {

@@ -9,7 +9,7 @@ import Synchronization
 @safe
 package struct NextHopTable: @unchecked Sendable {
     /// Most next hops; each on-link client of a NAT service needs one.
-    static let slots = 16_384
+    package static let slots = 16_384
     /// The slot of everything without a route.
     package static let noRoute: NextHopIndex = 0
     /// The slot of the host's own addresses.
@@ -75,7 +75,7 @@ package struct NextHopTable: @unchecked Sendable {
     }
 
     /// Moves on whenever routes or ports change; 16 bits, never 0.
-    var generation: UInt32 {
+    package var generation: UInt32 {
         @inline(__always) get { unsafe shared.pointee.generation.load(ordering: .acquiring) }
     }
 

@@ -12,11 +12,9 @@ struct FastPath {
         case notFlow
         /// No entry under the tag, or the wrong one: search in full, then admission.
         case miss
-        /// A SYN on a connection: the reuse rules decide.
-        case opener
-        /// The connection's server was removed.
-        case serverGone
-        /// TTL, length, tunnel, unknown next hop, local server: the long way decides.
+        /// A live connection, but something is out of the ordinary: a SYN, a removed server, a
+        /// second connection with the same reply tuple, routes that changed, an unknown or local
+        /// next hop, TTL, length, tunnel. The long way decides.
         case special
     }
 
@@ -33,41 +31,40 @@ struct FastPath {
     let generation: UInt32
 
     /// Forwards a packet on the entry that its slot word names.
+    ///
+    /// Both directions take the same instructions: which one a packet has cannot be predicted, and
+    /// a wrong guess costs as much as the rest of the work.
     @inline(__always)
     func forward(_ frame: UnsafeMutablePointer<Frame>, _ packet: Packet, _ word: UInt64) -> Exit {
         guard packet.kind == .flow, !packet.isIPv6 else { return .notFlow }
-        guard word != 0 else { return .miss }
         let connection = table.connection(UInt32(truncatingIfNeeded: word))
-        let direction: Direction = word >> 32 & 1 == 0 ? .inbound : .outbound
+        let side = Int(truncatingIfNeeded: word >> 32 & 1)
         let control = connection.control
-        guard control.isLive, connection.key(direction) == packet.key,
+        guard word != 0, control.isLive, connection.key(side: side) == packet.key,
             !connection.isOverdue(tick: tick), control.destination != Destination.none
         else { return .miss }
-        let hop: NextHop
-        if direction == .inbound {
-            guard !packet.isOpener else { return .opener }
-            let destination = cells[control.destination]
-            guard destination.isAvailable else { return .serverGone }
-            let number = destination.nextHop
-            guard number < NextHopTable.slots else { return .special }
-            hop = hops[NextHopIndex(truncatingIfNeeded: number)]
-        } else {
-            // Two connections with this key: the search in full knows which is the newer one.
-            guard !control.isDuplicate else { return .miss }
-            let stored = connection.clientHop
-            guard stored >> 16 == generation else { return .special }
-            hop = hops[NextHopIndex(truncatingIfNeeded: stored)]
-        }
+        let destination = cells[control.destination]
+        let isAvailable = destination.isAvailable
+        let serverHop = destination.nextHop
+        let stored = connection.clientHop
+        let number = side == 0 ? serverHop : NextHopIndex(truncatingIfNeeded: stored)
+        let opener = UInt32(packet.tcpFlags & 2)
+        let gone: UInt32 = isAvailable ? 0 : 1
+        let outdated = stored >> 16 ^ generation
+        let duplicate = control.rawValue & ConnectionControl.duplicate
+        let unusual = side == 0 ? opener | gone : duplicate | outdated
+        guard unusual == 0 else { return .special }
+        let hop = hops[number]
         let way = hop.word
         let method = connection.method
         guard way.isResolved, packet.timeToLive > 1, packet.ipLength <= hop.mtu,
             method == .masquerading || method == .directRouting
         else { return .special }
 
-        advance(connection, control, packet, direction)
+        advance(connection, control, packet, side: side, isCounted: isAvailable)
         let bytes = unsafe frame.pointee.bytes
         if method == .masquerading {
-            unsafe NAT.rewrite(frame, packet, connection, direction, timeToLive: 1)
+            unsafe NAT.rewrite(frame, packet, connection, side: side, timeToLive: 1)
         } else {
             unsafe DirectRouting.rewrite(bytes, packet)
         }
@@ -80,40 +77,44 @@ struct FastPath {
     /// step 7, 0.3 step 4).
     @inline(__always)
     func advance(
-        _ connection: Connection, _ control: ConnectionControl, _ packet: Packet,
-        _ direction: Direction
+        _ connection: Connection, _ control: ConnectionControl, _ packet: Packet, side: Int,
+        isCounted: Bool
     ) {
-        let bytes = UInt64(packet.ipLength)
-        if direction == .inbound {
-            connection.countInPacket()
-            counters.countIn(control.destination, bytes: bytes)
-        } else if cells[control.destination].isAvailable {
-            counters.countOut(control.destination, bytes: bytes)
-        }
+        connection.countInPackets(UInt32(truncatingIfNeeded: side ^ 1))
+        counters.count(
+            control.destination, side: side, packets: isCounted ? 1 : 0,
+            bytes: UInt64(packet.ipLength))
         connection.touch(tick)
         guard packet.protocolNumber == 6 else {
             connection.setTimeout(machine.udpTimeoutSeconds)
             return
         }
         let new = machine.nextTCP(
-            control, flags: packet.tcpFlags, direction: direction, secure: isSecureTCP)
-        if new != control { change(connection, control, new, packet, direction) }
+            control, flags: packet.tcpFlags, side: side, secure: isSecureTCP)
+        if new != control { change(connection, control, new, packet, side) }
         connection.setTimeout(machine.tcpTimeoutSeconds(new.state))
+    }
+
+    /// As above, for packets that took the long way.
+    func advance(_ connection: Connection, _ packet: Packet, _ direction: Direction) {
+        let control = connection.control
+        advance(
+            connection, control, packet, side: Int(direction.rawValue),
+            isCounted: cells[control.destination].isAvailable)
     }
 
     /// Changes the state; whoever wins the exchange moves the counts of the destination.
     @inline(never)
     private func change(
         _ connection: Connection, _ control: ConnectionControl, _ target: ConnectionControl,
-        _ packet: Packet, _ direction: Direction
+        _ packet: Packet, _ side: Int
     ) {
         var old = control
         var new = target
         while !connection.exchange(old, for: new) {
             old = connection.control
             guard old.isLive else { return }
-            new = machine.nextTCP(
-                old, flags: packet.tcpFlags, direction: direction, secure: isSecureTCP)
+            new = machine.nextTCP(old, flags: packet.tcpFlags, side: side, secure: isSecureTCP)
             if new == old { return }
         }
         guard old.isInactive != new.isInactive, new.destination != Destination.none else { return }

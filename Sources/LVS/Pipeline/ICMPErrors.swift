@@ -20,7 +20,7 @@ package enum ICMPError: Hashable, Sendable {
 
 /// Makes one worker's ICMP errors, and limits how many a client gets.
 ///
-/// As the kernel sends them (ipvs-semantics 1.3): TTL 64, TOS 0xc0, at most 576 bytes with the
+/// As the kernel sends them (ipvs-semantics 1.3): TTL 64, precedence 0xc0, at most 576 bytes with the
 /// quoted packet cut; six at once to one client and then one a second, except those that path MTU
 /// discovery lives on.
 package struct ICMPErrors {
@@ -52,7 +52,9 @@ package struct ICMPErrors {
         guard let made = burst.make(length: 14 + length, ingress: frame.ingress, cause: cause)
         else { return nil }
         let header = unsafe made.bytes + 14
-        unsafe header.set(0, be16: 0x45c0)
+        // The type of service of the packet goes on under the precedence of network control.
+        let service = unsafe frame.bytes.byte(Int(packet.networkOffset) + 1) & 0x1e
+        unsafe header.set(0, be16: 0x45c0 | UInt16(service))
         unsafe header.set(2, be16: UInt16(length))
         unsafe header.set(4, be16: identification)
         unsafe header.set(6, be16: 0)

@@ -9,31 +9,38 @@ extension Worker {
         let inbound = direction == .inbound
         // A client's packet counts and moves the state on even when it cannot be forwarded; a
         // reply was refused by the host's forwarding before IPVS saw it.
-        if inbound { path.advance(connection, connection.control, packet, direction) }
+        if inbound { path.advance(connection, packet, direction) }
         let number = nextHop(connection, direction, path)
         let hop = path.hops[number]
         switch hop.word.kind {
         case .noRoute:
             if inbound {
-                tell(.hostUnreachable, from: packet.destination, packet, index, &burst, path)
+                tell(
+                    .hostUnreachable, from: packet.destination, packet, index, &burst, path,
+                    on: connection)
             }
             return .drop(.noRoute)
         case .local:
-            if !inbound { path.advance(connection, connection.control, packet, direction) }
+            if !inbound { path.advance(connection, packet, direction) }
             return deliver(connection, direction, packet, index, &burst)
         case .unresolved, .resolved: break
         }
         let teller = inbound ? packet.destination : ownAddress(towards: packet.source, path)
         guard packet.timeToLive > 1 else {
-            if let teller { tell(.timeExceeded, from: teller, packet, index, &burst, path) }
+            if let teller {
+                tell(
+                    .timeExceeded, from: teller, packet, index, &burst, path,
+                    on: inbound ? connection : nil)
+            }
             return .drop(.ttlExceeded)
         }
         let overhead = inbound && connection.method == .tunnel ? Tunnel.overhead : 0
         let mtu = hop.mtu > UInt32(overhead) ? hop.mtu - UInt32(overhead) : 0
         guard length(burst[index], packet) <= Int(mtu) else {
-            return refuseLength(packet, mtu, from: teller, index, &burst, path)
+            return refuseLength(
+                packet, mtu, from: teller, index, &burst, path, on: inbound ? connection : nil)
         }
-        if !inbound { path.advance(connection, connection.control, packet, direction) }
+        if !inbound { path.advance(connection, packet, direction) }
         guard overhead == 0 else {
             guard mtu >= Tunnel.smallestMTU else { return .drop(.tooLongForRoute) }
             return encapsulate(connection, packet, number, index, &burst, path)
@@ -50,7 +57,8 @@ extension Worker {
         _ packet: Packet
     ) {
         if connection.method == .masquerading {
-            unsafe NAT.rewrite(frame, packet, connection, direction, timeToLive: 1)
+            unsafe NAT.rewrite(
+                frame, packet, connection, side: Int(direction.rawValue), timeToLive: 1)
         } else {
             unsafe DirectRouting.rewrite(frame.pointee.bytes, packet)
         }
@@ -61,9 +69,7 @@ extension Worker {
         _ connection: Connection, _ direction: Direction, _ path: FastPath
     ) -> NextHopIndex {
         if direction == .inbound {
-            let number = path.cells[connection.destination].nextHop
-            return number < NextHopTable.slots
-                ? NextHopIndex(truncatingIfNeeded: number) : path.hops.resolve(connection.real)
+            return path.cells[connection.destination].nextHop
         }
         let stored = connection.clientHop
         if stored >> 16 == path.generation { return NextHopIndex(truncatingIfNeeded: stored) }
@@ -73,7 +79,7 @@ extension Worker {
     }
 
     /// The address the director itself uses towards another.
-    private func ownAddress(towards address: IPAddress, _ path: FastPath) -> IPAddress? {
+    func ownAddress(towards address: IPAddress, _ path: FastPath) -> IPAddress? {
         path.hops[path.hops.resolve(address)].preferredSource
     }
 
@@ -87,14 +93,14 @@ extension Worker {
 
     private func refuseLength(
         _ packet: Packet, _ mtu: UInt32, from teller: IPAddress?, _ index: Int,
-        _ burst: inout Burst, _ path: FastPath
+        _ burst: inout Burst, _ path: FastPath, on connection: Connection?
     ) -> Verdict {
         guard packet.hasDontFragment, let teller else { return .drop(.tooLongForRoute) }
         // The quoted header shows the TTL as it would have left (ipvs-semantics 6.1).
         unsafe DirectRouting.rewrite(burst[index].bytes, packet)
         tell(
             .fragmentationNeeded(mtu: UInt16(clamping: mtu)), from: teller, packet, index, &burst,
-            path)
+            path, on: connection)
         return .drop(.tooLongForRoute)
     }
 
@@ -110,7 +116,8 @@ extension Worker {
         {
             return .drop(.loopbackServer)
         }
-        unsafe NAT.rewrite(burst.base + index, packet, connection, direction, timeToLive: 0)
+        unsafe NAT.rewrite(
+            burst.base + index, packet, connection, side: Int(direction.rawValue), timeToLive: 0)
         return .passThroughDoor
     }
 

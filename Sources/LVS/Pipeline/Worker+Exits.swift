@@ -10,7 +10,7 @@ extension Worker {
         switch exit {
         case .sent: .consumed
         case .notFlow: classify(packet, index, &burst, path)
-        case .miss, .opener, .serverGone, .special: lookUp(packet, index, &burst, path)
+        case .miss, .special: lookUp(packet, index, &burst, path)
         }
     }
 
@@ -18,6 +18,11 @@ extension Worker {
     func lookUp(
         _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
     ) -> Verdict {
+        // The fast path leaves a wrong header checksum as wrong as it came; whoever builds on the
+        // header here must not make it right.
+        guard unsafe packet.hasRightHeaderChecksum(burst[index].bytes) else {
+            return .drop(.malformedHeader)
+        }
         guard let match = path.table.find(packet.key, now: path.now) else {
             return admit(packet, index, &burst, path)
         }
@@ -57,17 +62,36 @@ extension Worker {
             return depart(connection, .inbound, packet, index, &burst, path)
         case .verdict(let verdict): return verdict
         case .refused(let reason, let error):
-            tell(error, from: packet.destination, packet, index, &burst, path)
+            if reason == .unknownReply {
+                refuseReply(error, packet, index, &burst, path)
+            } else {
+                tell(error, from: packet.destination, packet, index, &burst, path)
+            }
             return .drop(reason)
         }
+    }
+
+    /// Tells a real server that nobody waits for its reply: from the director's own address, and
+    /// with the TTL as forwarding would have left it (ipvs-semantics 0.3 step 6).
+    private func refuseReply(
+        _ error: ICMPError, _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
+    ) {
+        guard packet.timeToLive > 1, let own = ownAddress(towards: packet.source, path) else {
+            return
+        }
+        unsafe DirectRouting.rewrite(burst[index].bytes, packet)
+        tell(error, from: own, packet, index, &burst, path)
     }
 
     // MARK: Made frames
 
     /// Sends the packet's sender an ICMP error; `from` is its source address.
+    ///
+    /// Errors about packets of a connection that is not NAT count as its replies: they look like
+    /// ones when they leave (ipvs-semantics 8.1).
     func tell(
         _ error: ICMPError, from source: IPAddress, _ packet: Packet, _ index: Int,
-        _ burst: inout Burst, _ path: FastPath
+        _ burst: inout Burst, _ path: FastPath, on connection: Connection? = nil
     ) {
         let frame = burst[index]
         guard
@@ -76,6 +100,10 @@ extension Worker {
                 now: path.now)
         else { return }
         made.vlan = frame.vlan
+        if let connection, connection.method != .masquerading {
+            counters.countOut(
+                connection.destination, bytes: UInt64(made.length) - 14)
+        }
         let number = path.hops.resolve(packet.source)
         made.verdict = send(&made, number, path)
         tally.countMade()
@@ -122,5 +150,13 @@ extension Worker {
             return true
         }
         for _ in 0..<lost { tally.countDrop(.noNeighbour) }
+    }
+}
+
+extension Packet {
+    /// True when the checksum of the IPv4 header is right.
+    fileprivate func hasRightHeaderChecksum(_ bytes: UnsafeMutableRawPointer) -> Bool {
+        let header = unsafe bytes + Int(networkOffset)
+        return unsafe Checksum.sum(header, count: networkHeaderLength) == 0xffff
     }
 }

@@ -93,12 +93,26 @@ package final class Worker: @unchecked Sendable {
         if parking.count != 0 { releaseParked(&burst, path) }
         let count = burst.count
         if count != 0 {
-            let frames = unsafe burst.base
-            unsafe parse(frames, count, path)
-            match(count, path)
-            finish(&burst, count, path)
+            if path.services.hasServices(.v4) {
+                let frames = unsafe burst.base
+                unsafe parse(frames, count, path)
+                match(count, path)
+                finish(&burst, count, path)
+            } else {
+                passAll(&burst, count)
+            }
         }
         parts.table.quiescence.pass(number)
+    }
+
+    /// Without a service nothing is the director's business, packets of connections that still stand
+    /// in the table included (ipvs-semantics 0.1).
+    private func passAll(_ burst: inout Burst, _ count: Int) {
+        for index in 0..<count {
+            unsafe burst.base[index].verdict = .pass
+            tally.count(.pass)
+        }
+        tally.countFrames(received: UInt64(count), sent: 0)
     }
 
     private func beginTurn(_ now: Instant) -> FastPath {
@@ -139,13 +153,9 @@ package final class Worker: @unchecked Sendable {
             let place = unsafe pending[index].place
             let word = unsafe path.table.candidate(path.table.bucket(place.first), place.tag)
             unsafe pending[index].word = word
-            if word != 0 {
-                unsafe lvs_prefetch(
-                    path.table.entries + Int(UInt32(truncatingIfNeeded: word)) &* 64)
-            } else {
-                unsafe lvs_prefetch(path.table.bucket(place.second))
-                second |= 1 << UInt64(index)
-            }
+            let entry = unsafe path.table.entries + Int(UInt32(truncatingIfNeeded: word)) &* 64
+            unsafe lvs_prefetch(word == 0 ? path.table.bucket(place.second) : entry)
+            second |= (word == 0 ? 1 : 0) &<< UInt64(index)
         }
         while second != 0 {
             let index = second.trailingZeroBitCount

@@ -57,22 +57,19 @@ package struct StateMachine: @unchecked Sendable {
     /// from it, and the no-output flag, which the first packet of the server clears.
     @inline(__always)
     func nextTCP(
-        _ old: ConnectionControl, flags: UInt8, direction: Direction, secure: Bool
+        _ old: ConnectionControl, flags: UInt8, side: Int, secure: Bool
     ) -> ConnectionControl {
-        var new = old
-        let column: UInt8
-        if direction == .outbound {
-            new.hasNoOutput = false
-            column = 1
-        } else {
-            column = old.hasNoOutput ? 2 : 0
-        }
+        let inbound: UInt8 = old.hasNoOutput ? 2 : 0
+        let column = side == 0 ? inbound : 1
         let index = StateMachine.index(
             secure: secure, column: column, event: StateMachine.event(flags), state: old.state)
-        new.state = unsafe cells[index]
+        let state = unsafe cells[index]
         // ESTABLISHED, SYN_SENT, SYN_RECV and SYNACK are the active states.
-        new.isInactive = 0b100_0000_1110 >> UInt32(new.state & 15) & 1 == 0
-        return new
+        let isActive = 0b100_0000_1110 as UInt32 &>> UInt32(state & 15) & 1
+        let cleared = 0xff | ConnectionControl.inactive | UInt32(side) &* ConnectionControl.noOutput
+        return ConnectionControl(
+            rawValue: old.rawValue & ~cleared | UInt32(state)
+                | (isActive ^ 1) &* ConnectionControl.inactive)
     }
 
     /// Number of `TCPEvent(flags:)`.

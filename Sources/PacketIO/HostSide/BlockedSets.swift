@@ -48,9 +48,25 @@ struct BlockedSets: Equatable {
         sets[.host] = Set(served.hostAddresses.map { Element(address: $0) })
     }
 
+    /// Takes in all that other sets hold; costs what they hold.
+    mutating func formUnion(_ other: BlockedSets) {
+        for (name, elements) in other.sets { sets[name, default: []].formUnion(elements) }
+    }
+
+    /// Without what other sets hold; costs what is in these.
+    func subtracting(_ other: BlockedSets) -> BlockedSets {
+        var rest = BlockedSets()
+        for (name, elements) in sets {
+            rest.sets[name] = elements.subtracting(other.elements(name))
+        }
+        return rest
+    }
+
     subscript(name: Name, family: AddressFamily) -> [Element] {
         elements(name).filter { $0.address.family == family }
     }
+
+    var isEmpty: Bool { sets.values.allSatisfy(\.isEmpty) }
 
     func elements(_ name: Name) -> Set<Element> { sets[name] ?? [] }
 

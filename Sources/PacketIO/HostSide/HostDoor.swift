@@ -39,9 +39,7 @@ package enum HostDoor {
         }
         set("net/ipv6/conf/\(name)/addr_gen_mode", "1")
         set("net/ipv6/conf/\(name)/accept_ra", "0")
-        // The kernel takes the larger of this and of `all`: 2 is as lenient as can be where `all`
-        // is 1, and asks only that there be some route back to the sender.
-        set("net/ipv4/conf/\(name)/rp_filter", hostFiltersReversePath ? "2" : "0")
+        try letSendersPass()
         let result = unsafe name.withCString { unsafe lvs_tun_up($0, mtu) }
         guard result == 0 else {
             throw SystemError("bring up the host door", on: name, code: -result)
@@ -49,14 +47,29 @@ package enum HostDoor {
         return drivers
     }
 
+    /// Keeps the reverse path filter from dropping what comes in by the door, since the way back is
+    /// never by it.
+    ///
+    /// The kernel takes the larger of the device's value and of `all`; 2 asks only that there be some
+    /// route back, so it serves where `all` is 1. But on a device without any address 2 is as strict
+    /// as 1, and services that set knobs of new devices (udev with systemd) like to make it 2: hence
+    /// the address, one that stands for nobody (RFC 7600, section 4.8).
+    private static func letSendersPass() throws(SystemError) {
+        set("net/ipv4/conf/\(name)/rp_filter", hostFiltersReversePath ? "2" : "0")
+        guard let index = NetworkNamespace.interfaceIndex(name) else { return }
+        try RouteSocket(events: false).addAddress(dummy, interface: index)
+    }
+
+    /// 192.0.0.8, the dummy address of IPv4.
+    package static let dummy = IPAddress(v4: 0xc000_0008)
+
     /// The door as a port of the engine.
     package static func port(_ index: PortIndex, mtu: UInt32 = 1500) -> Port {
         Port(index: index, name: name, hardware: hardware, mtu: mtu)
     }
 
-    /// `net.ipv4.conf.all.rp_filter` is on: packets of senders without a route back are dropped at the
-    /// door.
-    package static var hostFiltersReversePath: Bool {
+    /// `net.ipv4.conf.all.rp_filter` is on.
+    private static var hostFiltersReversePath: Bool {
         let text = try? Files.read("/proc/sys/net/ipv4/conf/all/rp_filter")
         return text?.first.map { $0 != "0" } ?? false
     }

@@ -74,18 +74,34 @@ package final class IngressBlock {
 
     /// Makes the block hold exactly this, in one step without a gap.
     ///
-    /// Add before a service becomes visible to the workers and remove after: give `old.union(new)`
-    /// first, then `new`.
+    /// Costs time by the size of all that is served; `widen` by that of its argument alone.
     package func update(_ served: ServedTraffic) throws(IngressBlockError) {
         guard served != self.served else { return }
         let new = BlockedSets(served)
         if self.served == nil {
             try backend.replace(new, interfaces: interfaces)
         } else {
-            try backend.change(from: sets, to: new, interfaces: interfaces)
+            try backend.change(
+                adding: new.subtracting(sets), deleting: sets.subtracting(new), to: new,
+                interfaces: interfaces)
         }
         sets = new
         self.served = served
+    }
+
+    /// Takes this into the block as well: for what is about to become visible to the workers.
+    ///
+    /// An `update` afterwards, at leisure, takes out what is served no longer.
+    package func widen(by more: ServedTraffic) throws(IngressBlockError) {
+        guard served != nil else { return try update(more) }
+        let added = BlockedSets(more).subtracting(sets)
+        guard !added.isEmpty else { return }
+        sets.formUnion(added)
+        served?.services.formUnion(more.services)
+        served?.servers.formUnion(more.servers)
+        served?.hostAddresses.formUnion(more.hostAddresses)
+        try backend.change(
+            adding: added, deleting: BlockedSets(), to: sets, interfaces: interfaces)
     }
 
     /// Follows interfaces that came back or went; the sets stay.
@@ -131,7 +147,8 @@ protocol BlockBackend: AnyObject {
     ) throws(IngressBlockError)
     /// Changes the contents of a block that is in place.
     func change(
-        from old: BlockedSets, to new: BlockedSets, interfaces: [IngressBlock.Interface]
+        adding: BlockedSets, deleting: BlockedSets, to new: BlockedSets,
+        interfaces: [IngressBlock.Interface]
     ) throws(IngressBlockError)
     func isInPlace(interfaces: [IngressBlock.Interface]) -> Bool
     func remove(interfaces: [IngressBlock.Interface]) throws(IngressBlockError)
@@ -143,15 +160,4 @@ package struct IngressBlockError: Error, Hashable, Sendable, CustomStringConvert
     package var reason: String
 
     package var description: String { "ingress block: \(step): \(reason)" }
-}
-
-extension ServedTraffic {
-    /// What either holds.
-    package func union(_ other: ServedTraffic) -> ServedTraffic {
-        var both = self
-        both.services.formUnion(other.services)
-        both.servers.formUnion(other.servers)
-        both.hostAddresses.formUnion(other.hostAddresses)
-        return both
-    }
 }

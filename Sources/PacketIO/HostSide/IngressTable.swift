@@ -42,17 +42,13 @@ enum IngressTable {
         return text + "}\n"
     }
 
-    /// One transaction that turns the elements of the sets into others; nil when there is no difference.
-    static func changing(_ old: BlockedSets, to new: BlockedSets) -> String? {
+    /// One transaction that adds and deletes elements; nil when there is nothing to do.
+    static func changing(adding: BlockedSets, deleting: BlockedSets) -> String? {
         var text = ""
-        for set in BlockedSets.Name.allCases {
-            let before = old.elements(set)
-            let after = new.elements(set)
-            for (verb, changed) in [
-                ("add", after.subtracting(before)), ("delete", before.subtracting(after)),
-            ] {
+        for (verb, sets) in [("add", adding), ("delete", deleting)] {
+            for set in BlockedSets.Name.allCases {
                 for family in [AddressFamily.v4, .v6] {
-                    let list = changed.filter { $0.address.family == family }
+                    let list = sets[set, family]
                     guard !list.isEmpty else { continue }
                     let elements = list.map(element).joined(separator: ", ")
                     text += "\(verb) element \(name) \(set.rawValue)\(family.rawValue)"

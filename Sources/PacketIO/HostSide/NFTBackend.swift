@@ -26,9 +26,12 @@ final class NFTBackend: BlockBackend {
     }
 
     func change(
-        from old: BlockedSets, to new: BlockedSets, interfaces: [IngressBlock.Interface]
+        adding: BlockedSets, deleting: BlockedSets, to new: BlockedSets,
+        interfaces: [IngressBlock.Interface]
     ) throws(IngressBlockError) {
-        guard let commands = IngressTable.changing(old, to: new) else { return }
+        guard let commands = IngressTable.changing(adding: adding, deleting: deleting) else {
+            return
+        }
         // Somebody else may have touched the table: then all of it is set again.
         if filter.run(commands) != nil { try replace(new, interfaces: interfaces) }
     }

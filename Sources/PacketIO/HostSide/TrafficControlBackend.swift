@@ -37,9 +37,10 @@ final class TrafficControlBackend: BlockBackend {
     }
 
     func change(
-        from old: BlockedSets, to new: BlockedSets, interfaces: [IngressBlock.Interface]
+        adding: BlockedSets, deleting: BlockedSets, to new: BlockedSets,
+        interfaces: [IngressBlock.Interface]
     ) throws(IngressBlockError) {
-        guard old != new else { return }
+        guard !adding.isEmpty || !deleting.isEmpty else { return }
         try replace(new, interfaces: interfaces)
     }
 

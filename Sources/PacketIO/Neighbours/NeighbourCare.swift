@@ -12,7 +12,11 @@ struct NeighbourCare {
     /// When each wanted neighbour was last asked for.
     private var asked: [KernelNeighbour: Instant] = [:]
     /// Whether the kernel can manage neighbours; nil until one has been tried.
-    private(set) var kernelManages: Bool?
+    private var kernelManages: Bool?
+
+    init(kernelManages: Bool?) {
+        self.kernelManages = kernelManages
+    }
 
     var wanted: [KernelNeighbour] { Array(asked.keys) }
 

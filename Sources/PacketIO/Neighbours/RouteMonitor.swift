@@ -32,10 +32,13 @@ package final class RouteMonitor {
     /// Interfaces that got their carrier back since they were last taken.
     private var revivedLinks: Set<Int32> = []
     private var staleLists: Changes = []
-    private var care = NeighbourCare()
+    private var care: NeighbourCare
+    /// Why the kernel took no request for a neighbour when last asked; nil when it did.
+    private(set) var neighbourRefusal: SystemError?
 
     /// Opens both sockets in the calling thread's namespace and lists everything.
-    package init() throws(SystemError) {
+    package init(kernelKeepsNeighbours: Bool? = nil) throws(SystemError) {
+        care = NeighbourCare(kernelManages: kernelKeepsNeighbours)
         // Events first: what changes while the lists are read is then not missed.
         events = try RouteSocket(events: true)
         requests = try RouteSocket(events: false)
@@ -191,26 +194,35 @@ extension RouteMonitor {
         withCare { $0.tick(now, monitor: self) }
     }
 
-    /// No longer asks for anything on an interface that is gone.
-    func forget(interface: Int32) {
+    /// No longer asks for anything on an interface that is gone; returns who was known there.
+    func forget(interface: Int32) -> [KernelNeighbour] {
         care.forget(interface: interface)
-        neighbourTable = neighbourTable.filter { $0.key.interface != interface }
+        // Those whose loss has been read already count as well: nobody else could name their port.
+        let known = changedNeighbours.union(neighbourTable.keys)
+        let gone = known.filter { $0.interface == interface }
+        for neighbour in gone { neighbourTable[neighbour] = nil }
+        changedNeighbours.subtract(gone)
+        return Array(gone)
     }
 
     /// Changes the list of wanted neighbours while it reads from the monitor that holds it.
     private func withCare(_ body: (inout NeighbourCare) -> Void) {
         var taken = care
-        care = NeighbourCare()
+        care = NeighbourCare(kernelManages: nil)
         body(&taken)
         care = taken
     }
 
-    /// One request; nothing is told when it fails, since the timer asks again.
+    /// One request; when it fails the timer asks again.
     func ask(_ care: RouteSocket.Care, for neighbour: KernelNeighbour) -> Bool {
         do throws(SystemError) {
             try requests.ask(care, for: neighbour)
+            neighbourRefusal = nil
             return true
         } catch {
+            // An interface that is down or gone is told of elsewhere.
+            let absent: [Int32] = [100, 19]  // ENETDOWN, ENODEV
+            neighbourRefusal = absent.contains(error.code) ? nil : error
             return false
         }
     }

@@ -92,11 +92,13 @@ final class RouteSocket {
         guard result == 0 else { throw SystemError("change policy rule", code: -result) }
     }
 
-    /// Deletes every rule with this priority.
-    func deleteRules(_ family: AddressFamily, priority: UInt32) throws(SystemError) {
+    /// Deletes every rule with this priority that leads to this table.
+    func deleteRules(
+        _ family: AddressFamily, priority: UInt32, table: UInt32
+    ) throws(SystemError) {
         let none: [Int32] = [2, 97]  // ENOENT; EAFNOSUPPORT on a host without IPv6
         while true {
-            let result = unsafe lvs_rt_delete_rules(socket, family.rawValue, priority)
+            let result = unsafe lvs_rt_delete_rule(socket, family.rawValue, priority, table)
             if none.contains(-result) { return }
             guard result == 0 else { throw SystemError("delete policy rule", code: -result) }
         }
@@ -107,6 +109,13 @@ final class RouteSocket {
     ) throws(SystemError) {
         let result = unsafe lvs_rt_add_default(socket, family.rawValue, interface, table)
         guard result == 0 else { throw SystemError("add route", code: -result) }
+    }
+
+    func addAddress(_ address: IPAddress, interface: Int32) throws(SystemError) {
+        let result = unsafe NetworkBytes(address).withPointer { bytes in
+            unsafe lvs_rt_add_address(socket, address.family.rawValue, interface, bytes)
+        }
+        guard result == 0 else { throw SystemError("add address", code: -result) }
     }
 
     /// Puts a classic BPF program on the ingress of an interface, in place of the one before.

@@ -48,9 +48,14 @@ package final class Surroundings {
 
     /// Serves the named interfaces of the calling thread's namespace, in this order; every Ethernet
     /// interface that is up when none is named.
-    package init(interfaces names: [String]) throws(SurroundingsError) {
+    ///
+    /// `kernelKeepsNeighbours` false does without the care of the kernel, as before Linux 5.16; nil
+    /// finds out.
+    package init(
+        interfaces names: [String], kernelKeepsNeighbours: Bool? = nil
+    ) throws(SurroundingsError) {
         do throws(SystemError) {
-            monitor = try RouteMonitor()
+            monitor = try RouteMonitor(kernelKeepsNeighbours: kernelKeepsNeighbours)
         } catch {
             throw SurroundingsError(code: .kernel(error))
         }
@@ -74,6 +79,9 @@ package final class Surroundings {
             portOfInterface[link.index] = index
         }
     }
+
+    /// The warnings that hold at present.
+    package var standingWarnings: [String] { told.sorted() }
 
     /// Readable when there is something to `update`.
     package var descriptor: Int32 { monitor.descriptor }
@@ -124,7 +132,10 @@ package final class Surroundings {
             if interfaceOfPort[index] != link?.index {
                 if let before = interfaceOfPort[index] {
                     portOfInterface[before] = nil
-                    monitor.forget(interface: before)
+                    for neighbour in monitor.forget(interface: before) {
+                        update.neighbours.append(
+                            (Neighbour(port: index, address: neighbour.address), nil))
+                    }
                 }
                 interfaceOfPort[index] = link?.index
                 if let link { portOfInterface[link.index] = index }
@@ -167,6 +178,7 @@ package final class Surroundings {
                 ))
         }
         let revived = monitor.takeRevivedLinks()
+        guard !revived.isEmpty || !update.appeared.isEmpty else { return }
         for neighbour in wanted {
             guard let interface = interfaceOfPort[neighbour.port],
                 revived.contains(interface) || update.appeared.contains(neighbour.port)
@@ -195,6 +207,11 @@ package final class Surroundings {
                 "policy rules beyond the usual are set (ip rule; priorities "
                     + "\(rules.joined(separator: ", "))): next hops are taken from the tables local "
                     + "and main only")
+        }
+        if let refusal = monitor.neighbourRefusal {
+            texts.insert(
+                "the kernel refuses to resolve neighbours: \(refusal.reason) (is "
+                    + "net.ipv4.neigh.default.gc_thresh3 too small?)")
         }
         update.warnings = texts.subtracting(told).sorted()
         told = texts

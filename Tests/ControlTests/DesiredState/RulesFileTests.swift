@@ -79,7 +79,7 @@ struct RulesFileTests {
     func hostileText() {
         var generator = SystemRandomNumberGenerator()
         let words = [
-            "-A", "-a", "-t", "[", "]:", "-M", "-p", "\u{0}", "=", "--", "é", "9", ",", "-b",
+            "-A", "-a", "-t", "[", "]:", "-M", "-p", "\u{0}", "=", "--", "é", "9:", ",", "-b",
         ]
         for _ in 0..<2000 {
             let line = (0..<Int.random(in: 0..<8, using: &generator)).map { _ in

@@ -62,7 +62,7 @@ struct DirectorWordTests {
         let table = RefusingTable(refusal)
         let transcript = Transcript(table: table)
         #expect(transcript.run(["-A", "-t", "10.0.0.1:80"]) == 255)
-        #expect(transcript.errors.hasSuffix("GUE tunnels are not there yet\n"))
+        #expect(transcript.errors.hasSuffix("by this director: GUE tunnels are not there yet\n"))
     }
 }
 

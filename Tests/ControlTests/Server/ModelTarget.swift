@@ -21,6 +21,11 @@ final class ModelTarget: ControlTarget, DaemonTarget {
     var connections: [ConnectionRecord] = []
     let tableSize: UInt32 = 4096
 
+    private static let schedulers: Set<String> = [
+        "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh",
+        "none",
+    ]
+
     private func index(_ key: ServiceKey) throws(CommandRefusal) -> Int {
         guard let index = state.entries.firstIndex(where: { $0.service.key == key }) else {
             throw .noSuchService
@@ -29,7 +34,7 @@ final class ModelTarget: ControlTarget, DaemonTarget {
     }
 
     private func check(_ service: VirtualService) throws(CommandRefusal) {
-        guard ["rr", "wrr", "lc", "wlc", "none"].contains(service.scheduler) else {
+        guard Self.schedulers.contains(service.scheduler) else {
             throw .schedulerNotFound(service.scheduler)
         }
         guard [nil, "sip"].contains(service.persistenceEngine) else {
@@ -75,6 +80,12 @@ final class ModelTarget: ControlTarget, DaemonTarget {
         if server.address.isV4 {
             let value = server.address.v4
             if value == 0 || value == .max || value >> 28 == 0xe { throw .invalid("no unicast") }
+        } else {
+            let high = server.address.high
+            let isLinkLocal = high >> 54 == 0xfe80 >> 6
+            if server.address == .anyV6 || high >> 56 == 0xff || isLinkLocal {
+                throw .invalid("no unicast")
+            }
         }
         state.entries[index].servers.insert(server, at: 0)
     }

@@ -213,12 +213,12 @@ struct RefusalTests {
                     writer.attribute(Number.Extra.name, "status")
                     writer.attribute(Number.Extra.key, "a")
                     writer.attribute(Number.Extra.value, "b")
-                }, .notSupported, insteadOf: setting("drop_packet", "1")),
+                }, .notSupported, insteadOf: setting("drop_packet", "3")),
             Row(
                 "unknown text",
                 Request(NetlinkType.extra, 1, dump: false) {
                     $0.attribute(Number.Extra.name, "nope")
-                }, .noSuchEntry, insteadOf: setting("drop_packet", "1")),
+                }, .noSuchEntry, insteadOf: setting("drop_packet", "3")),
         ] + missing + notFound
 
     private static func setting(_ name: String, _ value: String) -> Request {

@@ -177,7 +177,7 @@ struct IngressBlockTests {
         try block.update(HostNetwork.served)
         var other = HostNetwork.served
         other.services = [.init(address: HostNetwork.vip, transport: .tcp, port: 443)]
-        try block.update(HostNetwork.served.union(other))
+        try block.widen(by: other)
         #expect(try network.tcp(80) == .silent)
         #expect(try network.tcp(443) == .silent)
         try block.update(other)
@@ -222,13 +222,46 @@ struct IngressBlockTests {
         #expect(try network.tcp(80) == .silent)
     }
 
-    @Test("An interface that is not there is an error with its name")
-    func missingInterface() throws {
-        let network = try HostNetwork()
-        try network.lvs.inside {
-            #expect(throws: IngressBlockError.self) {
-                try IngressBlock(interfaces: [.init(index: 77, name: "nowhere")])
-            }
+    @Test("A name that nft cannot be told is refused")
+    func unusableName() throws {
+        #expect(throws: IngressBlockError.self) {
+            try IngressBlock(interfaces: [.init(index: 77, name: "a\"b")])
         }
+    }
+
+    @Test(
+        "VLANs served on their own interface pass their parent's block",
+        .enabled(if: TestNamespace.hasVLANs, "this kernel has no VLAN interfaces"),
+        arguments: mechanisms)
+    func foreignVLANs(_ mechanism: IngressBlock.Mechanism) throws {
+        let network = try HostNetwork()
+        for (host, device, address) in [
+            (network.client, "c0", "10.76.5.1"), (network.lvs, "d0", "10.76.5.254"),
+        ] {
+            try host.run(
+                """
+                ip link add v5 link \(device) type vlan id 5; ip link set v5 up;
+                ip addr add \(address)/24 dev v5
+                """)
+        }
+        let index = try network.lvs.inside { NetworkNamespace.interfaceIndex("d0") }
+        let block = try network.block(mechanism)
+        var served = ServedTraffic()
+        served.services = [.init(address: IPAddress(v4: 0x0a4c_05fe), transport: .tcp, port: 80)]
+        try block.update(served)
+        #expect(try network.tcp(80, at: "10.76.5.254") == .silent)
+        try block.setInterfaces([.init(index: #require(index), name: "d0", foreignVLANs: [5])])
+        #expect(try network.tcp(80, at: "10.76.5.254") == .refused)
+        #expect(try network.tcp(80) == .refused)
+    }
+
+    @Test("The rule for other VLANs is one that the kernel takes", arguments: mechanisms)
+    func vlanRule(_ mechanism: IngressBlock.Mechanism) throws {
+        let network = try HostNetwork()
+        let index = try network.lvs.inside { NetworkNamespace.interfaceIndex("d0") }
+        let block = try network.block(mechanism)
+        try block.update(HostNetwork.served)
+        try block.setInterfaces([.init(index: #require(index), name: "d0", foreignVLANs: [5, 6])])
+        #expect(try network.tcp(80) == .silent, "untagged frames are still kept")
     }
 }

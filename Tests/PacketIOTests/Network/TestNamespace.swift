@@ -50,6 +50,12 @@ final class TestNamespace: Sendable {
 
     /// Whether this machine lets the tests make namespaces.
     static let available = getuid() == 0 && Shell.status("ip netns list") == 0
+
+    /// Whether this kernel has VLAN interfaces.
+    static let hasVLANs: Bool = {
+        guard available, let place = try? TestNamespace("vlan") else { return false }
+        return place.status("ip link add v1 link lo type vlan id 1") == 0
+    }()
 }
 
 /// Commands of the system.

@@ -1,0 +1,39 @@
+internal import Posix
+
+/// The benchmarks of the engine: each prints its figures as it gets them.
+@main
+struct Bench {
+    static func main() throws {
+        guard let options = Options(Array(CommandLine.arguments.dropFirst())) else {
+            print(Options.usage)
+            throw BenchError.usage
+        }
+        if options.instructions > 0 {
+            var path = try NATPath(connections: 1_000)
+            path.runSwift(windows: options.instructions)
+            return
+        }
+        var report = Report()
+        Report.printHead()
+        for (name, connections) in NATPath.sizes where options.wants(name) {
+            if options.quick, connections > 1_000_000, options.only.isEmpty { continue }
+            var path = try NATPath(connections: connections)
+            report.add(path.run(name, windows: options.quick ? 32 : 120))
+        }
+        if options.wants("churn") {
+            report.add(try Churn.run(live: 1_000_000, windows: options.quick ? 32 : 120))
+        }
+        print(report.json)
+        if let file = options.thresholds {
+            let broken = report.violations(try Files.read(file))
+            for line in broken { print("over the limit: \(line)") }
+            if !broken.isEmpty { throw BenchError.thresholds }
+        }
+    }
+}
+
+/// Why the benchmark ends with an error.
+enum BenchError: Error {
+    case usage
+    case thresholds
+}

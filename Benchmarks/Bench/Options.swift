@@ -1,0 +1,41 @@
+internal import Posix
+
+/// What the benchmark was asked to do.
+struct Options {
+    /// Names of the benchmarks to run; all when empty.
+    var only: Set<String> = []
+    /// Fewer windows and no table of ten million.
+    var quick = false
+    /// Rings of frames to take through the Swift path alone, for counting instructions under
+    /// callgrind; 0 for the usual run.
+    var instructions = 0
+    /// File with limits that the figures must keep.
+    var thresholds: String?
+
+    static let usage = """
+        usage: Bench [--quick] [--only NAME[,NAME]] [--instructions RINGS] [--check FILE]
+          names: nat-1k nat-100k nat-1m nat-10m churn
+        """
+
+    /// Nil when the words are not understood.
+    init?(_ words: [String]) {
+        var words = words[...]
+        while let word = words.popFirst() {
+            switch word {
+            case "--quick": quick = true
+            case "--instructions":
+                guard let rings = words.popFirst().flatMap({ Int($0) }) else { return nil }
+                instructions = rings
+            case "--only":
+                guard let names = words.popFirst() else { return nil }
+                only.formUnion(names.split(separator: ",").map(String.init))
+            case "--check":
+                guard let path = words.popFirst() else { return nil }
+                thresholds = path
+            default: return nil
+            }
+        }
+    }
+
+    func wants(_ name: String) -> Bool { only.isEmpty || only.contains(name) }
+}

@@ -1,0 +1,101 @@
+internal import Posix
+
+/// What the benchmark prints: a table for people, one line of JSON for machines.
+struct Report {
+    private var paths: [NATPath.Result] = []
+    private var churn: Churn.Result?
+
+    static func printHead() {
+        print(
+            "NAT path in memory, random flows, both directions, ring of 4096 frames, bursts of 64")
+        print("ns a packet (thread CPU time): median of windows of 4096 packets, [p10 p90]")
+        print(
+            pad("connections", 12) + pad("Swift", 22) + pad("C reference", 22)
+                + pad("two-line floor", 22) + pad("Swift/C", 9) + pad("/floor", 8) + "bytes/conn")
+    }
+
+    mutating func add(_ result: NATPath.Result) {
+        paths.append(result)
+        print(
+            Report.pad(String(result.connections), 12) + Report.cell(result.swift)
+                + Report.cell(result.reference) + Report.cell(result.floor)
+                + Report.pad(Report.text(result.swift.median / result.reference.median, 2), 9)
+                + Report.pad(Report.text(result.swift.median / result.floor.median, 2), 8)
+                + Report.text(result.bytes, 1))
+    }
+
+    mutating func add(_ result: Churn.Result) {
+        churn = result
+        let rate = 1000 / result.perConnection.median
+        print(
+            "insert + expire, \(result.live) live: \(Report.text(result.perConnection.median, 0))"
+                + " ns [\(Report.text(result.perConnection.p10, 0))"
+                + " \(Report.text(result.perConnection.p90, 0))]"
+                + " = \(Report.text(rate, 1)) M connections/s;"
+                + " sweep \(Report.text(result.sweep.median, 2)) ns an entry")
+    }
+
+    var json: String {
+        var items = paths.map { result in
+            "\"\(result.name)\":{\"swift_ns\":\(Report.text(result.swift.median, 2)),"
+                + "\"swift_p10\":\(Report.text(result.swift.p10, 2)),"
+                + "\"swift_p90\":\(Report.text(result.swift.p90, 2)),"
+                + "\"c_ns\":\(Report.text(result.reference.median, 2)),"
+                + "\"floor_ns\":\(Report.text(result.floor.median, 2)),"
+                + "\"ratio_c\":\(Report.text(result.swift.median / result.reference.median, 3)),"
+                + "\"ratio_floor\":\(Report.text(result.swift.median / result.floor.median, 3)),"
+                + "\"bytes_per_connection\":\(Report.text(result.bytes, 1))}"
+        }
+        if let churn {
+            items.append(
+                "\"churn\":{\"ns\":\(Report.text(churn.perConnection.median, 1)),"
+                    + "\"sweep_ns\":\(Report.text(churn.sweep.median, 2))}")
+        }
+        return "{" + items.joined(separator: ",") + "}"
+    }
+
+    /// Figures that break the limits of a thresholds file: lines `"name": number` where the name is
+    /// `ratio_c`, `ratio_floor` or `bytes_per_connection`, each a maximum.
+    func violations(_ thresholds: String) -> [String] {
+        var broken: [String] = []
+        for line in thresholds.split(separator: "\n") {
+            let parts = line.split(separator: ":")
+            guard parts.count == 2 else { continue }
+            let name = parts[0].filter { $0.isLetter || $0 == "_" }
+            guard let limit = Double(parts[1].filter { $0.isNumber || $0 == "." }) else { continue }
+            for result in paths {
+                let value: Double
+                switch name {
+                case "ratio_c": value = result.swift.median / result.reference.median
+                case "ratio_floor" where result.connections >= 1_000_000:
+                    value = result.swift.median / result.floor.median
+                case "bytes_per_connection" where result.connections >= 100_000:
+                    value = result.bytes
+                default: continue
+                }
+                if value > limit {
+                    broken.append("\(result.name): \(name) \(Report.text(value, 3)) > \(limit)")
+                }
+            }
+        }
+        return broken
+    }
+
+    private static func cell(_ spread: Spread) -> String {
+        pad("\(text(spread.median, 1)) [\(text(spread.p10, 1)) \(text(spread.p90, 1))]", 22)
+    }
+
+    private static func pad(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(1, width - text.count))
+    }
+
+    static func text(_ value: Double, _ digits: Int) -> String {
+        var scale = 1.0
+        for _ in 0..<digits { scale *= 10 }
+        let whole = Int((value * scale).rounded())
+        guard digits > 0 else { return String(whole) }
+        let fraction = String(whole % Int(scale))
+        return String(whole / Int(scale)) + "."
+            + String(repeating: "0", count: digits - fraction.count) + fraction
+    }
+}

@@ -1,0 +1,106 @@
+internal import LVS
+internal import Posix
+
+/// A director with one NAT service, sixteen servers and a table full of connections.
+final class World {
+    static let servers = 16
+    static let virtual = IPAddress(v4: 0x0a00_0001)
+    static let clientGateway = IPAddress(v4: 0xc000_0201)
+    static let hardware: (client: HardwareAddress, server: HardwareAddress) = (
+        HardwareAddress(value: 0x0200_0000_0001), HardwareAddress(value: 0x0200_0000_0002)
+    )
+
+    let connections: Int
+    let director: Director
+    /// Server that each connection was given.
+    private(set) var serverOf: [UInt8]
+    private(set) var now = Instant(nanoseconds: 1_000_000_000_000)
+    private let memory: MappedMemory
+    let tableBytes: Int
+
+    init(connections: Int) throws {
+        self.connections = connections
+        let configuration = Director.Configuration(connections: connections, seed: 42)
+        tableBytes = Director.tableBytes(configuration)
+        memory = try MappedMemory(bytes: tableBytes)
+        director = unsafe Director(
+            configuration, tableMemory: TableMemory(base: memory.base, count: memory.count),
+            now: now)
+        serverOf = Array(repeating: 0, count: connections)
+        try configure()
+    }
+
+    static func server(_ index: Int) -> IPAddress {
+        IPAddress(v4: 0x0a01_0001 + UInt32(index))
+    }
+
+    static func client(_ index: Int) -> (address: UInt32, port: UInt16) {
+        (0x0b00_0000 + UInt32(index >> 4), 2000 + UInt16(index & 15) * 977)
+    }
+
+    private func configure() throws {
+        director.setPorts([
+            Port(index: 0, name: "client", hardware: World.hardware.client, mtu: 1500),
+            Port(index: 1, name: "server", hardware: World.hardware.server, mtu: 1500),
+        ])
+        director.setRoutes([
+            Route(
+                prefix: IPAddress(v4: 0x0b00_0000), prefixLength: 8,
+                kind: .forward(port: 0, gateway: World.clientGateway)),
+            Route(
+                prefix: IPAddress(v4: 0x0a01_0000), prefixLength: 16,
+                kind: .forward(port: 1, gateway: nil)),
+        ])
+        director.setNeighbour(
+            Neighbour(port: 0, address: World.clientGateway),
+            HardwareAddress(value: 0x0200_0000_0100))
+        let key = ServiceKey.address(.tcp, World.virtual, port: 80)
+        try director.add(VirtualService(key: key, scheduler: "rr"))
+        for index in 0..<World.servers {
+            director.setNeighbour(
+                Neighbour(port: 1, address: World.server(index)),
+                HardwareAddress(value: 0x0200_0000_0200 + UInt64(index)))
+            try director.add(
+                RealServer(address: World.server(index), port: 8080, method: .masquerading),
+                to: key)
+        }
+        _ = director.takeWantedNeighbours()
+        director.tick(now)
+        director.workers[0].wake()
+    }
+
+    /// Time passes; every window lies in another tick, so that each packet finds an entry last seen
+    /// in an earlier one: the dearer case.
+    func passTime() { now = now.advanced(byMilliseconds: 17) }
+
+    /// Opens all connections: SYN, ACK from the client, ACK from the server.
+    func open(_ ring: Ring) {
+        for flags in [UInt8(2), 16] {
+            forEachBatch(ring) { index, frame in
+                ring.write(frame, index, .inbound, self, flags: flags)
+            } after: { index, frame in
+                serverOf[index] = ring.server(frame)
+            }
+        }
+        forEachBatch(ring) { index, frame in
+            ring.write(frame, index, .outbound, self, flags: 16)
+        } after: { _, _ in
+        }
+        precondition(director.table.count == connections, "every connection is in the table")
+    }
+
+    private func forEachBatch(
+        _ ring: Ring, before: (Int, Int) -> Void, after: (Int, Int) -> Void
+    ) {
+        var start = 0
+        while start < connections {
+            let count = min(Ring.frames, connections - start)
+            for frame in 0..<count { before(start + frame, frame) }
+            ring.fill(count)
+            let sent = ring.process(director.workers[0], now: now, count: count)
+            precondition(sent == count, "every frame is forwarded")
+            for frame in 0..<count { after(start + frame, frame) }
+            start += count
+        }
+    }
+}

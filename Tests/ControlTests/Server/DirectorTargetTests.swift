@@ -1,0 +1,104 @@
+import Control
+import LVS
+import Posix
+import Testing
+
+/// The control socket's commands against the engine itself.
+struct DirectorTargetTests {
+    /// A director without workers' threads, holding `http` with `web1`.
+    private final class Fixture {
+        private let memory: MappedMemory
+        let director: Director
+        let target: DirectorTarget
+        var conversation: Conversation
+
+        init() throws {
+            let configuration = Director.Configuration(connections: 1000, seed: 1)
+            let bytes = Director.tableBytes(configuration)
+            memory = try MappedMemory(bytes: bytes)
+            director = unsafe Director(
+                configuration, tableMemory: TableMemory(base: memory.base, count: memory.count), now: Instant(nanoseconds: 1))
+            target = DirectorTarget(director)
+            let status = Status()
+            conversation = Conversation(
+                CommandExecutor(target: target, daemon: status), privileged: true)
+            for request in [
+                Sample.service(.newService, Sample.http),
+                Sample.destination(.newDestination, Sample.web1),
+            ] {
+                try #require(conversation.ask(request).error == 0)
+            }
+        }
+
+        private final class Status: DaemonTarget {
+            func status() -> String { "" }
+        }
+    }
+
+    /// Situations that need what this director does not do; they are refused as such.
+    private static let beyond: Set<String> = [
+        "unknown persistence engine", "GUE without a port", "mixed families by NAT",
+        "IPv6 prefix length 0", "IPv6 prefix length 129", "an IPv4-mapped address as IPv6",
+    ]
+
+    static let rows = RefusalTests.rows.filter { !beyond.contains($0.situation) }
+
+    @Test(arguments: rows)
+    func theEngineRefusesWithTheKernelsNumbersAndAcceptsTheTwin(row: RefusalTests.Row) throws {
+        let fixture = try Fixture()
+        let before = fixture.target.services()
+        #expect(fixture.conversation.ask(row.refused).errors == [row.error.rawValue])
+        #expect(fixture.target.services() == before)
+        #expect(fixture.conversation.ask(row.accepted).errors == [0])
+    }
+
+    @Test(arguments: [
+        Sample.service(.newService, Sample.dns6),
+        Sample.service(
+            .newService, ServiceRecord(family: .v4, identity: .mark(7), scheduler: "rr")),
+        Sample.service(.newService, Sample.absent.with(\.flags, .persistent)),
+        Sample.service(.newService, Sample.absent.with(\.persistenceEngine, "sip")),
+        Sample.destination(
+            .newDestination,
+            Sample.web2.with(\.method, 2).with(\.tunnelType, 1).with(\.tunnelPort, 6080)),
+    ])
+    func whatTheEngineDoesNotDoIsRefusedWithASentence(request: Request) throws {
+        let fixture = try Fixture()
+        let answers = fixture.conversation.ask(request)
+        guard answers.error != 0 else { return }
+        #expect(answers.error == ErrorNumber.notSupported.rawValue)
+        let message = try #require(answers.messages.first)
+        #expect(message.flags.contains(.explained))
+    }
+
+    @Test func whatWasConfiguredIsListed() throws {
+        let fixture = try Fixture()
+        let server = Sample.web2.with(\.weight, 5).with(\.upperThreshold, 9)
+        #expect(fixture.conversation.ask(Sample.destination(.newDestination, server)).error == 0)
+        let services = fixture.target.services()
+        #expect(services == [Sample.http.with(\.flags, .hashed)])
+        let key = try #require(Sample.http.key)
+        #expect(fixture.target.destinations(of: key) == [server, Sample.web1])
+    }
+
+    @Test func timeoutsAndSettingsReachTheEngine() throws {
+        let fixture = try Fixture()
+        try fixture.target.setTimeouts(TimeoutsRecord(udpSeconds: 17))
+        #expect(fixture.director.timeouts.udp == 17)
+        try fixture.target.set("expire_nodest_conn", to: "1")
+        #expect(fixture.target.settings().contains { $0 == ("expire_nodest_conn", "1") })
+        #expect(throws: CommandRefusal.self) {
+            try fixture.target.set("expire_nodest_conn", to: "yes")
+        }
+    }
+
+    @Test func anEmptyConnectionTableIsItsHeaderLine() throws {
+        let fixture = try Fixture()
+        var lines = 0
+        var position: Int? = 0
+        while let start = position {
+            position = fixture.target.connections(from: start) { _ in lines += 1 }
+        }
+        #expect(lines == 0)
+    }
+}

@@ -1,0 +1,23 @@
+import TestKit
+import Testing
+
+/// Recorded frames of kernel IPVS against the whole engine, byte for byte, listings included.
+@Suite struct PacketRecordingTests {
+    @Test func recordingsAreThere() {
+        #expect(Fixtures.packets.count >= 40)
+    }
+
+    @Test(arguments: Fixtures.packets)
+    func everyFrameLeavesAsTheKernelSentIt(_ name: String) throws {
+        let golden = try Golden(contentsOf: Fixtures.scenario(name))
+        let differences = try GoldenPlayer.play(golden, checksum: .complete)
+        #expect(differences.isEmpty, "\(differences.prefix(12).joined(separator: "\n"))")
+    }
+
+    @Test(arguments: Fixtures.packets)
+    func unfinishedChecksumsOnInputChangeNothing(_ name: String) throws {
+        let golden = try Golden(contentsOf: Fixtures.scenario(name))
+        let differences = try GoldenPlayer.play(golden, checksum: .partial)
+        #expect(differences.isEmpty, "\(differences.prefix(12).joined(separator: "\n"))")
+    }
+}

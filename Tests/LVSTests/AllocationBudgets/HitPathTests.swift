@@ -1,0 +1,53 @@
+import CAllocationCounter
+import LVS
+import TestKit
+import Testing
+
+@Suite struct HitPathTests {
+    @Test func `Packets of live connections allocate nothing, in both directions`() throws {
+        let rig = try ForwardingRig(method: .masquerading)
+        let request = rig.builder.tcp(from: 4000, to: 80, flags: 16)
+        let reply = rig.reply.tcp(from: 8080, to: 4000, flags: 16)
+        _ = rig.send(rig.builder.tcp(from: 4000, to: 80, flags: 2))
+        _ = rig.send(reply, on: 1)
+
+        let frames = UnsafeMutableRawPointer.allocate(byteCount: 64 * 128, alignment: 64)
+        defer { unsafe frames.deallocate() }
+        let worker = rig.rig.director.workers[0]
+        let now = rig.rig.clock.now
+        var burst = Burst()
+        worker.wake()
+        func turn() -> UInt64 {
+            burst.removeAll()
+            for index in 0..<64 {
+                let bytes = unsafe frames + index * 128
+                let source = index & 1 == 0 ? request : reply
+                for offset in 0..<source.count {
+                    unsafe bytes.storeBytes(
+                        of: source[offset], toByteOffset: offset, as: UInt8.self)
+                }
+                burst.append(
+                    unsafe Frame(
+                        bytes: bytes, length: source.count, capacity: 128, headroom: 0,
+                        ingress: PortIndex(index & 1)))
+            }
+            let before = allocation_counter_read()
+            worker.process(&burst, now: now)
+            return allocation_counter_read() - before
+        }
+        _ = turn()
+        var allocations: UInt64 = 0
+        for _ in 0..<100 { allocations += turn() }
+        #expect(allocations == 0)
+        #expect((0..<64).allSatisfy { burst[$0].verdict.kind == .send })
+        worker.rest()
+    }
+
+    @Test(.enabled(if: allocation_counter_works() != 0))
+    func `The counter counts`() {
+        let before = allocation_counter_read()
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: 100_000, alignment: 16)
+        unsafe memory.deallocate()
+        #expect(allocation_counter_read() > before)
+    }
+}

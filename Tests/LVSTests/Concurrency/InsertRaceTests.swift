@@ -1,0 +1,71 @@
+import LVS
+import Testing
+
+@Suite struct InsertRaceTests {
+    @Test func `Of two threads that insert the same keys exactly one wins each`() async {
+        let keys = 20_000
+        let rig = TableRig(connections: 3 * keys, workers: 2)
+        let table = rig.table
+        let now = rig.now
+        let wins = await withTaskGroup(of: [UInt32: UInt32].self) { group in
+            for worker in 0..<2 {
+                group.addTask {
+                    table.quiescence.wake(worker)
+                    var won: [UInt32: UInt32] = [:]
+                    for client in 0..<keys {
+                        let result = table.insert(
+                            TableRig.spec(client), worker: worker, now: now)
+                        if case .inserted(let made) = result {
+                            won[UInt32(client)] = made.number
+                        }
+                        table.quiescence.pass(worker)
+                    }
+                    table.quiescence.sleep(worker)
+                    return won
+                }
+            }
+            var all: [[UInt32: UInt32]] = []
+            for await won in group { all.append(won) }
+            return all
+        }
+        #expect(wins[0].count + wins[1].count == keys)
+        #expect(Set(wins[0].keys).isDisjoint(with: wins[1].keys))
+        #expect(table.count == keys)
+        for client in 0..<keys {
+            let number = rig.find(TableRig.key(client))?.connection.number
+            #expect(number == wins[0][UInt32(client)] ?? wins[1][UInt32(client)])
+        }
+    }
+
+    @Test func `Threads that insert and end the same keys leave an empty, whole table`() async {
+        let rig = TableRig(connections: 4096, workers: 2)
+        let table = rig.table
+        let now = rig.now
+        await withTaskGroup(of: Void.self) { group in
+            for worker in 0..<2 {
+                group.addTask {
+                    table.quiescence.wake(worker)
+                    for turn in 0..<60_000 {
+                        let client = (turn &* 7) % 97
+                        switch table.insert(TableRig.spec(client), worker: worker, now: now) {
+                        case .inserted(let made), .existing(let made):
+                            if turn & 3 != worker { _ = table.expire(made, worker: worker) }
+                        case .full: break
+                        }
+                        table.quiescence.pass(worker)
+                        if turn & 63 == 0 { table.reclaim(worker) }
+                    }
+                    table.quiescence.sleep(worker)
+                }
+            }
+        }
+        table.forEach { connection in _ = table.expire(connection, worker: 2) }
+        #expect(table.count == 0)
+        for client in 0..<97 {
+            #expect(rig.find(TableRig.key(client)) == nil)
+            #expect(rig.insert(TableRig.spec(client), worker: 2) != nil)
+        }
+        #expect(table.count == 97)
+        #expect(table.overflowCount == 0)
+    }
+}

@@ -1,0 +1,60 @@
+import LVS
+import TestKit
+import Testing
+
+@Suite struct SettingsTests {
+    @Test(arguments: Settings.all)
+    func settingAcceptsItsDefault(_ setting: Settings.Setting) throws {
+        let rig = DirectorRig.twoLegged()
+        #expect(rig.director.settings[setting.name] == setting.standard)
+        try rig.director.set(name: setting.name, value: setting.standard)
+    }
+
+    @Test(arguments: Settings.all)
+    func valueWithoutEffectIsRefusedWithASentence(_ setting: Settings.Setting) throws {
+        let rig = DirectorRig.twoLegged()
+        for value in 0...3 where setting.range.contains(value) {
+            do throws(CommandRefusal) {
+                try rig.director.set(name: setting.name, value: value)
+                #expect(setting.supported?.contains(value) ?? true)
+                #expect(rig.director.settings[setting.name] == value)
+            } catch {
+                #expect(setting.supported?.contains(value) == false)
+                guard case .notSupported(let text) = error else {
+                    Issue.record("\(error)")
+                    continue
+                }
+                #expect(text.hasPrefix(setting.name))
+            }
+        }
+    }
+
+    @Test(arguments: [("drop_packet", 4), ("drop_entry", -1), ("secure_tcp", 4), ("nosuch", 1)])
+    func valueOutOfRangeIsRefused(_ name: String, _ value: Int) {
+        let rig = DirectorRig.twoLegged()
+        #expect(throws: CommandRefusal.self) { try rig.director.set(name: name, value: value) }
+    }
+
+    @Test func nameMayCarryItsPrefix() throws {
+        let rig = DirectorRig.twoLegged()
+        try rig.director.set(name: "net.ipv4.vs.sloppy_tcp", value: 1)
+        #expect(rig.director.settings["sloppy_tcp"] == 1)
+    }
+
+    @Test func dropPacketTakesEveryNthNewConnection() throws {
+        let rig = DirectorRig.twoLegged()
+        let key = ServiceKey.address(.tcp, IPAddress(v4: 0x0a01_0064), port: 80)
+        try rig.director.add(VirtualService(key: key, scheduler: "rr"))
+        try rig.director.add(
+            RealServer(address: IPAddress(v4: 0x0a02_000b), port: 80, method: .masquerading),
+            to: key)
+        try rig.director.set(name: "am_droprate", value: 3)
+        try rig.director.set(name: "drop_packet", value: 3)
+        let builder = DirectorRig.client(IPAddress(v4: 0xc633_6401))
+        let drops = (0..<6).map { number in
+            rig.send(builder.tcp(from: UInt16(3000 + number), to: 80, flags: 2), on: 0).verdict
+                == .drop(.defence)
+        }
+        #expect(drops == [true, false, false, true, false, false])
+    }
+}

@@ -1,0 +1,161 @@
+package import LVS
+
+/// A whole director in memory: frames go in, frames come out, and time is turned by hand.
+///
+/// ```
+/// client ── cli 10.1.0.1/24 ── director ── srv 10.2.0.1/24 ── servers
+/// ```
+/// Ports, routes and neighbours are what a test sets; the frames pass the real workers.
+@safe
+package final class DirectorRig {
+    /// A frame that left, with a partial checksum finished as a network card would.
+    package struct Sent: Hashable, Sendable {
+        package var port: PortIndex
+        package var bytes: [UInt8]
+
+        package init(port: PortIndex, bytes: [UInt8]) {
+            self.port = port
+            self.bytes = bytes
+        }
+    }
+
+    /// What became of one frame that went in.
+    package struct Outcome: Sendable {
+        package var verdict: Verdict
+        /// The frame itself when it was sent, then what was made because of it.
+        package var sent: [Sent]
+    }
+
+    /// How the checksum of a frame comes in.
+    package enum ChecksumOnInput: CaseIterable, Sendable {
+        case complete
+        /// As from a local veth peer: the field holds the sum of the pseudo-header only.
+        case partial
+    }
+
+    private static let headroom = 128
+    private static let capacity = 66_000
+
+    package let director: Director
+    package private(set) var clock: ManualClock
+    private let tableMemory: UnsafeMutableRawPointer
+    private let frameMemory: UnsafeMutableRawPointer
+    private var burst = Burst()
+
+    package init(connections: Int = 4096, workers: Int = 1, seed: UInt64 = 1) {
+        let configuration = Director.Configuration(
+            connections: connections, workers: workers, seed: seed)
+        let bytes = Director.tableBytes(configuration)
+        unsafe tableMemory = .allocate(byteCount: bytes, alignment: 4096)
+        unsafe tableMemory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+        let frames = Burst.capacity * (DirectorRig.headroom + DirectorRig.capacity)
+        unsafe frameMemory = .allocate(byteCount: frames, alignment: 64)
+        clock = ManualClock()
+        director = unsafe Director(
+            configuration, tableMemory: TableMemory(base: tableMemory, count: bytes),
+            now: clock.now)
+    }
+
+    deinit {
+        unsafe tableMemory.deallocate()
+        unsafe frameMemory.deallocate()
+    }
+
+    /// Lets time pass in steps of a quarter of a second, as a housekeeper does.
+    package func advance(milliseconds: UInt64) {
+        var left = milliseconds
+        while left > 0 {
+            let step = min(left, 250)
+            clock.advance(milliseconds: step)
+            director.tick(clock.now)
+            left -= step
+        }
+    }
+
+    /// Sends one frame through a worker.
+    package func send(
+        _ bytes: [UInt8], on port: PortIndex, checksum: ChecksumOnInput = .complete, worker: Int = 0
+    ) -> Outcome {
+        send([bytes], on: port, checksum: checksum, worker: worker)[0]
+    }
+
+    /// Sends up to 64 frames through a worker in one burst.
+    package func send(
+        _ frames: [[UInt8]], on port: PortIndex, checksum: ChecksumOnInput = .complete,
+        worker: Int = 0
+    ) -> [Outcome] {
+        precondition(frames.count <= Burst.capacity, "a burst holds 64 frames")
+        for (index, bytes) in frames.enumerated() {
+            burst.append(load(bytes, index, port, checksum))
+        }
+        director.workers[worker].wake()
+        director.workers[worker].process(&burst, now: clock.now)
+        director.workers[worker].rest()
+        var outcomes = frames.indices.map { index in
+            let frame = burst[index]
+            let sent = frame.verdict.kind == .send ? [DirectorRig.sent(frame)] : []
+            return Outcome(verdict: frame.verdict, sent: sent)
+        }
+        for index in 0..<burst.madeCount {
+            let made = burst.madeFrame(index)
+            guard made.frame.verdict.kind == .send else { continue }
+            let cause = min(made.cause, outcomes.count - 1)
+            outcomes[cause].sent.append(DirectorRig.sent(made.frame))
+        }
+        burst.removeAll()
+        return outcomes
+    }
+
+    private func load(
+        _ bytes: [UInt8], _ index: Int, _ port: PortIndex, _ checksum: ChecksumOnInput
+    ) -> Frame {
+        let slot = index * (DirectorRig.headroom + DirectorRig.capacity) + DirectorRig.headroom
+        let memory = unsafe frameMemory + slot
+        for (offset, byte) in bytes.enumerated() {
+            unsafe memory.storeBytes(of: byte, toByteOffset: offset, as: UInt8.self)
+        }
+        var frame = unsafe Frame(
+            bytes: memory, length: bytes.count, capacity: DirectorRig.capacity,
+            headroom: DirectorRig.headroom, ingress: port)
+        guard checksum == .partial, let field = DirectorRig.checksumField(bytes) else {
+            return frame
+        }
+        frame.checksum = .partial
+        frame.checksumStart = UInt16(field.start)
+        frame.checksumOffset = UInt16(field.offset)
+        let sum = bytes.pseudoHeaderSum()
+        unsafe memory.storeBytes(
+            of: sum.bigEndian, toByteOffset: field.start + field.offset, as: UInt16.self)
+        return frame
+    }
+
+    /// Where a whole IPv4 packet with a right TCP or UDP checksum has it; nil for others.
+    private static func checksumField(_ bytes: [UInt8]) -> (start: Int, offset: Int)? {
+        guard bytes.count >= 34, bytes.be16(12) == 0x0800, bytes[14] >> 4 == 4,
+            bytes.be16(20) & 0x3fff == 0
+        else { return nil }
+        let start = 14 + Int(bytes[14] & 15) * 4
+        let end = 14 + Int(bytes.be16(16))
+        let offset = bytes[23] == 6 ? 16 : 6
+        guard bytes[23] == 6 || bytes[23] == 17, end <= bytes.count, start + offset + 2 <= end,
+            !(bytes[23] == 17 && bytes.be16(start + 6) == 0)
+        else { return nil }
+        let sum = bytes.onesSum(start..<end, from: UInt32(bytes.pseudoHeaderSum()))
+        return sum == 0xffff ? (start, offset) : nil
+    }
+
+    private static func sent(_ frame: Frame) -> Sent {
+        var bytes = [UInt8](repeating: 0, count: Int(frame.length))
+        for offset in bytes.indices {
+            bytes[offset] = unsafe frame.bytes.load(fromByteOffset: offset, as: UInt8.self)
+        }
+        if frame.checksum == .partial {
+            let start = Int(frame.checksumStart)
+            let field = start + Int(frame.checksumOffset)
+            // The field's own value, the pseudo-header's sum, is part of what is summed up.
+            let sum = ~bytes.onesSum(start..<bytes.count)
+            bytes.set(field, be16: sum == 0 ? 0xffff : sum)
+        }
+        return Sent(port: frame.verdict.port, bytes: bytes)
+    }
+}

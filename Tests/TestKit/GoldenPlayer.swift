@@ -1,0 +1,223 @@
+import LVS
+
+/// Plays a recorded scenario through a whole director in memory and says what differs.
+package struct GoldenPlayer {
+    /// What the remaining seconds of a connection may differ by; the recording ran in real time, so
+    /// that a long one needs more.
+    private static let secondsApart = 3
+
+    private let golden: Golden
+    private let checksum: DirectorRig.ChecksumOnInput
+    private let rig: DirectorRig
+    private let ports: [String: PortIndex]
+    /// One line for every difference: step, field, expected and actual value.
+    private var differences: [String] = []
+    private var time: UInt64 = 0
+
+    /// Everything that differs; empty when the director does what was recorded.
+    package static func play(
+        _ golden: Golden, checksum: DirectorRig.ChecksumOnInput
+    ) throws -> [String] {
+        var player = GoldenPlayer(golden, checksum)
+        try player.setUp()
+        for step in golden.steps { player.play(step) }
+        return player.differences
+    }
+
+    private init(_ golden: Golden, _ checksum: DirectorRig.ChecksumOnInput) {
+        self.golden = golden
+        self.checksum = checksum
+        rig = DirectorRig()
+        ports = Dictionary(
+            uniqueKeysWithValues: golden.setup.interfaces.enumerated().map {
+                ($1.name, PortIndex($0))
+            })
+    }
+
+    private mutating func setUp() throws {
+        let setup = golden.setup
+        var routes: [Route] = []
+        var hosts: Set<IPAddress> = []
+        var served: [Port] = []
+        for (index, interface) in setup.interfaces.enumerated() {
+            guard let hardware = HardwareAddress(colons: interface.mac) else { continue }
+            served.append(
+                Port(
+                    index: PortIndex(index), name: interface.name, hardware: hardware,
+                    mtu: interface.mtu))
+            for text in interface.addresses {
+                guard let (address, length) = GoldenPlayer.prefix(text) else { continue }
+                hosts.insert(address)
+                routes.append(Route(prefix: address, prefixLength: 32, kind: .local))
+                let mask = length == 0 ? 0 : UInt32.max << UInt32(32 - length)
+                routes.append(
+                    Route(
+                        prefix: IPAddress(v4: address.v4 & mask), prefixLength: length,
+                        kind: .forward(port: PortIndex(index), gateway: nil),
+                        preferredSource: address))
+            }
+        }
+        for route in setup.routes {
+            guard let (prefix, length) = GoldenPlayer.prefix(route.dst),
+                let port = ports[route.dev]
+            else { continue }
+            let source = routes.first {
+                $0.kind == .forward(port: port, gateway: nil) && $0.preferredSource != nil
+            }
+            routes.append(
+                Route(
+                    prefix: prefix, prefixLength: length,
+                    kind: .forward(
+                        port: port, gateway: route.via.flatMap { IPAddress(dotted: $0) }),
+                    preferredSource: source?.preferredSource))
+        }
+        rig.director.setPorts(served)
+        rig.director.setRoutes(routes)
+        rig.director.setHostAddresses(hosts)
+        for neighbour in setup.neighbours {
+            guard let port = ports[neighbour.dev], let address = IPAddress(dotted: neighbour.ip)
+            else { continue }
+            rig.director.setNeighbour(
+                Neighbour(port: port, address: address), HardwareAddress(colons: neighbour.mac))
+        }
+        if let timeouts = setup.timeouts, timeouts.count == 3 {
+            try rig.director.setTimeouts(
+                Timeouts(tcp: timeouts[0], tcpFin: timeouts[1], udp: timeouts[2]))
+        }
+        for (name, value) in setup.sysctl ?? [:] {
+            try rig.director.set(name: name, value: Int(value) ?? -1)
+        }
+        for rule in setup.rules {
+            try RuleLine.run(rule.split(separator: " ").map(String.init), on: rig.director)
+        }
+    }
+
+    private mutating func play(_ step: Golden.Step) {
+        rig.advance(milliseconds: step.t > time ? step.t - time : 0)
+        time = max(time, step.t)
+        switch step.op {
+        case "frame": playFrame(step)
+        case "ctl":
+            var refusal: (any Error)?
+            do {
+                try RuleLine.run(step.args ?? [], on: rig.director)
+            } catch {
+                refusal = error
+            }
+            let fails = step.fails ?? false
+            if fails != (refusal != nil) {
+                let outcome = refusal.map { "\($0)" } ?? "no refusal"
+                note(step, "expected \(fails ? "a refusal" : "success"), got \(outcome)")
+            }
+        case "sysctl":
+            do {
+                try rig.director.set(name: step.name ?? "", value: Int(step.value ?? "") ?? -1)
+            } catch {
+                note(step, "\(error)")
+            }
+        case "wait":
+            rig.advance(milliseconds: step.ms ?? 0)
+            time += step.ms ?? 0
+        case "list":
+            let kind = step.kind ?? ""
+            let found = ListingText.differences(
+                kind: kind, recorded: step.text ?? "", director: rig.director,
+                secondsApart: GoldenPlayer.secondsApart + golden.steps.count / 50)
+            for line in found ?? ["no such listing"] { note(step, "\(kind): \(line)") }
+        case "settle-stats": break
+        default: note(step, "unknown step")
+        }
+    }
+
+    private mutating func playFrame(_ step: Golden.Step) {
+        guard let name = step.if, let port = ports[name],
+            let bytes = [UInt8](hexadecimal: step.hex ?? "")
+        else {
+            note(step, "a frame without interface or bytes")
+            return
+        }
+        let outcome = rig.send(bytes, on: port, checksum: checksum)
+        for (name, port) in ports.sorted(by: { $0.value < $1.value }) {
+            let expected = (step.out ?? []).filter { $0.if == name && $0.by == nil }
+            let actual = outcome.sent.filter { $0.port == port }
+            for index in 0..<max(expected.count, actual.count) {
+                guard index < actual.count else {
+                    let frame = [UInt8](hexadecimal: expected[index].hex) ?? []
+                    let verdict = outcome.verdict.reason.map { "dropped: \($0.name)" }
+                    note(
+                        step,
+                        "\(name): missing \(FrameText.describe(frame)) "
+                            + "(\(verdict ?? "\(outcome.verdict.kind)"))")
+                    continue
+                }
+                guard index < expected.count else {
+                    note(step, "\(name): surplus \(FrameText.describe(actual[index].bytes))")
+                    continue
+                }
+                compare(step, name, expected[index], actual[index].bytes)
+            }
+        }
+    }
+
+    private mutating func compare(
+        _ step: Golden.Step, _ interface: String, _ output: Golden.Output, _ actual: [UInt8]
+    ) {
+        guard let expected = [UInt8](hexadecimal: output.hex) else { return }
+        let free = output.free ?? []
+        let left = masked(expected, free)
+        let right = masked(actual, free)
+        guard left != right else { return }
+        note(
+            step,
+            "\(interface): \(FrameText.difference(expected: left, actual: right)) "
+                + "in \(FrameText.describe(actual))")
+    }
+
+    /// Takes out what is free: the identification with the header checksum that follows from it.
+    private func masked(_ frame: [UInt8], _ free: [String]) -> [UInt8] {
+        var frame = frame
+        for field in free {
+            let parts = field.split(separator: "@")
+            guard parts.count == 2, parts[0] == "ipv4id", let at = Int(parts[1]),
+                frame.count >= at + 20
+            else { continue }
+            let end = at + Int(frame[at] & 15) * 4
+            let isRight = end <= frame.count && frame.onesSum(at..<end) == 0xffff
+            frame.set(at + 4, be16: 0)
+            frame.set(at + 10, be16: isRight ? 0 : 0xbadd)
+        }
+        guard checksum == .partial else { return frame }
+        return GoldenPlayer.loosened(frame)
+    }
+
+    /// What an unfinished checksum on input leaves open: which of its two zeros a TCP sum shows, and
+    /// the sum inside a quoted packet, with that of the ICMP message around it.
+    private static func loosened(_ frame: [UInt8]) -> [UInt8] {
+        var frame = frame
+        guard frame.count >= 34, frame.be16(12) == 0x0800 else { return frame }
+        let next = 14 + Int(frame[14] & 15) * 4
+        if frame[23] == 6, frame.count >= next + 18, frame.be16(next + 16) == 0xffff {
+            frame.set(next + 16, be16: 0)
+        }
+        let isError = frame[23] == 1 && frame.count >= next + 28
+        guard isError, [3, 4, 11, 12].contains(frame[next]) else { return frame }
+        let quoted = next + 8 + Int(frame[next + 8] & 15) * 4
+        let field = quoted + (frame[next + 17] == 6 ? 16 : 6)
+        if frame.onesSum(next..<frame.count) == 0xffff { frame.set(next + 2, be16: 0) }
+        if field + 2 <= frame.count { frame.set(field, be16: 0) }
+        return frame
+    }
+
+    private mutating func note(_ step: Golden.Step, _ text: String) {
+        let what = step.note ?? step.args?.joined(separator: " ") ?? step.kind ?? step.op
+        differences.append("step \(step.n) (\(what)): \(text)")
+    }
+
+    private static func prefix(_ text: String) -> (IPAddress, UInt8)? {
+        let parts = text.split(separator: "/")
+        guard parts.count == 2, let address = IPAddress(dotted: parts[0]),
+            let length = UInt8(parts[1]), length <= 32
+        else { return nil }
+        return (address, length)
+    }
+}

@@ -1,0 +1,142 @@
+package import LVS
+
+/// What went wrong with a line of a recording: a refusal of the director, or words this small
+/// reader does not know.
+package enum RuleLineError: Error {
+    case refused(CommandRefusal)
+    case unknown(String)
+}
+
+/// Carries out the lines recordings are set up with, as the command line would (ipvsadm-cli).
+///
+/// Knows what recordings of the engine need and nothing more; the grammar itself is Control's.
+package struct RuleLine {
+    private var words: ArraySlice<String>
+    private var command = ""
+    private var key: ServiceKey?
+    private var scheduler = "wlc"
+    private var server: (address: IPAddress, port: UInt16?)?
+    private var method = ForwardingMethod.directRouting
+    private var weight: Int32 = 1
+    private var upper: UInt32 = 0
+    private var lower: UInt32 = 0
+    private var timeouts: [UInt32] = []
+
+    /// Runs a line given as words.
+    package static func run(_ words: [String], on director: Director) throws(RuleLineError) {
+        var line = RuleLine(words: words[...])
+        while !line.words.isEmpty { try line.option() }
+        do throws(CommandRefusal) {
+            try line.execute(director)
+        } catch {
+            throw .refused(error)
+        }
+    }
+
+    private init(words: ArraySlice<String>) { self.words = words }
+
+    private mutating func option() throws(RuleLineError) {
+        let word = words.removeFirst()
+        switch word {
+        case "-A", "-E", "-D", "-C", "-a", "-e", "-d": command = word
+        case "--set":
+            command = word
+            for _ in 0..<3 { timeouts.append(try number(try next(), as: UInt32.self)) }
+        case "-t": key = try service(.tcp, try next())
+        case "-u": key = try service(.udp, try next())
+        case "-f": key = .mark(try number(try next(), as: UInt32.self), .v4)
+        case "-s": scheduler = try next()
+        case "-r": server = try endpoint(try next())
+        case "-m": method = .masquerading
+        case "-g": method = .directRouting
+        case "-i": method = .tunnel
+        case "-w": weight = try number(try next(), as: Int32.self)
+        case "-x": upper = try number(try next(), as: UInt32.self)
+        case "-y": lower = try number(try next(), as: UInt32.self)
+        default: throw .unknown(word)
+        }
+    }
+
+    private func execute(_ director: Director) throws(CommandRefusal) {
+        if command == "-C" {
+            director.flush()
+        } else if command == "--set" {
+            try director.setTimeouts(
+                Timeouts(tcp: timeouts[0], tcpFin: timeouts[1], udp: timeouts[2]))
+        } else if let key {
+            if let server {
+                try execute(director, key, realServer(server, key))
+            } else {
+                try execute(director, key)
+            }
+        } else {
+            throw .invalid("the line names no service")
+        }
+    }
+
+    private func execute(_ director: Director, _ key: ServiceKey) throws(CommandRefusal) {
+        // The command line's own rule: port 0 needs persistence.
+        if case .address(_, _, port: 0) = key { throw .invalid("port 0 without persistence") }
+        switch command {
+        case "-A": try director.add(VirtualService(key: key, scheduler: scheduler))
+        case "-E": try director.edit(VirtualService(key: key, scheduler: scheduler))
+        case "-D": try director.delete(key)
+        default: throw .invalid("\(command) needs a server")
+        }
+    }
+
+    private func execute(
+        _ director: Director, _ key: ServiceKey, _ server: RealServer
+    ) throws(CommandRefusal) {
+        switch command {
+        case "-a": try director.add(server, to: key)
+        case "-e": try director.edit(server, of: key)
+        case "-d": try director.delete(server.address, port: server.port, of: key)
+        default: throw .invalid("\(command) takes no server")
+        }
+    }
+
+    /// Direct routing and tunnels keep the port of the service, as the command line sees to.
+    private func realServer(
+        _ server: (address: IPAddress, port: UInt16?), _ key: ServiceKey
+    ) -> RealServer {
+        var port = server.port
+        if case .address(_, _, let virtual) = key,
+            port == nil || (method != .masquerading && command != "-d")
+        {
+            port = virtual
+        }
+        return RealServer(
+            address: server.address, port: port ?? 0, method: method, weight: weight,
+            upperThreshold: upper, lowerThreshold: lower)
+    }
+
+    private mutating func next() throws(RuleLineError) -> String {
+        guard let word = words.popFirst() else { throw .unknown("end of line") }
+        return word
+    }
+
+    private func number<N: FixedWidthInteger>(
+        _ word: String, as type: N.Type
+    ) throws(RuleLineError) -> N {
+        guard let value = N(word) else { throw .unknown(word) }
+        return value
+    }
+
+    private func endpoint(
+        _ word: String
+    ) throws(RuleLineError) -> (address: IPAddress, port: UInt16?) {
+        let parts = word.split(separator: ":")
+        guard let first = parts.first, let address = IPAddress(dotted: first) else {
+            throw .unknown(word)
+        }
+        return (address, parts.count > 1 ? UInt16(parts[1]) : nil)
+    }
+
+    private func service(
+        _ transport: TransportProtocol, _ word: String
+    ) throws(RuleLineError) -> ServiceKey {
+        let (address, port) = try endpoint(word)
+        return .address(transport, address, port: port ?? 0)
+    }
+}
