@@ -17,7 +17,8 @@ struct DirectorTargetTests {
             let bytes = Director.tableBytes(configuration)
             memory = try MappedMemory(bytes: bytes)
             director = unsafe Director(
-                configuration, tableMemory: TableMemory(base: memory.base, count: memory.count), now: Instant(nanoseconds: 1))
+                configuration, tableMemory: TableMemory(base: memory.base, count: memory.count),
+                now: Instant(nanoseconds: 1))
             target = DirectorTarget(director)
             let status = Status()
             conversation = Conversation(
