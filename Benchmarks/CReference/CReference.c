@@ -145,9 +145,10 @@ static inline int finish(struct reference_path *path, struct reference_frame *fr
     struct reference_destination *destination = &path->destinations[number];
     uint32_t available = destination->available, server_hop = destination->next_hop;
     uint32_t stored = atomic32(entry + 52);
-    uint32_t next = direction == 0 ? server_hop : (stored & 0xffff);
-    uint32_t unusual = direction == 0 ? (packet->flags & 2u) | (available ? 0 : 1)
-                                      : (control & 0x800) | (stored >> 16 ^ path->generation);
+    uint32_t outbound = 0u - direction;
+    uint32_t next = (server_hop & ~outbound) | (stored & 0xffff & outbound);
+    uint32_t unusual = (((packet->flags & 2u) | (available ? 0 : 1)) & ~outbound) |
+                       (((control & 0x800) | (stored >> 16 ^ path->generation)) & outbound);
     if (unusual != 0) return 0;
     next &= 0x3fff;
     struct reference_hop *hop = &path->hops[next];
@@ -164,8 +165,7 @@ static inline int finish(struct reference_path *path, struct reference_frame *fr
     if (atomic32(entry + 4) != path->tick) write32(entry + 4, path->tick);
     uint32_t timeout = 300;
     if (packet->protocol == 6) {
-        unsigned inbound = control & 0x400 ? 2 : 0;
-        unsigned column = direction == 0 ? inbound : 1;
+        unsigned column = (control >> 9 & 2 & (direction - 1)) | direction;
         uint8_t state = path->states[column * 128 + event(packet->flags) * 16 + (control & 15)];
         uint32_t cleared = 0xff | 0x200 | direction * 0x400;
         uint32_t changed =

@@ -47,14 +47,15 @@ struct FastPath {
         let isAvailable = destination.isAvailable
         let serverHop = destination.nextHop
         let stored = connection.clientHop
-        let number = side == 0 ? serverHop : NextHopIndex(truncatingIfNeeded: stored)
+        let outbound: UInt32 = 0 &- UInt32(truncatingIfNeeded: side)
+        let number = UInt32(serverHop) & ~outbound | stored & outbound
         let opener = UInt32(packet.tcpFlags & 2)
         let gone: UInt32 = isAvailable ? 0 : 1
         let outdated = stored >> 16 ^ generation
         let duplicate = control.rawValue & ConnectionControl.duplicate
-        let unusual = side == 0 ? opener | gone : duplicate | outdated
+        let unusual = (opener | gone) & ~outbound | (duplicate | outdated) & outbound
         guard unusual == 0 else { return .special }
-        let hop = hops[number]
+        let hop = hops[NextHopIndex(truncatingIfNeeded: number)]
         let way = hop.word
         let method = connection.method
         guard way.isResolved, packet.timeToLive > 1, packet.ipLength <= hop.mtu,
