@@ -8,7 +8,7 @@ extension Director {
         try check(service)
         generation += 1
         let object = Service(key: service.key, generation: generation, cells: cells)
-        object.use(service.scheduler, options: SchedulerOptions(flags: service.flags))
+        object.use(service.scheduler, options: options(service))
         records.append(ServiceRecord(service: stored(service), object: object))
         publish()
     }
@@ -19,8 +19,15 @@ extension Director {
         let record = try find(service.key)
         try check(service)
         if record.service.scheduler != service.scheduler {
-            record.object.use(
-                service.scheduler, options: SchedulerOptions(flags: service.flags))
+            let most = SchedulerRegistry.mostServers(service.scheduler) ?? .max
+            guard record.servers.count <= most else {
+                throw .invalid(
+                    "\(service.scheduler) takes at most \(most) servers, "
+                        + "the service has \(record.servers.count)")
+            }
+            record.object.use(service.scheduler, options: options(service))
+        } else {
+            record.object.take(options(service))
         }
         record.service = stored(service)
     }
@@ -68,6 +75,11 @@ extension Director {
     }
 
     func position(_ key: ServiceKey) -> Int? { records.firstIndex { $0.service.key == key } }
+
+    /// What the scheduler of a service is told besides its servers.
+    func options(_ service: VirtualService) -> SchedulerOptions {
+        SchedulerOptions(flags: service.flags, settings: settings)
+    }
 
     private func remove(_ record: ServiceRecord) {
         for server in record.servers { trash(server, of: record) }

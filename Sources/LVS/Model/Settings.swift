@@ -1,5 +1,5 @@
 /// The settings `net.ipv4.vs.*`: names, defaults and ranges of ipvs-semantics 4.10.
-package struct Settings: Sendable {
+package struct Settings: Hashable, Sendable {
     /// One setting: a line in the list below and nothing else.
     package struct Setting: Hashable, Sendable {
         package var name: String
@@ -44,6 +44,9 @@ package struct Settings: Sendable {
         Setting(
             "ignore_tunneled", 0, anyValue, only: [0],
             because: "tunnelled packets are not taken out here"),
+        // Seconds; only schedulers of these names ask for them (ipvs-semantics 2.7, 2.8).
+        Setting("lblc_expiration", 86_400, anyValue),
+        Setting("lblcr_expiration", 86_400, anyValue),
         Setting("nat_icmp_send", 0, anyValue),
         Setting("pmtu_disc", 1, anyValue),
         Setting(

@@ -15,7 +15,7 @@ package struct DestinationCells: @unchecked Sendable {
             byteCount: DestinationCells.capacity * Destination.bytes, alignment: 64)
     }
 
-    func deallocate() { unsafe memory.deallocate() }
+    package func deallocate() { unsafe memory.deallocate() }
 
     /// The destination of a number that was given out.
     package subscript(number: DestinationIndex) -> Destination {

@@ -47,6 +47,11 @@ package final class Service: Sendable {
         }
     }
 
+    /// Tells the scheduler of other flags or settings; its state stays.
+    func take(_ options: SchedulerOptions) {
+        state.withLock { $0.scheduler?.take(options) }
+    }
+
     func add(_ number: DestinationIndex) {
         state.withLock { state in
             state.servers.add(number)
