@@ -8,6 +8,7 @@ extension Director {
         try check(service)
         generation += 1
         let object = Service(key: service.key, generation: generation, cells: cells)
+        object.configure(service)
         object.use(service.scheduler, options: options(service))
         records.append(ServiceRecord(service: stored(service), object: object))
         publish()
@@ -29,7 +30,20 @@ extension Director {
         } else {
             record.object.take(options(service))
         }
-        record.service = stored(service)
+        change(record, to: stored(service))
+    }
+
+    /// Takes a checked service over; what is served, and where replies come from, may change with it.
+    private func change(_ record: ServiceRecord, to service: VirtualService) {
+        let old = record.service
+        record.service = service
+        record.object.configure(service)
+        guard old.takesEveryPort != service.takesEveryPort else { return }
+        for server in record.servers {
+            countReplies(from: server.server, of: old, by: -1)
+            countReplies(from: server.server, of: service, by: 1)
+        }
+        publish()
     }
 
     /// Removes a service and its servers; their connections stay.
@@ -115,7 +129,6 @@ extension Director {
         case .address(let transport, _, _):
             throw .notSupported("services of IP protocol \(transport.rawValue), only TCP and UDP")
         }
-        if service.flags.contains(.persistent) { throw .notSupported("persistent services") }
         if service.flags.contains(.onePacket) { throw .notSupported("one-packet scheduling") }
     }
 }

@@ -53,7 +53,9 @@ extension Director {
         for record in records {
             if case .address(let transport, let address, let port) = record.service.key {
                 served.services.insert(
-                    ServedTraffic.Endpoint(address: address, transport: transport, port: port))
+                    ServedTraffic.Endpoint(
+                        address: address, transport: transport,
+                        port: record.service.takesEveryPort ? 0 : port))
             }
         }
         served.servers = Set(replyEndpoints.keys)
@@ -62,12 +64,12 @@ extension Director {
     }
 
     /// Notes that one more (1) or one less (-1) configured server sends NAT replies from an endpoint.
-    func countReplies(from server: RealServer, of key: ServiceKey, by amount: Int) {
-        guard server.method == .masquerading, case .address(let transport, _, let port) = key
+    func countReplies(from server: RealServer, of service: VirtualService, by amount: Int) {
+        guard server.method == .masquerading, case .address(let transport, _, _) = service.key
         else { return }
         let endpoint = ServedTraffic.Endpoint(
             address: server.address, transport: transport,
-            port: server.port == 0 ? port : server.port)
+            port: service.replyPort(of: server))
         let count = replyEndpoints[endpoint, default: 0] + amount
         replyEndpoints[endpoint] = count == 0 ? nil : count
         if count == 0 || count == amount { isTableStale = true }

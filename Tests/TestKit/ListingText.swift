@@ -47,7 +47,7 @@ package enum ListingText {
         _ director: Director, _ columns: (ServerListing) -> String
     ) -> [String] {
         director.services().flatMap { listing in
-            ["\(serviceName(listing)) \(listing.service.scheduler)"]
+            ["\(serviceName(listing)) \(listing.service.scheduler)\(flags(listing.service))"]
                 + listing.servers.map { "-> \(serverName($0)) \(columns($0))" }
         }
     }
@@ -58,7 +58,14 @@ package enum ListingText {
             else { return [] }
             let option = transport == .tcp ? "-t" : "-u"
             let service = "\(option) \(address.dotted):\(port)"
-            return ["-A \(service) -s \(listing.service.scheduler)"]
+            var line = "-A \(service) -s \(listing.service.scheduler)"
+            if listing.service.flags.contains(.persistent) {
+                line += " -p \(listing.service.persistenceTimeoutSeconds)"
+                if listing.service.netmask != .max {
+                    line += " -M \(IPAddress(v4: listing.service.netmask).dotted)"
+                }
+            }
+            return [line]
                 + listing.servers.map { server in
                     let method = ["Masq": "-m", "Route": "-g", "Tunnel": "-i"][forward(server)]
                     var line = "-a \(service) -r \(serverName(server)) \(method ?? "?")"
@@ -82,7 +89,7 @@ package enum ListingText {
         var own: [(name: String, seconds: Int)] = []
         director.forEachConnection { connection in
             let name = [
-                connection.transport == .tcp ? "TCP" : "UDP", connection.state,
+                transportName(connection.transport), connection.state,
                 "\(connection.client.dotted):\(connection.clientPort)",
                 "\(connection.virtual.dotted):\(connection.virtualPort)",
                 "\(connection.real.dotted):\(connection.realPort)",
@@ -101,6 +108,14 @@ package enum ListingText {
         return pairs.compactMap { recorded, own in
             abs(recorded.seconds - own.seconds) <= secondsApart
                 ? nil : "\(own.name): \(recorded.seconds) seconds left, got \(own.seconds)"
+        }
+    }
+
+    private static func transportName(_ transport: TransportProtocol) -> String {
+        switch transport {
+        case .any: "IP"
+        case .udp: "UDP"
+        default: "TCP"
         }
     }
 
@@ -143,6 +158,14 @@ package enum ListingText {
             return "FWM"
         }
         return "\(transport == .tcp ? "TCP" : "UDP") \(address.dotted):\(port)"
+    }
+
+    /// What stands behind the scheduler's name.
+    private static func flags(_ service: VirtualService) -> String {
+        guard service.flags.contains(.persistent) else { return "" }
+        let mask = IPAddress(v4: service.netmask).dotted
+        return " persistent \(service.persistenceTimeoutSeconds)"
+            + (service.netmask == .max ? "" : " mask \(mask)")
     }
 
     private static func serverName(_ listing: ServerListing) -> String {

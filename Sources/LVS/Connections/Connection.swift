@@ -119,7 +119,8 @@ package struct Connection: @unchecked Sendable {
     // MARK: Constant parts
 
     package var transport: TransportProtocol {
-        TransportProtocol(rawValue: unsafe entry.byte(48))
+        let number = unsafe entry.byte(48)
+        return TransportProtocol(rawValue: isTemplate ? number ^ Connection.templateBit : number)
     }
 
     /// The tuple of packets in a direction.
@@ -213,6 +214,8 @@ package struct ConnectionControl: Hashable, Sendable {
     static let noOutput: UInt32 = 0x400
     /// Another entry has, or had, the same outbound key.
     static let duplicate: UInt32 = 0x800
+    /// A persistence template that no new connection follows any more (ipvs-semantics 5.4).
+    static let invalid: UInt32 = 0x1000
 
     @inline(__always)
     init(state: UInt8, flags: UInt32, destination: DestinationIndex) {

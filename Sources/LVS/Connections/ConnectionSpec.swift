@@ -43,7 +43,13 @@ package struct ConnectionSpec: Hashable, Sendable {
     package var inboundKey: ConnectionKey {
         ConnectionKey(
             source: client, sourcePort: clientPort, destination: virtual,
-            destinationPort: virtualPort, transport: transport)
+            destinationPort: virtualPort, transport: keyTransport)
+    }
+
+    /// Keys of templates carry a number that no packet has, so that neither finds the other's.
+    private var keyTransport: TransportProtocol {
+        guard isTemplate else { return transport }
+        return TransportProtocol(rawValue: transport.rawValue ^ Connection.templateBit)
     }
 
     /// The tuple of packets from the real server.
@@ -71,7 +77,7 @@ extension Connection {
         writeDifferences(from: outbound, to: inbound.reversed, at: 36)
         unsafe word(40).pointee.store(0, ordering: .relaxed)
         unsafe word(44).pointee.store(spec.timeoutSeconds, ordering: .relaxed)
-        unsafe entry.set(48, byte: spec.transport.rawValue)
+        unsafe entry.set(48, byte: inbound.transport)
         unsafe entry.set(
             49,
             byte: spec.method.rawValue | (spec.isTemplate ? 0x10 : 0)

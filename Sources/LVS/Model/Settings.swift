@@ -38,9 +38,7 @@ package struct Settings: Hashable, Sendable {
         Setting("drop_entry", 0, 0...3, only: [0], because: "dropping entries is not supported"),
         Setting("drop_packet", 0, 0...3, only: [0, 3], because: automatic),
         Setting("expire_nodest_conn", 0, anyValue),
-        Setting(
-            "expire_quiescent_template", 0, anyValue, only: [0],
-            because: "persistence is not supported"),
+        Setting("expire_quiescent_template", 0, anyValue),
         Setting(
             "ignore_tunneled", 0, anyValue, only: [0],
             because: "tunnelled packets are not taken out here"),

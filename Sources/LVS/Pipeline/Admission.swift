@@ -11,11 +11,11 @@ package enum Admitted {
 
 /// Decides, for one worker, whether a packet without a connection gets one (ipvs-semantics 1).
 package struct Admission {
-    private let table: ConnectionTable
-    private let cells: DestinationCells
-    private let counters: WorkerCounters
-    private let settings: LiveSettings
-    private let worker: Int
+    let table: ConnectionTable
+    let cells: DestinationCells
+    let counters: WorkerCounters
+    let settings: LiveSettings
+    let worker: Int
     /// Counts down the packets until the next one that `drop_packet` takes.
     private var dropCountdown: UInt32 = 1
     private var random: SeededGenerator
@@ -55,6 +55,10 @@ package struct Admission {
         if isDroppedForDefence() { return .verdict(.drop(.defence)) }
         // Source port 20 is the data connection of an FTP server elsewhere: never scheduled.
         guard packet.sourcePort != 20 else { return .verdict(services.pass(packet)) }
+        if let persistence = service.persistence {
+            return follow(
+                packet, mark: mark, service: service, persistence, services: services, now: now)
+        }
         return schedule(packet, mark: mark, service: service, services: services, now: now)
     }
 
@@ -117,19 +121,28 @@ package struct Admission {
     private mutating func schedule(
         _ packet: Packet, mark: UInt32, service: Service, services: ServiceTable, now: Instant
     ) -> Admitted {
-        let request = ScheduleRequest(
-            transport: packet.transport, client: packet.source, clientPort: packet.sourcePort,
-            virtual: packet.destination, virtualPort: packet.destinationPort, now: now,
-            random: random.next())
         // A service of port 0 or 21 that the packet reached by another port needs persistence.
         guard service.port == nil || packet.destinationPort == service.port,
-            let server = service.schedule(request)
+            let server = service.schedule(request(packet, now))
         else { return refuse(packet, service, services) }
         var spec = ConnectionSpec(
             key: packet.key, real: server.address,
             realPort: server.port == 0 ? packet.destinationPort : server.port,
             method: server.method, destination: server.number)
         spec.mark = mark
+        return connect(spec, server, now: now)
+    }
+
+    /// What the scheduler may know of a packet.
+    mutating func request(_ packet: Packet, _ now: Instant) -> ScheduleRequest {
+        ScheduleRequest(
+            transport: packet.transport, client: packet.source, clientPort: packet.sourcePort,
+            virtual: packet.destination, virtualPort: packet.destinationPort, now: now,
+            random: random.next())
+    }
+
+    /// Makes the connection to the server that was chosen.
+    func connect(_ spec: ConnectionSpec, _ server: Destination, now: Instant) -> Admitted {
         server.bind()
         switch table.insert(spec, worker: worker, now: now) {
         case .inserted(let connection):
@@ -145,8 +158,7 @@ package struct Admission {
     }
 
     /// No server can take the connection (ipvs-semantics 1.3).
-    private func refuse(_ packet: Packet, _ service: Service, _ services: ServiceTable) -> Admitted
-    {
+    func refuse(_ packet: Packet, _ service: Service, _ services: ServiceTable) -> Admitted {
         if service.port == 21, packet.destinationPort != 21 {
             return .verdict(services.pass(packet))
         }

@@ -99,6 +99,10 @@ struct FastPath {
     /// As above, for packets that took the long way.
     func advance(_ connection: Connection, _ packet: Packet, _ direction: Direction) {
         let control = connection.control
+        // The first reply of a connection always comes this way: its next hop is not known yet.
+        if direction == .outbound, packet.transport == .udp {
+            table.assureTemplate(connection.controller)
+        }
         advance(
             connection, control, packet, side: Int(direction.rawValue),
             isCounted: cells[control.destination].isAvailable)
@@ -117,6 +121,9 @@ struct FastPath {
             guard old.isLive else { return }
             new = machine.nextTCP(old, flags: packet.tcpFlags, side: side, secure: isSecureTCP)
             if new == old { return }
+        }
+        if new.state == TCPState.established.rawValue {
+            table.assureTemplate(connection.controller)
         }
         guard old.isInactive != new.isInactive, new.destination != Destination.none else { return }
         let destination = cells[new.destination]

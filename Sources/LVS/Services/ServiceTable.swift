@@ -64,6 +64,8 @@ package struct ServiceTable: @unchecked Sendable {
         return services.find(.endpoint(transport, address, port)) != nil
             || (unsafe header.pointee.hasPortZero
                 && services.find(.endpoint(transport, address, 0)) != nil)
+            || (unsafe header.pointee.hasFTP
+                && services.find(.everyPort(transport, address)) != nil)
     }
 
     /// True when packets from this endpoint are replies of a NAT server.

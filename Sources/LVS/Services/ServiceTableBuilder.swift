@@ -20,6 +20,9 @@ struct ServiceTableBuilder {
                 entries.append((.address(nil, address), 0))
                 flags.portZero = flags.portZero || port == 0
                 flags.ftp = flags.ftp || (port == 21 && transport == .tcp)
+                if port == 21, transport == .tcp, service.persistence != nil {
+                    entries.append((.everyPort(transport, address), 0))
+                }
             }
             if service.key.family == .v4 { flags.v4 = true } else { flags.v6 = true }
         }

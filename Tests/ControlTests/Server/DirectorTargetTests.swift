@@ -57,7 +57,6 @@ struct DirectorTargetTests {
         Sample.service(.newService, Sample.dns6),
         Sample.service(
             .newService, ServiceRecord(family: .v4, identity: .mark(7), scheduler: "rr")),
-        Sample.service(.newService, Sample.absent.with(\.flags, .persistent)),
         Sample.service(.newService, Sample.absent.with(\.persistenceEngine, "sip")),
         Sample.destination(
             .newDestination,

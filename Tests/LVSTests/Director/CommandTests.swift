@@ -62,7 +62,9 @@ import Testing
             .addService(VirtualService(key: other, scheduler: "none")),
             .addService(VirtualService(key: .address(.udp, virtual, port: 80), scheduler: "rr")),
             .addService(VirtualService(key: .address(.tcp, virtual, port: 0), scheduler: "rr")),
+            .addService(VirtualService(key: other, scheduler: "rr", flags: .persistent)),
             .editService(VirtualService(key: web, scheduler: "wrr")),
+            .editService(VirtualService(key: web, scheduler: "rr", flags: .persistent)),
             .deleteService(web),
             .addServer(server()),
             .addServer(server(12, .directRouting, weight: 0)),
@@ -134,9 +136,7 @@ import Testing
                 .addService(
                     VirtualService(key: .address(.sctp, virtual, port: 80), scheduler: "rr")), true
             ),
-            (.addService(VirtualService(key: other, scheduler: "rr", flags: .persistent)), true),
             (.addService(VirtualService(key: other, scheduler: "rr", flags: .onePacket)), true),
-            (.editService(VirtualService(key: web, scheduler: "rr", flags: .persistent)), true),
             (
                 .addService(VirtualService(key: other, scheduler: "rr", persistenceEngine: "sip")),
                 true
