@@ -129,6 +129,5 @@ extension Director {
         case .address(let transport, _, _):
             throw .notSupported("services of IP protocol \(transport.rawValue), only TCP and UDP")
         }
-        if service.flags.contains(.onePacket) { throw .notSupported("one-packet scheduling") }
     }
 }

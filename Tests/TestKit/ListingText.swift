@@ -162,10 +162,13 @@ package enum ListingText {
 
     /// What stands behind the scheduler's name.
     private static func flags(_ service: VirtualService) -> String {
-        guard service.flags.contains(.persistent) else { return "" }
-        let mask = IPAddress(v4: service.netmask).dotted
-        return " persistent \(service.persistenceTimeoutSeconds)"
-            + (service.netmask == .max ? "" : " mask \(mask)")
+        var text = ""
+        if service.flags.contains(.persistent) {
+            text += " persistent \(service.persistenceTimeoutSeconds)"
+            if service.netmask != .max { text += " mask \(IPAddress(v4: service.netmask).dotted)" }
+        }
+        if service.flags.contains(.onePacket) { text += " ops" }
+        return text
     }
 
     private static func serverName(_ listing: ServerListing) -> String {

@@ -48,6 +48,7 @@ package struct RuleLine {
         case "-u": key = try service(.udp, try next())
         case "-f": key = .mark(try number(try next(), as: UInt32.self), .v4)
         case "-s": scheduler = try next()
+        case "-o": flags.insert(.onePacket)
         case "-p":
             flags.insert(.persistent)
             persistence.timeoutSeconds = try number(try next(), as: UInt32.self)

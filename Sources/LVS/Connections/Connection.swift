@@ -151,7 +151,6 @@ package struct Connection: @unchecked Sendable {
         }
     }
     package var isTemplate: Bool { unsafe entry.byte(49) & 0x10 != 0 }
-    package var isOnePacket: Bool { unsafe entry.byte(49) & 0x20 != 0 }
     /// Rank among entries with the same outbound key: replies go to the highest.
     var rank: UInt16 { unsafe entry.le16(50) }
     /// Number of the controlling entry; `noNumber` when there is none.

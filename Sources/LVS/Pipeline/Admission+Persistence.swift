@@ -30,7 +30,7 @@ extension Admission {
         spec.mark = mark
         spec.controller = template.number
         template.restart(timeoutSeconds: template.timeoutSeconds, now: now)
-        return connect(spec, server, now: now)
+        return connect(spec, server, of: service, now: now)
     }
 
     /// The template of the packet's client, valid and held for the new connection.

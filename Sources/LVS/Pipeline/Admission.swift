@@ -3,6 +3,9 @@ package enum Admitted {
     /// A connection to forward the packet on; it may be one that an earlier packet of the burst, or
     /// another worker, has made meanwhile.
     case connection(Connection)
+    /// A connection for this packet only: the caller forwards the packet on it and hands it to
+    /// `end(once:)`.
+    case once(Connection)
     /// Nothing to forward on: handed to the host, or dropped for a reason.
     case verdict(Verdict)
     /// Dropped, and the sender is to be told.
@@ -16,6 +19,7 @@ package struct Admission {
     let counters: WorkerCounters
     let settings: LiveSettings
     let worker: Int
+    private let onePacket = OnePacketEntry()
     /// Counts down the packets until the next one that `drop_packet` takes.
     private var dropCountdown: UInt32 = 1
     private var random: SeededGenerator
@@ -31,6 +35,8 @@ package struct Admission {
         self.worker = worker
         random = SeededGenerator(seed: seed)
     }
+
+    func deallocate() { onePacket.deallocate() }
 
     /// Admits a packet that the table did not know when the burst was looked up.
     package mutating func admit(
@@ -90,6 +96,11 @@ package struct Admission {
         return true
     }
 
+    /// Ends a connection that was made for one packet, which is forwarded or dropped by now.
+    func end(once connection: Connection) {
+        cells[connection.destination].unbind(active: false)
+    }
+
     /// Whether a transport's packet may open a connection (ipvs-semantics 1.2).
     private func asksForScheduling(_ packet: Packet) -> Bool {
         guard packet.transport == .tcp else { return true }
@@ -130,7 +141,7 @@ package struct Admission {
             realPort: server.port == 0 ? packet.destinationPort : server.port,
             method: server.method, destination: server.number)
         spec.mark = mark
-        return connect(spec, server, now: now)
+        return connect(spec, server, of: service, now: now)
     }
 
     /// What the scheduler may know of a packet.
@@ -141,9 +152,17 @@ package struct Admission {
             random: random.next())
     }
 
-    /// Makes the connection to the server that was chosen.
-    func connect(_ spec: ConnectionSpec, _ server: Destination, now: Instant) -> Admitted {
+    /// Makes the connection to the server that was chosen; for one packet only when the service says
+    /// so, which it can for UDP (ipvs-semantics 1.4).
+    func connect(
+        _ spec: ConnectionSpec, _ server: Destination, of service: Service, now: Instant
+    ) -> Admitted {
         server.bind()
+        if service.isOnePacket, spec.transport == .udp {
+            counters.countConnection(server.number)
+            table.releaseTemplate(spec.controller)
+            return .once(onePacket.connection(spec, now: now))
+        }
         switch table.insert(spec, worker: worker, now: now) {
         case .inserted(let connection):
             counters.countConnection(server.number)

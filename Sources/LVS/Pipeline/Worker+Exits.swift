@@ -60,6 +60,10 @@ extension Worker {
         switch admission.admit(packet, mark: mark, services: path.services, now: path.now) {
         case .connection(let connection):
             return depart(connection, .inbound, packet, index, &burst, path)
+        case .once(let connection):
+            let verdict = depart(connection, .inbound, packet, index, &burst, path)
+            admission.end(once: connection)
+            return verdict
         case .verdict(let verdict): return verdict
         case .refused(let reason, let error):
             if reason == .unknownReply {

@@ -70,6 +70,7 @@ package final class Worker: @unchecked Sendable {
     deinit {
         machine.deallocate()
         tally.deallocate()
+        admission.deallocate()
         unsafe pending.deallocate()
     }
 

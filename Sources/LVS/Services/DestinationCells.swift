@@ -29,7 +29,7 @@ extension DestinationCells {
     /// before its next quiescent state.
     package func release(_ connection: Connection) {
         let control = connection.control
-        guard control.destination != Destination.none, !connection.isOnePacket else { return }
+        guard control.destination != Destination.none else { return }
         let destination = self[control.destination]
         if connection.isTemplate {
             destination.unbindTemplate()

@@ -37,6 +37,9 @@ package final class Service: Sendable {
             timeoutSeconds: UInt32(terms >> 32), netmask: UInt32(truncatingIfNeeded: terms))
     }
 
+    /// Every datagram is scheduled for itself.
+    package var isOnePacket: Bool { hasFlag(.onePacket) }
+
     private func hasFlag(_ flag: ServiceFlags) -> Bool {
         ServiceFlags(rawValue: flags.load(ordering: .acquiring)).contains(flag)
     }

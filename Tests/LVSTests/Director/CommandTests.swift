@@ -136,7 +136,6 @@ import Testing
                 .addService(
                     VirtualService(key: .address(.sctp, virtual, port: 80), scheduler: "rr")), true
             ),
-            (.addService(VirtualService(key: other, scheduler: "rr", flags: .onePacket)), true),
             (
                 .addService(VirtualService(key: other, scheduler: "rr", persistenceEngine: "sip")),
                 true
