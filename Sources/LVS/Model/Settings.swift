@@ -74,7 +74,7 @@ package struct Settings: Hashable, Sendable {
     }
 
     /// Changes a setting; the name may carry the prefix `net.ipv4.vs.`.
-    mutating func set(_ name: String, _ value: Int) throws(CommandRefusal) {
+    package mutating func set(_ name: String, _ value: Int) throws(CommandRefusal) {
         guard let setting = Settings.find(name) else {
             if name.hasPrefix("sync_") || name.hasPrefix("net.ipv4.vs.sync_") {
                 throw .notSupported("\(name): connection synchronisation is not supported")

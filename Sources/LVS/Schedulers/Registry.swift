@@ -6,6 +6,16 @@ package enum SchedulerRegistry {
         WeightedRoundRobin.self,
         LeastConnection.self,
         WeightedLeastConnection.self,
+        ShortestExpectedDelay.self,
+        NeverQueue.self,
+        DestinationHashing.self,
+        SourceHashing.self,
+        LocalityLeastConnection.self,
+        ReplicatedLocalityLeastConnection.self,
+        WeightedFailover.self,
+        WeightedOverflow.self,
+        MaglevHashing.self,
+        PowerOfTwoChoices.self,
     ]
 
     /// Names as an operator types them.
