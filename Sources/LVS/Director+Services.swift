@@ -38,7 +38,7 @@ extension Director {
         let old = record.service
         record.service = service
         record.object.configure(service)
-        guard old.takesEveryPort != service.takesEveryPort else { return }
+        guard old.flags.contains(.persistent) != service.flags.contains(.persistent) else { return }
         for server in record.servers {
             countReplies(from: server.server, of: old, by: -1)
             countReplies(from: server.server, of: service, by: 1)
@@ -124,8 +124,7 @@ extension Director {
         }
         guard service.key.family == .v4 else { throw .notSupported("IPv6 services") }
         switch service.key {
-        case .mark: throw .notSupported("services by firewall mark")
-        case .address(.tcp, _, _), .address(.udp, _, _): break
+        case .mark, .address(.tcp, _, _), .address(.udp, _, _): break
         case .address(let transport, _, _):
             throw .notSupported("services of IP protocol \(transport.rawValue), only TCP and UDP")
         }

@@ -53,6 +53,9 @@ package final class Director: @unchecked Sendable {
     var removedCounters = CounterValues()
     var totalMeter = Meter(from: CounterValues())
     var hostAddresses: Set<IPAddress> = []
+    /// The director's own marking rules, in order.
+    package internal(set) var markRules: [MarkRule] = []
+    var ports: [Port] = []
     /// Where NAT replies come from, and how many configured servers send them from there.
     var replyEndpoints: [ServedTraffic.Endpoint: Int] = [:]
     /// True when workers have not been told yet of a change in `replyEndpoints`.

@@ -154,10 +154,11 @@ package enum ListingText {
     }
 
     private static func serviceName(_ listing: ServiceListing) -> String {
-        guard case .address(let transport, let address, let port) = listing.service.key else {
-            return "FWM"
+        switch listing.service.key {
+        case .mark(let mark, _): "FWM \(mark)"
+        case .address(let transport, let address, let port):
+            "\(transport == .tcp ? "TCP" : "UDP") \(address.dotted):\(port)"
         }
-        return "\(transport == .tcp ? "TCP" : "UDP") \(address.dotted):\(port)"
     }
 
     /// What stands behind the scheduler's name.

@@ -24,18 +24,3 @@ package struct Persistence: Hashable, Sendable {
         count == 0 ? 0 : UInt64.max << (64 - UInt64(min(count, 64)))
     }
 }
-
-extension VirtualService {
-    /// True for persistent FTP: the data connections of its clients come to any port
-    /// (ipvs-semantics 5.6).
-    package var takesEveryPort: Bool {
-        guard case .address(.tcp, _, port: 21) = key else { return false }
-        return flags.contains(.persistent)
-    }
-
-    /// The port that replies of a NAT server come from, host order; 0 when from any.
-    package func replyPort(of server: RealServer) -> UInt16 {
-        guard case .address(_, _, let port) = key, port != 0, !takesEveryPort else { return 0 }
-        return server.port == 0 ? port : server.port
-    }
-}

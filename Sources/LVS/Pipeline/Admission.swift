@@ -181,6 +181,10 @@ package struct Admission {
         if service.port == 21, packet.destinationPort != 21 {
             return .verdict(services.pass(packet))
         }
+        // Nobody answers for an address that is the director's by its mark alone.
+        if service.port == nil, !services.isHost(packet.destination) {
+            return .verdict(.drop(.noServer))
+        }
         return .refused(.noServer, .portUnreachable)
     }
 }
