@@ -47,7 +47,7 @@ package enum ListingText {
         _ director: Director, _ columns: (ServerListing) -> String
     ) -> [String] {
         director.services().flatMap { listing in
-            ["\(serviceName(listing)) \(listing.service.scheduler)"]
+            ["\(serviceName(listing)) \(scheduler(listing.service))"]
                 + listing.servers.map { "-> \(serverName($0)) \(columns($0))" }
         }
     }
@@ -58,7 +58,8 @@ package enum ListingText {
             else { return [] }
             let option = transport == .tcp ? "-t" : "-u"
             let service = "\(option) \(address.dotted):\(port)"
-            return ["-A \(service) -s \(listing.service.scheduler)"]
+            let flags = flagNames(listing.service).map { " -b \($0)" } ?? ""
+            return ["-A \(service) -s \(listing.service.scheduler)\(flags)"]
                 + listing.servers.map { server in
                     let method = ["Masq": "-m", "Route": "-g", "Tunnel": "-i"][forward(server)]
                     var line = "-a \(service) -r \(serverName(server)) \(method ?? "?")"
@@ -143,6 +144,18 @@ package enum ListingText {
             return "FWM"
         }
         return "\(transport == .tcp ? "TCP" : "UDP") \(address.dotted):\(port)"
+    }
+
+    private static func scheduler(_ service: VirtualService) -> String {
+        service.scheduler + (flagNames(service).map { " (\($0))" } ?? "")
+    }
+
+    /// The flags of sh and mh; recordings have no others.
+    private static func flagNames(_ service: VirtualService) -> String? {
+        let fallback = service.flags.contains(.schedulerFlag1) ? "fallback" : nil
+        let port = service.flags.contains(.schedulerFlag2) ? "port" : nil
+        let names = [fallback, port].compactMap { $0.map { "\(service.scheduler)-\($0)" } }
+        return names.isEmpty ? nil : names.joined(separator: ",")
     }
 
     private static func serverName(_ listing: ServerListing) -> String {
