@@ -21,10 +21,11 @@ struct NATPath {
     ]
 
     let world: World
-    let ring = Ring()
+    let ring: Ring
     private var random = Generator(state: 7)
 
     init(connections: Int) throws {
+        ring = try Ring()
         world = try World(connections: connections)
         world.open(ring)
     }

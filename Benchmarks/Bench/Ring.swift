@@ -1,5 +1,6 @@
 internal import CReference
 internal import LVS
+internal import Posix
 
 /// A ring of 4096 frames as a driver has it, handed to the engine in bursts of 64 and to the C
 /// reference in batches of 64.
@@ -16,21 +17,21 @@ final class Ring {
         var burst = Burst()
     }
 
+    /// In large pages, as a ring of the driver is: otherwise each frame costs a page walk.
+    private let mapping: MappedMemory
     private let memory: UnsafeMutableRawPointer
     private let bursts: [Box]
     private let references: UnsafeMutablePointer<reference_frame>
 
-    init() {
-        let bytes = Ring.frames * Ring.spacing
-        unsafe memory = .allocate(byteCount: bytes, alignment: 4096)
-        unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+    init() throws {
+        mapping = try MappedMemory(bytes: Ring.frames * Ring.spacing)
+        unsafe memory = mapping.base
         bursts = (0..<Ring.frames / Burst.capacity).map { _ in Box() }
         unsafe references = .allocate(capacity: Ring.frames)
         unsafe references.initialize(repeating: reference_frame(), count: Ring.frames)
     }
 
     deinit {
-        unsafe memory.deallocate()
         unsafe references.deallocate()
     }
 

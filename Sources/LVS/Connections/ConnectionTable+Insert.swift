@@ -163,8 +163,8 @@ extension ConnectionTable {
             if let slot = unsafe claimSlot(in: bucket, word) { return unsafe slot }
         }
         unsafe header.pointee.overflowCount.wrappingAdd(1, ordering: .sequentiallyConsistent)
-        for number in 0..<overflowBuckets {
-            if let slot = unsafe claimSlot(in: overflow + Int(number) * 64, word) {
+        for turn in UInt32(0)..<2 {
+            if let slot = unsafe claimSlot(in: overflowBucket(place, turn), word) {
                 return unsafe slot
             }
         }

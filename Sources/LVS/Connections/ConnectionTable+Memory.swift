@@ -51,7 +51,7 @@ extension ConnectionTable {
     }
 
     private static func overflowCount(_ connections: Int) -> Int {
-        max(1, bucketCount(connections) / 256)
+        max(2, bucketCount(connections) / 256)
     }
 
     /// Bytes of memory a table of `connections` takes: 88 for each connection and a little.

@@ -105,11 +105,20 @@ package struct ConnectionTable: @unchecked Sendable {
         guard unsafe header.pointee.overflowCount.load(ordering: .acquiring) != 0 else {
             return nil
         }
-        for number in 0..<overflowBuckets {
-            let bucket = unsafe overflow + Int(number) &* 64
+        for turn in UInt32(0)..<2 {
+            let bucket = unsafe overflowBucket(place, turn)
             if let match = unsafe find(in: bucket, key, place.tag, tick) { return match }
         }
         return nil
+    }
+
+    /// The first or second bucket of the overflow area in which a key may stand: two neighbours, so
+    /// that a miss costs two lines whatever the area holds.
+    func overflowBucket(_ place: Place, _ turn: UInt32) -> UnsafeMutableRawPointer {
+        let mixed = (place.first ^ place.second &* 0x85eb_ca6b) &* 0x9e37_79b1
+        let first = UInt32(truncatingIfNeeded: (UInt64(mixed) &* UInt64(overflowBuckets)) >> 32)
+        let number = first &+ turn == overflowBuckets ? 0 : first &+ turn
+        return unsafe overflow + Int(number) &* 64
     }
 
     private func find(
@@ -160,8 +169,8 @@ package struct ConnectionTable: @unchecked Sendable {
         }
         guard unsafe header.pointee.overflowCount.load(ordering: .sequentiallyConsistent) != 0
         else { return }
-        for number in 0..<overflowBuckets {
-            guard unsafe scan(overflow + Int(number) &* 64, place.tag, body) else { return }
+        for turn in UInt32(0)..<2 {
+            guard unsafe scan(overflowBucket(place, turn), place.tag, body) else { return }
         }
     }
 

@@ -8,15 +8,20 @@ package struct StateMachine: @unchecked Sendable {
     static let tableBytes = 2 * 4 * 8 * 16
     private static let stateCount = 16
 
+    /// New states, then the event of each of 256 flag bytes.
     private let cells: UnsafeMutablePointer<UInt8>
     /// Timeout of every TCP state, then of UDP, seconds.
     private let timeouts: UnsafeMutablePointer<UInt32>
 
     /// Takes its memory from the heap; `deallocate` gives it back.
     package init() {
-        unsafe cells = .allocate(capacity: StateMachine.tableBytes)
+        unsafe cells = .allocate(capacity: StateMachine.tableBytes + 256)
         for (index, cell) in TCPTransitions.table().enumerated() {
             unsafe (cells + index).initialize(to: cell)
+        }
+        for flags in UInt8.min...UInt8.max {
+            unsafe (cells + StateMachine.tableBytes + Int(flags)).initialize(
+                to: TCPEvent(flags: flags).rawValue)
         }
         unsafe timeouts = .allocate(capacity: StateMachine.stateCount + 1)
         unsafe timeouts.initialize(repeating: 0, count: StateMachine.stateCount + 1)
@@ -59,26 +64,20 @@ package struct StateMachine: @unchecked Sendable {
     func nextTCP(
         _ old: ConnectionControl, flags: UInt8, side: Int, secure: Bool
     ) -> ConnectionControl {
-        let inbound: UInt8 = old.hasNoOutput ? 2 : 0
-        let column = side == 0 ? inbound : 1
+        // Computed, not chosen: a branch on the direction would be guessed wrong half of the time.
+        let outbound = UInt32(truncatingIfNeeded: side)
+        let column = old.rawValue >> 9 & 2 & (outbound &- 1) | outbound
+        let event = unsafe cells[StateMachine.tableBytes &+ Int(flags)]
         let index = StateMachine.index(
-            secure: secure, column: column, event: StateMachine.event(flags), state: old.state)
+            secure: secure, column: UInt8(truncatingIfNeeded: column), event: event,
+            state: old.state)
         let state = unsafe cells[index]
         // ESTABLISHED, SYN_SENT, SYN_RECV and SYNACK are the active states.
         let isActive = 0b100_0000_1110 as UInt32 &>> UInt32(state & 15) & 1
-        let cleared = 0xff | ConnectionControl.inactive | UInt32(side) &* ConnectionControl.noOutput
+        let cleared = 0xff | ConnectionControl.inactive | outbound &* ConnectionControl.noOutput
         return ConnectionControl(
             rawValue: old.rawValue & ~cleared | UInt32(state)
                 | (isActive ^ 1) &* ConnectionControl.inactive)
-    }
-
-    /// Number of `TCPEvent(flags:)`.
-    @inline(__always)
-    private static func event(_ flags: UInt8) -> UInt8 {
-        if flags & 4 != 0 { return 3 }
-        if flags & 2 != 0 { return 0 }
-        if flags & 1 != 0 { return 1 }
-        return flags & 16 != 0 ? 2 : 4
     }
 
     /// Seconds a TCP connection in this state lives without a packet.
