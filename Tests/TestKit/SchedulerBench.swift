@@ -64,9 +64,14 @@ package final class SchedulerBench {
 
     /// The server for a new connection, which is not bound to it yet.
     package func pick(_ request: ScheduleRequest) -> String? {
-        scheduler.schedule(request, among: servers).flatMap { number in
+        choose(request).flatMap { number in
             numbers.first { $0.value == number }?.key
         }
+    }
+
+    /// The choice itself, which costs what it costs a worker.
+    package func choose(_ request: ScheduleRequest) -> DestinationIndex? {
+        scheduler.schedule(request, among: servers)
     }
 
     package func destination(_ id: String) -> Destination? { numbers[id].map { cells[$0] } }
