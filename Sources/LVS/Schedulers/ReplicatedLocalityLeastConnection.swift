@@ -67,8 +67,9 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
         _ members: [DestinationIndex], _ servers: borrowing DestinationList
     ) -> DestinationIndex? {
         var least = LeastLoaded()
-        for number in members where !departed.contains(number) {
-            let server = servers.destination(number)
+        // Positions, since an array's iterator allocates in debug builds.
+        for index in members.indices where !departed.contains(members[index]) {
+            let server = servers.destination(members[index])
             least.consider(server, load: server.overhead)
         }
         return least.number
