@@ -34,33 +34,84 @@ extension Worker {
             }
             return .drop(.ttlExceeded)
         }
-        let overhead = inbound && connection.method == .tunnel ? Tunnel.overhead : 0
+        let errand = Errand(connection: connection, direction: direction, number: number)
+        let overhead = errand.isTunnel ? Tunnel.overhead : 0
         let mtu = hop.mtu > UInt32(overhead) ? hop.mtu - UInt32(overhead) : 0
-        guard length(burst[index], packet) <= Int(mtu) else {
+        let isTooLong = length(burst[index], packet) > Int(mtu)
+        guard !isTooLong || mayFragment(packet, errand) else {
             return refuseLength(
                 packet, mtu, from: teller, index, &burst, path, on: inbound ? connection : nil)
         }
         if !inbound { path.advance(connection, packet, direction) }
-        guard overhead == 0 else {
+        if errand.isTunnel {
             guard mtu >= Tunnel.smallestMTU else { return .drop(.tooLongForRoute) }
-            return encapsulate(connection, packet, number, index, &burst, path)
+            guard hop.preferredSource != nil else { return .drop(.noRoute) }
         }
-        unsafe rewrite(burst.base + index, connection, direction, packet)
+        if burst[index].segmentSize != 0 {
+            if isTooLong { return sendSegments(errand, packet, index, &burst, path) }
+            if errand.isTunnel {
+                return encapsulateSegments(errand, packet, hop, index, &burst)
+            }
+        }
         var frame = burst[index]
-        let verdict = send(&frame, number, path)
+        let verdict = dispatch(&frame, packet, errand, index, &burst, path)
         burst[index] = frame
         return verdict
     }
 
+    /// What a packet is on its way for.
+    struct Errand {
+        var connection: Connection
+        var direction: Direction
+        /// The next hop's number.
+        var number: NextHopIndex
+
+        var isTunnel: Bool { direction == .inbound && connection.method == .tunnel }
+    }
+
+    /// Rewrites one packet as its connection wants it, and sends it, in fragments when it is longer
+    /// than the way is wide; the frame is then used up.
+    func dispatch(
+        _ frame: inout Frame, _ packet: Packet, _ errand: Errand, _ index: Int,
+        _ burst: inout Burst, _ path: FastPath
+    ) -> Verdict {
+        let link = Int(packet.networkOffset)
+        let widest = Int(path.hops[errand.number].mtu)
+        if errand.isTunnel {
+            unsafe DirectRouting.rewrite(frame.bytes, packet)
+            unsafe Offload.complete(&frame, packet)
+            guard let wrapped = wrap(frame, packet, errand, index, &burst, path) else {
+                return .drop(.madeFramesUsedUp)
+            }
+            frame = wrapped
+        } else {
+            if frame.segmentSize == 0, Int(packet.ipLength) > widest {
+                unsafe Offload.complete(&frame, packet)
+            }
+            rewrite(&frame, errand.connection, errand.direction, packet)
+        }
+        let total = unsafe Int(frame.bytes.be16(link + 2))
+        guard frame.segmentSize == 0, total > widest else {
+            return send(&frame, errand.number, path)
+        }
+        return sendFragments(
+            frame, at: link, longest: widest, to: errand.number, index, &burst, path)
+    }
+
+    /// Whether a packet may be cut when it does not fit: without DF, and in a tunnel that is not
+    /// told to discover the path's MTU (ipvs-semantics 6.1 step 4).
+    private func mayFragment(_ packet: Packet, _ errand: Errand) -> Bool {
+        !packet.hasDontFragment || (errand.isTunnel && !parts.settings.discoversPathMTU)
+    }
+
     private func rewrite(
-        _ frame: UnsafeMutablePointer<Frame>, _ connection: Connection, _ direction: Direction,
-        _ packet: Packet
+        _ frame: inout Frame, _ connection: Connection, _ direction: Direction, _ packet: Packet
     ) {
         if connection.method == .masquerading {
             unsafe NAT.rewrite(
-                frame, packet, connection, side: Int(direction.rawValue), timeToLive: 1)
+                &frame, packet, connection, side: Int(direction.rawValue), timeToLive: 1)
         } else {
-            unsafe DirectRouting.rewrite(frame.pointee.bytes, packet)
+            unsafe DirectRouting.rewrite(frame.bytes, packet)
         }
     }
 
@@ -123,47 +174,34 @@ extension Worker {
 
     // MARK: Tunnel
 
-    private func encapsulate(
-        _ connection: Connection, _ packet: Packet, _ number: NextHopIndex, _ index: Int,
-        _ burst: inout Burst, _ path: FastPath
-    ) -> Verdict {
-        let hop = path.hops[number]
-        guard let source = hop.preferredSource else { return .drop(.noRoute) }
-        let tunnel = Tunnel(
-            source: source.v4, destination: connection.real.v4,
+    private func tunnel(_ errand: Errand, from source: IPAddress) -> Tunnel {
+        Tunnel(
+            source: source.v4, destination: errand.connection.real.v4,
             copiesDontFragment: parts.settings.discoversPathMTU)
-        let frame = burst[index]
-        unsafe DirectRouting.rewrite(frame.bytes, packet)
-        guard frame.segmentSize == 0 else {
-            return encapsulateSegments(tunnel, packet, hop, index, &burst)
-        }
-        unsafe Offload.complete(burst.base + index, packet)
-        let madeBefore = burst.madeCount
-        guard
-            var wrapped = tunnel.wrap(
-                burst[index], packet, cause: index, burst: &burst,
-                identification: &identification)
-        else { return .drop(.madeFramesUsedUp) }
-        let verdict = send(&wrapped, number, path)
-        guard burst.madeCount != madeBefore else {
-            burst[index] = wrapped
-            return verdict
-        }
-        wrapped.verdict = verdict
-        burst.setMadeFrame(burst.madeCount - 1, wrapped)
-        tally.countMade()
-        return verdict.kind == .drop ? verdict : .consumed
+    }
+
+    /// Wraps a packet; its memory may be one of the burst's afterwards, which is then not sent as
+    /// such.
+    private func wrap(
+        _ frame: Frame, _ packet: Packet, _ errand: Errand, _ index: Int, _ burst: inout Burst,
+        _ path: FastPath
+    ) -> Frame? {
+        guard let source = path.hops[errand.number].preferredSource else { return nil }
+        return tunnel(errand, from: source).wrap(
+            frame, packet, cause: index, burst: &burst, identification: &identification)
     }
 
     private func encapsulateSegments(
-        _ tunnel: Tunnel, _ packet: Packet, _ hop: NextHop, _ index: Int, _ burst: inout Burst
+        _ errand: Errand, _ packet: Packet, _ hop: NextHop, _ index: Int, _ burst: inout Burst
     ) -> Verdict {
         let frame = burst[index]
         let word = hop.word
+        guard let source = hop.preferredSource else { return .drop(.noRoute) }
         guard let cut = Offload.cut(frame, packet) else { return .drop(.malformedHeader) }
         guard word.isResolved else { return .drop(.noNeighbour) }
+        unsafe DirectRouting.rewrite(frame.bytes, packet)
         unsafe hop.writeHardware(word, frame.bytes)
-        let whole = tunnel.wrapSegments(
+        let whole = tunnel(errand, from: source).wrapSegments(
             cut, frame, packet, cause: index, verdict: .send(word.port), burst: &burst,
             identification: &identification)
         for _ in 0..<cut.count { tally.countMade() }
