@@ -20,6 +20,7 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
     case doorClosed
     case defence
     case unknownReply
+    case wrongChecksum
 
     /// The name in metrics and listings.
     package var name: String {
@@ -42,6 +43,7 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
         case .doorClosed: "door-closed"
         case .defence: "defence"
         case .unknownReply: "unknown-reply"
+        case .wrongChecksum: "wrong-checksum"
         }
     }
 
@@ -84,6 +86,8 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
             "drop_packet is on and took a new connection; set it to 0 to take all"
         case .unknownReply:
             "a reply of a real server without a connection; nat_icmp_send=1 refuses such"
+        case .wrongChecksum:
+            "an ICMP error about a connection came damaged; look at its sender and the way"
         }
     }
 }

@@ -10,7 +10,7 @@ extension Worker {
         case .arp, .other: return .pass
         case .malformed: return .drop(.malformedHeader)
         case .flow, .short: return admit(packet, index, &burst, path)
-        case .icmpError: return services.pass(packet)
+        case .icmpError: return lookUpError(packet, index, &burst, path)
         case .icmpOther:
             // The ingress block takes parameter problems for errors about connections; IPVS leaves
             // them alone, so the host gets them by the door.

@@ -9,8 +9,12 @@ extension Worker {
         let inbound = direction == .inbound
         // A client's packet counts and moves the state on even when it cannot be forwarded; a
         // reply was refused by the host's forwarding before IPVS saw it.
-        if inbound { path.advance(connection, packet, direction) }
-        let number = nextHop(connection, direction, path)
+        if inbound { account(connection, packet, direction, path) }
+        let isError = packet.kind == .icmpError
+        // An error about a client's packet need not go to that client.
+        let number =
+            isError && !inbound
+            ? path.hops.resolve(packet.destination) : nextHop(connection, direction, path)
         let hop = path.hops[number]
         switch hop.word.kind {
         case .noRoute:
@@ -21,7 +25,7 @@ extension Worker {
             }
             return .drop(.noRoute)
         case .local:
-            if !inbound { path.advance(connection, packet, direction) }
+            if !inbound { account(connection, packet, direction, path) }
             return deliver(connection, direction, packet, index, &burst)
         case .unresolved, .resolved: break
         }
@@ -34,15 +38,20 @@ extension Worker {
             }
             return .drop(.ttlExceeded)
         }
-        let errand = Errand(connection: connection, direction: direction, number: number)
-        let overhead = errand.isTunnel ? Tunnel.overhead : 0
-        let mtu = hop.mtu > UInt32(overhead) ? hop.mtu - UInt32(overhead) : 0
+        var errand = Errand(
+            connection: connection, direction: direction, number: number, width: hop.mtu)
+        var mtu = hop.mtu
+        if errand.isTunnel {
+            mtu = pathMTUs.mtu(to: connection.real, or: mtu, now: path.now)
+            errand.width = mtu
+            mtu -= min(mtu, UInt32(Tunnel.overhead))
+        }
         let isTooLong = length(burst[index], packet) > Int(mtu)
         guard !isTooLong || mayFragment(packet, errand) else {
             return refuseLength(
                 packet, mtu, from: teller, index, &burst, path, on: inbound ? connection : nil)
         }
-        if !inbound { path.advance(connection, packet, direction) }
+        if !inbound { account(connection, packet, direction, path) }
         if errand.isTunnel {
             guard mtu >= Tunnel.smallestMTU else { return .drop(.tooLongForRoute) }
             guard hop.preferredSource != nil else { return .drop(.noRoute) }
@@ -65,6 +74,8 @@ extension Worker {
         var direction: Direction
         /// The next hop's number.
         var number: NextHopIndex
+        /// The longest packet that goes this way, a tunnel's outer header included, bytes.
+        var width: UInt32
 
         var isTunnel: Bool { direction == .inbound && connection.method == .tunnel }
     }
@@ -76,7 +87,7 @@ extension Worker {
         _ burst: inout Burst, _ path: FastPath
     ) -> Verdict {
         let link = Int(packet.networkOffset)
-        let widest = Int(path.hops[errand.number].mtu)
+        let widest = Int(errand.width)
         if errand.isTunnel {
             unsafe DirectRouting.rewrite(frame.bytes, packet)
             unsafe Offload.complete(&frame, packet)
@@ -99,20 +110,36 @@ extension Worker {
     }
 
     /// Whether a packet may be cut when it does not fit: without DF, and in a tunnel that is not
-    /// told to discover the path's MTU (ipvs-semantics 6.1 step 4).
+    /// told to discover the path's MTU (ipvs-semantics 6.1 step 4). Errors from the client's side
+    /// may always: there is nobody to be told about them.
     private func mayFragment(_ packet: Packet, _ errand: Errand) -> Bool {
         !packet.hasDontFragment || (errand.isTunnel && !parts.settings.discoversPathMTU)
+            || (packet.kind == .icmpError && errand.direction == .inbound)
+    }
+
+    /// Counts a packet on its connection, and moves state and timeout on unless it is an ICMP error.
+    private func account(
+        _ connection: Connection, _ packet: Packet, _ direction: Direction, _ path: FastPath
+    ) {
+        if packet.kind == .icmpError {
+            countError(connection, packet, direction)
+        } else {
+            path.advance(connection, packet, direction)
+        }
     }
 
     private func rewrite(
-        _ frame: inout Frame, _ connection: Connection, _ direction: Direction, _ packet: Packet
+        _ frame: inout Frame, _ connection: Connection, _ direction: Direction, _ packet: Packet,
+        timeToLive hops: UInt8 = 1
     ) {
-        if connection.method == .masquerading {
-            unsafe NAT.rewrite(
-                &frame, packet, connection, side: Int(direction.rawValue), timeToLive: 1)
-        } else {
-            unsafe DirectRouting.rewrite(frame.bytes, packet)
+        guard connection.method == .masquerading else {
+            return unsafe DirectRouting.rewrite(frame.bytes, packet)
         }
+        guard packet.kind != .icmpError else {
+            return translateError(&frame, packet, connection, direction, timeToLive: hops)
+        }
+        unsafe NAT.rewrite(
+            &frame, packet, connection, side: Int(direction.rawValue), timeToLive: hops)
     }
 
     /// The next hop's number: the destination's, or the client's, found again after routes changed.
@@ -167,8 +194,9 @@ extension Worker {
         {
             return .drop(.loopbackServer)
         }
-        unsafe NAT.rewrite(
-            burst.base + index, packet, connection, side: Int(direction.rawValue), timeToLive: 0)
+        var frame = burst[index]
+        rewrite(&frame, connection, direction, packet, timeToLive: 0)
+        burst[index] = frame
         return .passThroughDoor
     }
 

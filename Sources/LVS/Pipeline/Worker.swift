@@ -52,6 +52,7 @@ package final class Worker: @unchecked Sendable {
     var admission: Admission
     var errors = ICMPErrors()
     var parking = ParkingLot()
+    var pathMTUs = PathMTUs()
     var identification: UInt16 = 1
 
     /// The worker numbered `number`, from 0; `seed` feeds its random choices.
