@@ -16,15 +16,7 @@ extension Worker {
             // them alone, so the host gets them by the door.
             return packet.icmpType == 12 && services.isServiceAddress(nil, packet.destination)
                 ? .passThroughDoor : .pass
-        case .fragment:
-            return isOurs(packet, services) ? .drop(.fragment) : .pass
+        case .fragment: return reassemble(packet, index, &burst, path)
         }
-    }
-
-    /// True for a fragment of a flow that the director serves.
-    private func isOurs(_ packet: Packet, _ services: ServiceTable) -> Bool {
-        services.isServiceAddress(packet.transport, packet.destination)
-            || (services.isServerAddress(packet.transport, packet.source)
-                && !services.isHost(packet.destination))
     }
 }

@@ -46,7 +46,10 @@ extension Worker {
             errand.width = mtu
             mtu -= min(mtu, UInt32(Tunnel.overhead))
         }
-        let isTooLong = length(burst[index], packet) > Int(mtu)
+        // Forwarding does not cut replies with DF again, however they came (the kernel's rule).
+        let isTooLong =
+            length(burst[index], packet) > Int(mtu)
+            || (isReassembled && !inbound && packet.hasDontFragment)
         guard !isTooLong || mayFragment(packet, errand) else {
             return refuseLength(
                 packet, mtu, from: teller, index, &burst, path, on: inbound ? connection : nil)
@@ -102,16 +105,17 @@ extension Worker {
             rewrite(&frame, errand.connection, errand.direction, packet)
         }
         let total = unsafe Int(frame.bytes.be16(link + 2))
-        guard frame.segmentSize == 0, total > widest else {
+        guard isReassembled || (frame.segmentSize == 0 && total > widest) else {
             return send(&frame, errand.number, path)
         }
         return sendFragments(
             frame, at: link, longest: widest, to: errand.number, index, &burst, path)
     }
 
-    /// Whether a packet may be cut when it does not fit: without DF, and in a tunnel that is not
-    /// told to discover the path's MTU (ipvs-semantics 6.1 step 4). Errors from the client's side
-    /// may always: there is nobody to be told about them.
+    /// Whether a packet may be cut when it does not fit (ipvs-semantics 6.1 step 4).
+    ///
+    /// Without DF, and in a tunnel that is not told to discover the path's MTU; errors from the
+    /// client's side always, since nobody can be told about them.
     private func mayFragment(_ packet: Packet, _ errand: Errand) -> Bool {
         !packet.hasDontFragment || (errand.isTunnel && !parts.settings.discoversPathMTU)
             || (packet.kind == .icmpError && errand.direction == .inbound)

@@ -141,6 +141,7 @@ extension Worker {
 
     /// Sends the parked frames whose next hop has become known, as frames the burst makes.
     func releaseParked(_ burst: inout Burst, _ path: FastPath) {
+        guard parking.count != 0 else { return }
         let lost = parking.release(path.hops, now: path.now) { frame, hop, word in
             let length = Int(frame.length)
             guard

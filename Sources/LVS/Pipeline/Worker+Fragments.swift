@@ -8,12 +8,19 @@ extension Worker {
         _ frame: Frame, at network: Int, longest: Int, to number: NextHopIndex, _ index: Int,
         _ burst: inout Burst, _ path: FastPath
     ) -> Verdict {
-        guard let cut = unsafe Fragments.Cut(frame.bytes + network, longest: longest) else {
-            return .drop(.tooLongForRoute)
-        }
+        let header = unsafe frame.bytes + network
+        guard
+            let cut = unsafe Fragments.Cut(
+                header, longest: isReassembled ? min(longest, fragments.longest) : longest,
+                keepsDontFragment: isReassembled && header.byte(6) & 0x40 != 0)
+        else { return .drop(.tooLongForRoute) }
+        // What came in fragments leaves in the same ones when these fit.
+        let keepsSizes = isReassembled && cut.accepts(fragments.sizes)
         var start = 0
+        var position = 0
         while start < cut.payload {
-            let count = cut.size(from: start)
+            let count = keepsSizes ? Int(fragments.sizes[position]) : cut.size(from: start)
+            position += 1
             let length = network + cut.headerLength + count
             guard var made = burst.make(length: length, ingress: frame.ingress, cause: index)
             else { return .drop(.madeFramesUsedUp) }
@@ -54,5 +61,89 @@ extension Worker {
             if verdict.kind == .drop { tally.count(verdict) }
         }
         return .consumed
+    }
+
+    // MARK: Fragments that come in
+
+    /// A fragment of anything: kept when it may be ours, until its datagram is whole and goes the
+    /// way of all packets (ipvs-semantics 0.3 step 3, 6.2).
+    func reassemble(
+        _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
+    ) -> Verdict {
+        // ICMP is not kept from the host, which does its own reassembly.
+        let isShared = packet.protocolNumber == 1
+        guard isOurs(packet, path.services) else { return .pass }
+        guard !packet.isIPv6 else { return .drop(.fragment) }
+        let received = burst[index]
+        guard unsafe packet.hasRightHeaderChecksum(received.bytes) else {
+            return .drop(.malformedHeader)
+        }
+        let outcome = fragments.take(packet, received, now: path.now)
+        for _ in 0..<fragments.takeEvicted() { tally.countDrop(.fragmentsFull) }
+        switch outcome {
+        case .waiting: return isShared ? .pass : .consumed
+        case .refused(let reason): return isShared ? .pass : .drop(reason)
+        case .complete(let datagram):
+            isReassembled = true
+            defer { isReassembled = false }
+            burst[index] = datagram
+            let whole = Packet(parsing: datagram)
+            let verdict =
+                whole.kind == .flow
+                ? lookUp(whole, index, &burst, path) : classify(whole, index, &burst, path)
+            guard verdict.usesDoor else {
+                burst[index] = received
+                return verdict
+            }
+            return lend(index, received, &burst) ? verdict : .drop(.madeFramesUsedUp)
+        }
+    }
+
+    /// Moves a whole datagram from the store's memory into the burst's, which lasts until the host
+    /// has it; false when there is none left.
+    private func lend(_ index: Int, _ received: Frame, _ burst: inout Burst) -> Bool {
+        var datagram = burst[index]
+        burst[index] = received
+        guard
+            let lent = burst.make(
+                length: Int(datagram.length), ingress: received.ingress, cause: index)
+        else { return false }
+        unsafe lent.bytes.copyMemory(from: datagram.bytes, byteCount: Int(datagram.length))
+        unsafe datagram.bytes = lent.bytes
+        datagram.capacity = lent.capacity
+        datagram.headroom = lent.headroom
+        datagram.slot = received.slot
+        burst[index] = datagram
+        return true
+    }
+
+    /// True for a fragment of a flow that the director serves, or of an ICMP message that may be an
+    /// error about one.
+    private func isOurs(_ packet: Packet, _ services: ServiceTable) -> Bool {
+        let transport = packet.protocolNumber == 1 ? nil : packet.transport
+        let destination = packet.destination
+        return services.isServiceAddress(transport, destination)
+            || (services.isServerAddress(transport, packet.source)
+                && !services.isHost(destination))
+    }
+
+    /// Gives up on datagrams that were not whole in time, and tells their senders.
+    func expireFragments(_ burst: inout Burst, _ path: FastPath) {
+        while let expired = fragments.nextExpired(now: path.now) {
+            tally.countDrop(.fragmentTimeout)
+            guard case .first(let frame) = expired else { continue }
+            let packet = Packet(parsing: frame)
+            // The host tells about its own share, which ICMP is.
+            guard packet.protocolNumber != 1 else { continue }
+            let own =
+                path.services.isServiceAddress(packet.transport, packet.destination)
+                ? packet.destination : ownAddress(towards: packet.source, path)
+            guard let own,
+                let made = errors.make(
+                    .reassemblyTimeExceeded, about: packet, in: frame, from: own,
+                    cause: Burst.capacity, burst: &burst, now: path.now)
+            else { continue }
+            sendError(made, to: packet.source, like: frame, on: nil, &burst, path)
+        }
     }
 }
