@@ -12,6 +12,7 @@ extension Director {
             numbers.giveBack(entry.record.number)
         }
         if now >= nextSecond {
+            endLingeringReplies()
             for record in records { record.object.tick(now) }
             nextSecond = now.advanced(bySeconds: 1)
         }

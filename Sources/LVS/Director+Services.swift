@@ -40,7 +40,7 @@ extension Director {
         record.object.configure(service)
         guard old.flags.contains(.persistent) != service.flags.contains(.persistent) else { return }
         for server in record.servers {
-            countReplies(from: server.server, of: old, by: -1)
+            endReplies(from: server, of: old)
             countReplies(from: server.server, of: service, by: 1)
         }
         publish()

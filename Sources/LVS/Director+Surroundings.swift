@@ -60,15 +60,6 @@ extension Director {
         return served
     }
 
-    /// Notes that one more (1) or one less (-1) configured server sends NAT replies from an endpoint.
-    func countReplies(from server: RealServer, of service: VirtualService, by amount: Int) {
-        for endpoint in service.replies(from: server) {
-            let count = replyEndpoints[endpoint, default: 0] + amount
-            replyEndpoints[endpoint] = count == 0 ? nil : count
-            if count == 0 || count == amount { isTableStale = true }
-        }
-    }
-
     /// Publishes a new table after a change of servers, when workers have to know of it.
     ///
     /// A table takes as long to build as there are servers; with many, the next tick does it for all

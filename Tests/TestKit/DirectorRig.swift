@@ -24,6 +24,11 @@ package final class DirectorRig {
         package var verdict: Verdict
         /// The frame itself when it was sent, then what was made because of it.
         package var sent: [Sent]
+
+        package init(verdict: Verdict, sent: [Sent]) {
+            self.verdict = verdict
+            self.sent = sent
+        }
     }
 
     /// How the checksum of a frame comes in.

@@ -47,7 +47,7 @@ package enum ListingText {
         _ director: Director, _ columns: (ServerListing) -> String
     ) -> [String] {
         director.services().flatMap { listing in
-            ["\(serviceName(listing)) \(listing.service.scheduler)\(flags(listing.service))"]
+            ["\(serviceName(listing)) \(scheduler(listing.service))\(flags(listing.service))"]
                 + listing.servers.map { "-> \(serverName($0)) \(columns($0))" }
         }
     }
@@ -65,6 +65,7 @@ package enum ListingText {
                     line += " -M \(IPAddress(v4: listing.service.netmask).dotted)"
                 }
             }
+            if let names = flagNames(listing.service) { line += " -b \(names)" }
             return [line]
                 + listing.servers.map { server in
                     let method = ["Masq": "-m", "Route": "-g", "Tunnel": "-i"][forward(server)]
@@ -170,6 +171,18 @@ package enum ListingText {
         }
         if service.flags.contains(.onePacket) { text += " ops" }
         return text
+    }
+
+    private static func scheduler(_ service: VirtualService) -> String {
+        service.scheduler + (flagNames(service).map { " (\($0))" } ?? "")
+    }
+
+    /// The flags of sh and mh; recordings have no others.
+    private static func flagNames(_ service: VirtualService) -> String? {
+        let fallback = service.flags.contains(.schedulerFlag1) ? "fallback" : nil
+        let port = service.flags.contains(.schedulerFlag2) ? "port" : nil
+        let names = [fallback, port].compactMap { $0.map { "\(service.scheduler)-\($0)" } }
+        return names.isEmpty ? nil : names.joined(separator: ",")
     }
 
     private static func serverName(_ listing: ServerListing) -> String {

@@ -53,6 +53,7 @@ package struct RuleLine {
             flags.insert(.persistent)
             persistence.timeoutSeconds = try number(try next(), as: UInt32.self)
         case "-M": persistence.netmask = try endpoint(try next()).address.v4
+        case "-b": flags.formUnion(try schedulerFlags(try next()))
         case "-r": server = try endpoint(try next())
         case "-m": method = .masquerading
         case "-g": method = .directRouting
@@ -133,6 +134,18 @@ package struct RuleLine {
     ) throws(RuleLineError) -> N {
         guard let value = N(word) else { throw .unknown(word) }
         return value
+    }
+
+    private func schedulerFlags(_ list: String) throws(RuleLineError) -> ServiceFlags {
+        var flags: ServiceFlags = []
+        for word in list.split(separator: ",") {
+            switch word {
+            case "sh-fallback", "mh-fallback": flags.insert(.schedulerFlag1)
+            case "sh-port", "mh-port": flags.insert(.schedulerFlag2)
+            default: throw .unknown(String(word))
+            }
+        }
+        return flags
     }
 
     private func endpoint(

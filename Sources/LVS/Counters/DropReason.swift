@@ -20,6 +20,11 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
     case doorClosed
     case defence
     case unknownReply
+    case wrongChecksum
+    case fragmentOverlap
+    case fragmentDuplicate
+    case fragmentTimeout
+    case fragmentsFull
 
     /// The name in metrics and listings.
     package var name: String {
@@ -42,6 +47,11 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
         case .doorClosed: "door-closed"
         case .defence: "defence"
         case .unknownReply: "unknown-reply"
+        case .wrongChecksum: "wrong-checksum"
+        case .fragmentOverlap: "fragment-overlap"
+        case .fragmentDuplicate: "fragment-duplicate"
+        case .fragmentTimeout: "fragment-timeout"
+        case .fragmentsFull: "fragments-full"
         }
     }
 
@@ -73,7 +83,7 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
         case .madeFramesUsedUp:
             "more ICMP errors or fragments in one burst than there is memory for"
         case .fragment:
-            "a fragment of a datagram for a service could not be reassembled"
+            "a fragment that contradicts the others of its datagram; look at the sender"
         case .noHeadroom:
             "the driver left no room before the frame for a tunnel header"
         case .loopbackServer:
@@ -84,6 +94,16 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
             "drop_packet is on and took a new connection; set it to 0 to take all"
         case .unknownReply:
             "a reply of a real server without a connection; nat_icmp_send=1 refuses such"
+        case .wrongChecksum:
+            "an ICMP error about a connection came damaged; look at its sender and the way"
+        case .fragmentOverlap:
+            "fragments of a datagram overlapped, which nobody does by mistake; look at the sender"
+        case .fragmentDuplicate:
+            "a fragment came twice; the datagram is not lost"
+        case .fragmentTimeout:
+            "a datagram whose fragments did not all come within 30 seconds; look for losses"
+        case .fragmentsFull:
+            "a datagram gave way to younger ones: more fragments wait than there is memory for"
         }
     }
 }

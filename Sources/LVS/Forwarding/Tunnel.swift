@@ -3,6 +3,8 @@
 struct Tunnel {
     /// Bytes of the outer header.
     static let overhead = 20
+    /// What the outer header says is inside it: IPv4.
+    static let protocolNumber: UInt8 = 4
     /// Longest inner packet below which a route is of no use (RFC 791).
     static let smallestMTU: UInt32 = 68
 
@@ -32,7 +34,7 @@ struct Tunnel {
         if !keepsWhole { identification &+= 1 }
         unsafe outer.set(6, be16: keepsWhole ? 0x4000 : 0)
         unsafe outer.set(8, byte: inner.byte(8))
-        unsafe outer.set(9, byte: 4)
+        unsafe outer.set(9, byte: Tunnel.protocolNumber)
         unsafe outer.set(12, be32: source)
         unsafe outer.set(16, be32: destination)
         unsafe Checksum.writeHeader(outer, count: Tunnel.overhead)

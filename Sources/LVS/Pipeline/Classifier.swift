@@ -10,21 +10,13 @@ extension Worker {
         case .arp, .other: return .pass
         case .malformed: return .drop(.malformedHeader)
         case .flow, .short: return admit(packet, index, &burst, path)
-        case .icmpError: return services.pass(packet)
+        case .icmpError: return lookUpError(packet, index, &burst, path)
         case .icmpOther:
             // The ingress block takes parameter problems for errors about connections; IPVS leaves
             // them alone, so the host gets them by the door.
             return packet.icmpType == 12 && services.isServiceAddress(nil, packet.destination)
                 ? .passThroughDoor : .pass
-        case .fragment:
-            return isOurs(packet, services) ? .drop(.fragment) : .pass
+        case .fragment: return reassemble(packet, index, &burst, path)
         }
-    }
-
-    /// True for a fragment of a flow that the director serves.
-    private func isOurs(_ packet: Packet, _ services: ServiceTable) -> Bool {
-        services.isServiceAddress(packet.transport, packet.destination)
-            || (services.isServerAddress(packet.transport, packet.source)
-                && !services.isHost(packet.destination))
     }
 }

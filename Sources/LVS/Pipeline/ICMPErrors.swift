@@ -3,17 +3,38 @@ package enum ICMPError: Hashable, Sendable {
     case portUnreachable
     case hostUnreachable
     case timeExceeded
+    /// Not all fragments of a datagram came in time.
+    case reassemblyTimeExceeded
     /// The longest IP packet that fits, bytes.
     case fragmentationNeeded(mtu: UInt16)
+    /// What a router said about a packet in one of the director's tunnels; `rest` is the second word
+    /// of the message.
+    case relayed(type: UInt8, code: UInt8, rest: UInt32)
 
-    var type: UInt8 { self == .timeExceeded ? 11 : 3 }
+    var type: UInt8 {
+        switch self {
+        case .hostUnreachable, .portUnreachable, .fragmentationNeeded: 3
+        case .timeExceeded, .reassemblyTimeExceeded: 11
+        case .relayed(let type, _, _): type
+        }
+    }
 
     var code: UInt8 {
         switch self {
-        case .hostUnreachable: 1
+        case .timeExceeded: 0
+        case .hostUnreachable, .reassemblyTimeExceeded: 1
         case .portUnreachable: 3
         case .fragmentationNeeded: 4
-        case .timeExceeded: 0
+        case .relayed(_, let code, _): code
+        }
+    }
+
+    /// The second word of the message.
+    var rest: UInt32 {
+        switch self {
+        case .fragmentationNeeded(let mtu): UInt32(mtu)
+        case .relayed(_, _, let rest): rest
+        default: 0
         }
     }
 }
@@ -34,6 +55,13 @@ package struct ICMPErrors {
 
     package init() {}
 
+    /// What an error quotes: an IPv4 packet, header first, and how many of its bytes are there.
+    @safe
+    struct Quote {
+        let packet: UnsafeMutableRawPointer
+        let count: Int
+    }
+
     /// Appends the error about a packet to the burst, with the Ethernet header left to whoever sends
     /// it; nil when none may be sent (rate, group addresses, later fragments, errors about errors)
     /// or when the burst has no room.
@@ -42,45 +70,50 @@ package struct ICMPErrors {
         cause: Int, burst: inout Burst, now: Instant
     ) -> Frame? {
         guard packet.isIPv4, !packet.isGroupAddressed, !packet.isLaterFragment,
-            packet.kind != .icmpError, ICMPErrors.isUnicast(packet.source)
+            packet.kind != .icmpError
         else { return nil }
+        let quote = unsafe Quote(
+            packet: frame.bytes + Int(packet.networkOffset), count: Int(packet.ipLength))
+        return make(
+            error, to: packet.source, quoting: quote, from: source, cause: cause, burst: &burst,
+            now: now)
+    }
+
+    /// As above, for a packet that its caller has found to be worth an error.
+    mutating func make(
+        _ error: ICMPError, to client: IPAddress, quoting quote: Quote, from source: IPAddress,
+        cause: Int, burst: inout Burst, now: Instant
+    ) -> Frame? {
+        guard ICMPErrors.isUnicast(client) else { return nil }
         if error.code != 4 || error.type != 3 {
-            guard limiter.allows(packet.source, now: now) else { return nil }
+            guard limiter.allows(client, now: now) else { return nil }
         }
-        let quoted = min(Int(packet.ipLength), ICMPErrors.longest - ICMPErrors.headers)
+        let quoted = min(quote.count, ICMPErrors.longest - ICMPErrors.headers)
         let length = ICMPErrors.headers + quoted
-        guard let made = burst.make(length: 14 + length, ingress: frame.ingress, cause: cause)
-        else { return nil }
+        guard let made = burst.make(length: 14 + length, ingress: 0, cause: cause) else {
+            return nil
+        }
         let header = unsafe made.bytes + 14
         // The type of service of the packet goes on under the precedence of network control.
-        let service = unsafe frame.bytes.byte(Int(packet.networkOffset) + 1) & 0x1e
+        let service = unsafe quote.packet.byte(1) & 0x1e
         unsafe header.set(0, be16: 0x45c0 | UInt16(service))
         unsafe header.set(2, be16: UInt16(length))
         unsafe header.set(4, be16: identification)
         unsafe header.set(6, be16: 0)
         unsafe header.set(8, be16: 64 << 8 | 1)
         unsafe header.set(12, be32: source.v4)
-        unsafe header.set(16, be32: packet.source.v4)
+        unsafe header.set(16, be32: client.v4)
         unsafe Checksum.writeHeader(header, count: 20)
         identification &+= 1
-        unsafe write(
-            error, behind: header, quoting: frame.bytes + Int(packet.networkOffset), quoted)
-        unsafe made.bytes.set(12, be16: 0x0800)
-        return made
-    }
-
-    private func write(
-        _ error: ICMPError, behind header: UnsafeMutableRawPointer,
-        quoting original: UnsafeMutableRawPointer, _ quoted: Int
-    ) {
         let message = unsafe header + 20
         unsafe message.set(0, byte: error.type)
         unsafe message.set(1, byte: error.code)
         unsafe message.set(2, be16: 0)
-        unsafe message.set(4, be32: 0)
-        if case .fragmentationNeeded(let mtu) = error { unsafe message.set(6, be16: mtu) }
-        unsafe (message + 8).copyMemory(from: original, byteCount: quoted)
+        unsafe message.set(4, be32: error.rest)
+        unsafe (message + 8).copyMemory(from: quote.packet, byteCount: quoted)
         unsafe message.set(2, le16: ~Checksum.sum(message, count: 8 + quoted))
+        unsafe made.bytes.set(12, be16: 0x0800)
+        return made
     }
 
     /// Nobody answers 0.0.0.0, multicast or broadcast.

@@ -9,8 +9,12 @@ extension Worker {
         let inbound = direction == .inbound
         // A client's packet counts and moves the state on even when it cannot be forwarded; a
         // reply was refused by the host's forwarding before IPVS saw it.
-        if inbound { path.advance(connection, packet, direction) }
-        let number = nextHop(connection, direction, path)
+        if inbound { account(connection, packet, direction, path) }
+        let isError = packet.kind == .icmpError
+        // An error about a client's packet need not go to that client.
+        let number =
+            isError && !inbound
+            ? path.hops.resolve(packet.destination) : nextHop(connection, direction, path)
         let hop = path.hops[number]
         switch hop.word.kind {
         case .noRoute:
@@ -21,7 +25,7 @@ extension Worker {
             }
             return .drop(.noRoute)
         case .local:
-            if !inbound { path.advance(connection, packet, direction) }
+            if !inbound { account(connection, packet, direction, path) }
             return deliver(connection, direction, packet, index, &burst)
         case .unresolved, .resolved: break
         }
@@ -34,34 +38,112 @@ extension Worker {
             }
             return .drop(.ttlExceeded)
         }
-        let overhead = inbound && connection.method == .tunnel ? Tunnel.overhead : 0
-        let mtu = hop.mtu > UInt32(overhead) ? hop.mtu - UInt32(overhead) : 0
-        guard length(burst[index], packet) <= Int(mtu) else {
+        var errand = Errand(
+            connection: connection, direction: direction, number: number, width: hop.mtu)
+        var mtu = hop.mtu
+        if errand.isTunnel {
+            mtu = pathMTUs.mtu(to: connection.real, or: mtu, now: path.now)
+            errand.width = mtu
+            mtu -= min(mtu, UInt32(Tunnel.overhead))
+        }
+        // Forwarding does not cut replies with DF again, however they came (the kernel's rule).
+        let isTooLong =
+            length(burst[index], packet) > Int(mtu)
+            || (isReassembled && !inbound && packet.hasDontFragment)
+        guard !isTooLong || mayFragment(packet, errand) else {
             return refuseLength(
                 packet, mtu, from: teller, index, &burst, path, on: inbound ? connection : nil)
         }
-        if !inbound { path.advance(connection, packet, direction) }
-        guard overhead == 0 else {
+        if !inbound { account(connection, packet, direction, path) }
+        if errand.isTunnel {
             guard mtu >= Tunnel.smallestMTU else { return .drop(.tooLongForRoute) }
-            return encapsulate(connection, packet, number, index, &burst, path)
+            guard hop.preferredSource != nil else { return .drop(.noRoute) }
         }
-        unsafe rewrite(burst.base + index, connection, direction, packet)
+        if burst[index].segmentSize != 0 {
+            if isTooLong { return sendSegments(errand, packet, index, &burst, path) }
+            if errand.isTunnel {
+                return encapsulateSegments(errand, packet, hop, index, &burst)
+            }
+        }
         var frame = burst[index]
-        let verdict = send(&frame, number, path)
+        let verdict = dispatch(&frame, packet, errand, index, &burst, path)
         burst[index] = frame
         return verdict
     }
 
-    private func rewrite(
-        _ frame: UnsafeMutablePointer<Frame>, _ connection: Connection, _ direction: Direction,
-        _ packet: Packet
-    ) {
-        if connection.method == .masquerading {
-            unsafe NAT.rewrite(
-                frame, packet, connection, side: Int(direction.rawValue), timeToLive: 1)
+    /// What a packet is on its way for.
+    struct Errand {
+        var connection: Connection
+        var direction: Direction
+        /// The next hop's number.
+        var number: NextHopIndex
+        /// The longest packet that goes this way, a tunnel's outer header included, bytes.
+        var width: UInt32
+
+        var isTunnel: Bool { direction == .inbound && connection.method == .tunnel }
+    }
+
+    /// Rewrites one packet as its connection wants it, and sends it, in fragments when it is longer
+    /// than the way is wide; the frame is then used up.
+    func dispatch(
+        _ frame: inout Frame, _ packet: Packet, _ errand: Errand, _ index: Int,
+        _ burst: inout Burst, _ path: FastPath
+    ) -> Verdict {
+        let link = Int(packet.networkOffset)
+        let widest = Int(errand.width)
+        if errand.isTunnel {
+            unsafe DirectRouting.rewrite(frame.bytes, packet)
+            unsafe Offload.complete(&frame, packet)
+            guard let wrapped = wrap(frame, packet, errand, index, &burst, path) else {
+                return .drop(.madeFramesUsedUp)
+            }
+            frame = wrapped
         } else {
-            unsafe DirectRouting.rewrite(frame.pointee.bytes, packet)
+            if frame.segmentSize == 0, Int(packet.ipLength) > widest {
+                unsafe Offload.complete(&frame, packet)
+            }
+            rewrite(&frame, errand.connection, errand.direction, packet)
         }
+        let total = unsafe Int(frame.bytes.be16(link + 2))
+        guard isReassembled || (frame.segmentSize == 0 && total > widest) else {
+            return send(&frame, errand.number, path)
+        }
+        return sendFragments(
+            frame, at: link, longest: widest, to: errand.number, index, &burst, path)
+    }
+
+    /// Whether a packet may be cut when it does not fit (ipvs-semantics 6.1 step 4).
+    ///
+    /// Without DF, and in a tunnel that is not told to discover the path's MTU; errors from the
+    /// client's side always, since nobody can be told about them.
+    private func mayFragment(_ packet: Packet, _ errand: Errand) -> Bool {
+        !packet.hasDontFragment || (errand.isTunnel && !parts.settings.discoversPathMTU)
+            || (packet.kind == .icmpError && errand.direction == .inbound)
+    }
+
+    /// Counts a packet on its connection, and moves state and timeout on unless it is an ICMP error.
+    private func account(
+        _ connection: Connection, _ packet: Packet, _ direction: Direction, _ path: FastPath
+    ) {
+        if packet.kind == .icmpError {
+            countError(connection, packet, direction)
+        } else {
+            path.advance(connection, packet, direction)
+        }
+    }
+
+    private func rewrite(
+        _ frame: inout Frame, _ connection: Connection, _ direction: Direction, _ packet: Packet,
+        timeToLive hops: UInt8 = 1
+    ) {
+        guard connection.method == .masquerading else {
+            return unsafe DirectRouting.rewrite(frame.bytes, packet)
+        }
+        guard packet.kind != .icmpError else {
+            return translateError(&frame, packet, connection, direction, timeToLive: hops)
+        }
+        unsafe NAT.rewrite(
+            &frame, packet, connection, side: Int(direction.rawValue), timeToLive: hops)
     }
 
     /// The next hop's number: the destination's, or the client's, found again after routes changed.
@@ -116,54 +198,42 @@ extension Worker {
         {
             return .drop(.loopbackServer)
         }
-        unsafe NAT.rewrite(
-            burst.base + index, packet, connection, side: Int(direction.rawValue), timeToLive: 0)
+        var frame = burst[index]
+        rewrite(&frame, connection, direction, packet, timeToLive: 0)
+        burst[index] = frame
         return .passThroughDoor
     }
 
     // MARK: Tunnel
 
-    private func encapsulate(
-        _ connection: Connection, _ packet: Packet, _ number: NextHopIndex, _ index: Int,
-        _ burst: inout Burst, _ path: FastPath
-    ) -> Verdict {
-        let hop = path.hops[number]
-        guard let source = hop.preferredSource else { return .drop(.noRoute) }
-        let tunnel = Tunnel(
-            source: source.v4, destination: connection.real.v4,
+    private func tunnel(_ errand: Errand, from source: IPAddress) -> Tunnel {
+        Tunnel(
+            source: source.v4, destination: errand.connection.real.v4,
             copiesDontFragment: parts.settings.discoversPathMTU)
-        let frame = burst[index]
-        unsafe DirectRouting.rewrite(frame.bytes, packet)
-        guard frame.segmentSize == 0 else {
-            return encapsulateSegments(tunnel, packet, hop, index, &burst)
-        }
-        unsafe Offload.complete(burst.base + index, packet)
-        let madeBefore = burst.madeCount
-        guard
-            var wrapped = tunnel.wrap(
-                burst[index], packet, cause: index, burst: &burst,
-                identification: &identification)
-        else { return .drop(.madeFramesUsedUp) }
-        let verdict = send(&wrapped, number, path)
-        guard burst.madeCount != madeBefore else {
-            burst[index] = wrapped
-            return verdict
-        }
-        wrapped.verdict = verdict
-        burst.setMadeFrame(burst.madeCount - 1, wrapped)
-        tally.countMade()
-        return verdict.kind == .drop ? verdict : .consumed
+    }
+
+    /// Wraps a packet; its memory may be one of the burst's afterwards, which is then not sent as
+    /// such.
+    private func wrap(
+        _ frame: Frame, _ packet: Packet, _ errand: Errand, _ index: Int, _ burst: inout Burst,
+        _ path: FastPath
+    ) -> Frame? {
+        guard let source = path.hops[errand.number].preferredSource else { return nil }
+        return tunnel(errand, from: source).wrap(
+            frame, packet, cause: index, burst: &burst, identification: &identification)
     }
 
     private func encapsulateSegments(
-        _ tunnel: Tunnel, _ packet: Packet, _ hop: NextHop, _ index: Int, _ burst: inout Burst
+        _ errand: Errand, _ packet: Packet, _ hop: NextHop, _ index: Int, _ burst: inout Burst
     ) -> Verdict {
         let frame = burst[index]
         let word = hop.word
+        guard let source = hop.preferredSource else { return .drop(.noRoute) }
         guard let cut = Offload.cut(frame, packet) else { return .drop(.malformedHeader) }
         guard word.isResolved else { return .drop(.noNeighbour) }
+        unsafe DirectRouting.rewrite(frame.bytes, packet)
         unsafe hop.writeHardware(word, frame.bytes)
-        let whole = tunnel.wrapSegments(
+        let whole = tunnel(errand, from: source).wrapSegments(
             cut, frame, packet, cause: index, verdict: .send(word.port), burst: &burst,
             identification: &identification)
         for _ in 0..<cut.count { tally.countMade() }

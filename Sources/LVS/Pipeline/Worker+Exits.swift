@@ -99,17 +99,26 @@ extension Worker {
     ) {
         let frame = burst[index]
         guard
-            var made = errors.make(
+            let made = errors.make(
                 error, about: packet, in: frame, from: source, cause: index, burst: &burst,
                 now: path.now)
         else { return }
+        sendError(made, to: packet.source, like: frame, on: connection, &burst, path)
+    }
+
+    /// Sends the error that was made last, on the VLAN of the frame that caused it.
+    func sendError(
+        _ error: Frame, to client: IPAddress, like frame: Frame, on connection: Connection?,
+        _ burst: inout Burst, _ path: FastPath
+    ) {
+        var made = error
+        made.ingress = frame.ingress
         made.vlan = frame.vlan
         if let connection, connection.method != .masquerading {
             counters.countOut(
                 connection.destination, bytes: UInt64(made.length) - 14)
         }
-        let number = path.hops.resolve(packet.source)
-        made.verdict = send(&made, number, path)
+        made.verdict = send(&made, path.hops.resolve(client), path)
         tally.countMade()
         if made.verdict.kind == .drop { tally.count(made.verdict) }
         burst.setMadeFrame(burst.madeCount - 1, made)
@@ -136,6 +145,7 @@ extension Worker {
 
     /// Sends the parked frames whose next hop has become known, as frames the burst makes.
     func releaseParked(_ burst: inout Burst, _ path: FastPath) {
+        guard parking.count != 0 else { return }
         let lost = parking.release(path.hops, now: path.now) { frame, hop, word in
             let length = Int(frame.length)
             guard
@@ -159,7 +169,7 @@ extension Worker {
 
 extension Packet {
     /// True when the checksum of the IPv4 header is right.
-    fileprivate func hasRightHeaderChecksum(_ bytes: UnsafeMutableRawPointer) -> Bool {
+    func hasRightHeaderChecksum(_ bytes: UnsafeMutableRawPointer) -> Bool {
         let header = unsafe bytes + Int(networkOffset)
         return unsafe Checksum.sum(header, count: networkHeaderLength) == 0xffff
     }

@@ -52,6 +52,10 @@ package final class Worker: @unchecked Sendable {
     var admission: Admission
     var errors = ICMPErrors()
     var parking = ParkingLot()
+    var pathMTUs = PathMTUs()
+    var fragments = FragmentStore()
+    /// The packet being worked on was put together from fragments; `fragments` knows their sizes.
+    var isReassembled = false
     var identification: UInt16 = 1
 
     /// The worker numbered `number`, from 0; `seed` feeds its random choices.
@@ -91,7 +95,10 @@ package final class Worker: @unchecked Sendable {
     /// Gives every frame of the burst its verdict, and appends made frames; `now` must not go back.
     package func process(_ burst: inout Burst, now: Instant) {
         let path = beginTurn(now)
-        if parking.count != 0 { releaseParked(&burst, path) }
+        if parking.count | fragments.count != 0 {
+            releaseParked(&burst, path)
+            expireFragments(&burst, path)
+        }
         let count = burst.count
         if count != 0 {
             if path.services.hasServices(.v4) {

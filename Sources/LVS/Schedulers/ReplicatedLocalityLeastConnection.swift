@@ -39,7 +39,7 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        guard let position = cache.find(request.virtual) else {
+        guard let position = cache.find(request.virtual), let set = cache[position] else {
             guard let number = servers.leastLoaded(by: { $0.overhead }) else { return nil }
             cache.insert(
                 request.virtual, ServerSet(members: [number], lastChange: request.now),
@@ -47,8 +47,11 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
             return number
         }
         cache.touch(position, at: request.now)
-        let least = leastLoaded(of: position, servers)
-        shrink(position, servers, now: request.now)
+        let least = leastLoaded(set.members, servers)
+        let age = UInt64(max(expirationSeconds, 0))
+        if set.members.count > 1, request.now > set.lastChange.advanced(bySeconds: age) {
+            removeMostLoaded(position, set.members, servers, now: request.now)
+        }
         if let least, !servers.isBusy(servers.destination(least)) { return least }
         guard let number = servers.leastLoaded(by: { $0.overhead }) else { return nil }
         if cache[position]?.members.contains(number) == false {
@@ -61,25 +64,24 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
     func tick(_ now: Instant) { cache.collect(now, expirationSeconds: expirationSeconds) }
 
     private func leastLoaded(
-        of position: Int, _ servers: borrowing DestinationList
+        _ members: [DestinationIndex], _ servers: borrowing DestinationList
     ) -> DestinationIndex? {
         var least = LeastLoaded()
-        for number in cache[position]?.members ?? [] where !departed.contains(number) {
-            let server = servers.destination(number)
+        // Positions, since an array's iterator allocates in debug builds.
+        for index in members.indices where !departed.contains(members[index]) {
+            let server = servers.destination(members[index])
             least.consider(server, load: server.overhead)
         }
         return least.number
     }
 
-    /// Takes the most loaded member out of a set that has not changed for `lblcr_expiration`.
-    private func shrink(
-        _ position: Int, _ servers: borrowing DestinationList, now: Instant
+    /// Shrinks a set that has not changed for `lblcr_expiration`.
+    private func removeMostLoaded(
+        _ position: Int, _ members: [DestinationIndex], _ servers: borrowing DestinationList,
+        now: Instant
     ) {
-        guard let set = cache[position], set.members.count > 1,
-            now > set.lastChange.advanced(bySeconds: UInt64(max(expirationSeconds, 0)))
-        else { return }
         var most: (number: DestinationIndex, load: Int64, weight: Int64)?
-        for number in set.members {
+        for number in members {
             let server = servers.destination(number)
             let (load, weight) = (server.overhead, Int64(server.weight))
             guard weight > 0 else { continue }

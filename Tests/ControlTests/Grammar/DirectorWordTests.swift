@@ -85,6 +85,8 @@ struct DirectorWordTests {
         #expect(transcript.errors.contains("write '-L'"))
         #expect(transcript.run(["-L", "-n", "\u{2014}stats"]) == 2)
         #expect(transcript.errors.contains("write '--stats'"))
+        #expect(transcript.run(["\u{2013}Ln"]) != 0)
+        #expect(transcript.errors.contains("write '-Ln'"))
         #expect(transcript.run(["-L", "foo"]) == 2)
         #expect(transcript.errors == "unexpected argument foo\n")
     }

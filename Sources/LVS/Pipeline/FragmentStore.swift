@@ -1,0 +1,395 @@
+/// Fragments of IPv4 datagrams that wait for the rest, in memory of fixed size (RFC 791 section 3.2;
+/// what is refused, and when, is the kernel's way).
+///
+/// ```
+/// datagram ─► piece ─► piece ─► piece      by offset
+///               └► piece ─► piece          more blocks of a fragment longer than one
+/// ```
+/// One store for each worker: all fragments of a datagram must come to the same one. The memory,
+/// 4 MiB as the kernel allows itself (`ipfrag_high_thresh`), is taken with the first fragment; when
+/// it is full the oldest datagram gives way, so that a flood of first fragments does not shut out
+/// those that follow it.
+@safe
+struct FragmentStore: ~Copyable {
+    /// What becomes of a fragment.
+    enum Outcome {
+        /// Kept until the others come.
+        case waiting
+        case refused(DropReason)
+        /// It was the last one: the whole datagram behind a link header, in memory of the store that
+        /// is good until the next fragment is taken.
+        case complete(Frame)
+    }
+
+    /// A datagram of which not everything came in time.
+    enum Expired {
+        /// Its first fragment never came: nobody can be told.
+        case headless
+        /// Its first fragment, in memory of the store.
+        case first(Frame)
+    }
+
+    /// Where a fragment belongs.
+    private enum Position {
+        case after(Int32)
+        case duplicate
+        case overlap
+    }
+
+    static let none: Int32 = -1
+    static let mostDatagrams = 1024
+    static let blocks = 2048
+    static let blockBytes = 2048
+    /// Most fragments of one datagram; 64 KiB in packets of 200 bytes are fewer.
+    static let mostFragments = 512
+    /// How long a datagram waits for its last fragment (`ipfrag_time`).
+    static let patienceSeconds: UInt64 = 30
+    private static let headerBytes = 128
+    private static let headroom = 128
+    private static let wholeBytes = 65_536 + 128
+
+    /// Datagrams that wait.
+    private(set) var count = 0
+    /// Payload bytes of each fragment of the datagram that was completed last, and the length of the
+    /// longest with its header; of no meaning but for that datagram.
+    private(set) var sizes: [UInt16] = []
+    private(set) var longest = 0
+    private var evicted = 0
+
+    private var datagrams: [FragmentedDatagram] = []
+    private var pieces: [FragmentPiece] = []
+    private var buckets: [Int32] = []
+    private var freeDatagram = FragmentStore.none
+    private var freePiece = FragmentStore.none
+    private var freePieces = 0
+    private var oldest = FragmentStore.none
+    private var youngest = FragmentStore.none
+    /// Blocks, then a header for each datagram, then room for a whole one.
+    private var memory: UnsafeMutableRawPointer?
+
+    init() { unsafe memory = nil }
+
+    deinit { unsafe memory?.deallocate() }
+
+    /// Takes a fragment, which is copied; the caller has verified the header's checksum.
+    mutating func take(_ packet: Packet, _ frame: Frame, now: Instant) -> Outcome {
+        let memory = unsafe prepare()
+        let fragment = ReceivedFragment(packet, frame)
+        let number = find(fragment.key) ?? begin(fragment.key, now)
+        guard datagrams[Int(number)].extend(by: fragment) else {
+            forget(number)
+            return .refused(.fragment)
+        }
+        switch position(of: fragment, in: number) {
+        case .duplicate: return .refused(.fragmentDuplicate)
+        case .overlap:
+            forget(number)
+            return .refused(.fragmentOverlap)
+        case .after(let previous):
+            guard unsafe keep(fragment, in: number, after: previous, memory) else {
+                forget(number)
+                return .refused(.fragmentsFull)
+            }
+        }
+        guard datagrams[Int(number)].isComplete else { return .waiting }
+        let whole = unsafe assemble(number, memory)
+        forget(number)
+        return whole.map { .complete($0) } ?? .refused(.fragment)
+    }
+
+    /// Gives up on the datagram that has waited longest, if that was too long.
+    mutating func nextExpired(now: Instant) -> Expired? {
+        guard oldest != FragmentStore.none, let memory = unsafe memory,
+            datagrams[Int(oldest)].deadline <= now
+        else { return nil }
+        let number = oldest
+        defer { forget(number) }
+        let datagram = datagrams[Int(number)]
+        guard datagram.hasFirst else { return .headless }
+        let start = unsafe writeHeader(number, memory)
+        let size = unsafe copy(datagram.first, to: start + headers(of: datagram), memory)
+        return unsafe .first(frame(start, datagram, count: size))
+    }
+
+    /// How many datagrams gave way to younger ones since the last call.
+    mutating func takeEvicted() -> Int {
+        defer { evicted = 0 }
+        return evicted
+    }
+
+    // MARK: Datagrams
+
+    /// The memory, taken when the first fragment comes.
+    private mutating func prepare() -> UnsafeMutableRawPointer {
+        if let memory = unsafe memory { return unsafe memory }
+        let bytes =
+            FragmentStore.blocks * FragmentStore.blockBytes
+            + FragmentStore.mostDatagrams * FragmentStore.headerBytes
+            + FragmentStore.headroom + FragmentStore.wholeBytes
+        let all = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+        unsafe memory = all
+        datagrams = Array(
+            repeating: FragmentedDatagram(), count: FragmentStore.mostDatagrams)
+        pieces = Array(repeating: FragmentPiece(), count: FragmentStore.blocks)
+        buckets = Array(repeating: FragmentStore.none, count: FragmentStore.mostDatagrams)
+        sizes.reserveCapacity(FragmentStore.mostFragments)
+        for index in datagrams.indices.reversed() {
+            datagrams[index].chain = freeDatagram
+            freeDatagram = Int32(index)
+        }
+        for index in pieces.indices.reversed() {
+            pieces[index].rest = freePiece
+            freePiece = Int32(index)
+        }
+        freePieces = FragmentStore.blocks
+        return unsafe all
+    }
+
+    private func bucket(_ key: FragmentedDatagram.Key) -> Int {
+        Int(key.hash >> 32) & (FragmentStore.mostDatagrams - 1)
+    }
+
+    private func find(_ key: FragmentedDatagram.Key) -> Int32? {
+        var number = buckets[bucket(key)]
+        while number != FragmentStore.none {
+            if datagrams[Int(number)].key == key { return number }
+            number = datagrams[Int(number)].chain
+        }
+        return nil
+    }
+
+    private mutating func begin(_ key: FragmentedDatagram.Key, _ now: Instant) -> Int32 {
+        if freeDatagram == FragmentStore.none { evict() }
+        let number = freeDatagram
+        freeDatagram = datagrams[Int(number)].chain
+        var datagram = FragmentedDatagram()
+        datagram.key = key
+        datagram.deadline = now.advanced(bySeconds: FragmentStore.patienceSeconds)
+        datagram.chain = buckets[bucket(key)]
+        datagram.older = youngest
+        datagrams[Int(number)] = datagram
+        buckets[bucket(key)] = number
+        if youngest == FragmentStore.none {
+            oldest = number
+        } else {
+            datagrams[Int(youngest)].younger = number
+        }
+        youngest = number
+        count += 1
+        return number
+    }
+
+    private mutating func evict() {
+        forget(oldest)
+        evicted += 1
+    }
+
+    private mutating func forget(_ number: Int32) {
+        let datagram = datagrams[Int(number)]
+        var piece = datagram.first
+        while piece != FragmentStore.none {
+            let next = pieces[Int(piece)].next
+            free(piece)
+            piece = next
+        }
+        unlink(number, datagram)
+        datagrams[Int(number)].first = FragmentStore.none
+        datagrams[Int(number)].chain = freeDatagram
+        freeDatagram = number
+        count -= 1
+    }
+
+    private mutating func unlink(_ number: Int32, _ datagram: FragmentedDatagram) {
+        let place = bucket(datagram.key)
+        if buckets[place] == number {
+            buckets[place] = datagram.chain
+        } else {
+            var other = buckets[place]
+            while datagrams[Int(other)].chain != number { other = datagrams[Int(other)].chain }
+            datagrams[Int(other)].chain = datagram.chain
+        }
+        if datagram.older == FragmentStore.none {
+            oldest = datagram.younger
+        } else {
+            datagrams[Int(datagram.older)].younger = datagram.younger
+        }
+        if datagram.younger == FragmentStore.none {
+            youngest = datagram.older
+        } else {
+            datagrams[Int(datagram.younger)].older = datagram.older
+        }
+    }
+
+    // MARK: Fragments
+
+    /// Gives the blocks of a fragment back.
+    private mutating func free(_ first: Int32) {
+        var piece = first
+        while piece != FragmentStore.none {
+            let rest = pieces[Int(piece)].rest
+            pieces[Int(piece)].rest = freePiece
+            freePiece = piece
+            freePieces += 1
+            piece = rest
+        }
+    }
+
+    /// Where a fragment belongs, by the kernel's rules: one that lies within what came in order
+    /// before is a duplicate, any other that touches what is there an overlap (RFC 5722).
+    private func position(of fragment: ReceivedFragment, in number: Int32) -> Position {
+        let datagram = datagrams[Int(number)]
+        guard datagram.last != FragmentStore.none else { return .after(FragmentStore.none) }
+        let last = pieces[Int(datagram.last)]
+        if last.offset + last.count < fragment.end {
+            return fragment.offset < last.offset + last.count ? .overlap : .after(datagram.last)
+        }
+        var previous = FragmentStore.none
+        var head = datagram.first
+        while head != FragmentStore.none {
+            let start = pieces[Int(head)].offset
+            guard fragment.end > start else { return .after(previous) }
+            // The run goes on while each fragment continues the one before it.
+            var tail = head
+            var next = pieces[Int(tail)].next
+            while next != FragmentStore.none, !pieces[Int(next)].beginsRun {
+                tail = next
+                next = pieces[Int(tail)].next
+            }
+            let end = pieces[Int(tail)].offset + pieces[Int(tail)].count
+            if fragment.offset < end {
+                return fragment.offset >= start && fragment.end <= end ? .duplicate : .overlap
+            }
+            previous = tail
+            head = next
+        }
+        return .after(previous)
+    }
+
+    /// Copies a fragment into blocks; false when there are too many of them.
+    private mutating func keep(
+        _ fragment: ReceivedFragment, in number: Int32, after previous: Int32,
+        _ memory: UnsafeMutableRawPointer
+    ) -> Bool {
+        let wanted = (fragment.count + FragmentStore.blockBytes - 1) / FragmentStore.blockBytes
+        guard datagrams[Int(number)].fragments < FragmentStore.mostFragments else { return false }
+        while freePieces < wanted, oldest != number { evict() }
+        guard freePieces >= wanted else { return false }
+        let payload = unsafe fragment.frame.bytes + fragment.network + fragment.headerLength
+        var head = FragmentStore.none
+        for block in (0..<wanted).reversed() {
+            let piece = freePiece
+            freePiece = pieces[Int(piece)].rest
+            freePieces -= 1
+            let start = block * FragmentStore.blockBytes
+            unsafe (memory + Int(piece) * FragmentStore.blockBytes).copyMemory(
+                from: payload + start,
+                byteCount: min(FragmentStore.blockBytes, fragment.count - start))
+            pieces[Int(piece)] = FragmentPiece()
+            pieces[Int(piece)].rest = head
+            head = piece
+        }
+        pieces[Int(head)].offset = fragment.offset
+        pieces[Int(head)].count = fragment.count
+        insert(head, in: number, after: previous)
+        datagrams[Int(number)].count(fragment)
+        if fragment.offset == 0 {
+            unsafe header(number, memory).copyMemory(
+                from: fragment.frame.bytes, byteCount: fragment.network + fragment.headerLength)
+        }
+        return true
+    }
+
+    private mutating func insert(_ piece: Int32, in number: Int32, after previous: Int32) {
+        let last = datagrams[Int(number)].last
+        pieces[Int(piece)].beginsRun =
+            previous == FragmentStore.none || previous != last
+            || pieces[Int(last)].offset + pieces[Int(last)].count != pieces[Int(piece)].offset
+        if previous == FragmentStore.none {
+            pieces[Int(piece)].next = datagrams[Int(number)].first
+            datagrams[Int(number)].first = piece
+        } else {
+            pieces[Int(piece)].next = pieces[Int(previous)].next
+            pieces[Int(previous)].next = piece
+        }
+        if pieces[Int(piece)].next == FragmentStore.none { datagrams[Int(number)].last = piece }
+    }
+
+    // MARK: Assembly
+
+    /// Where the first fragment's headers are kept.
+    private func header(
+        _ number: Int32, _ memory: UnsafeMutableRawPointer
+    ) -> UnsafeMutableRawPointer {
+        unsafe memory + FragmentStore.blocks * FragmentStore.blockBytes
+            + Int(number) * FragmentStore.headerBytes
+    }
+
+    private func headers(of datagram: FragmentedDatagram) -> Int {
+        datagram.link + datagram.headerLength
+    }
+
+    /// Copies the headers of the first fragment to where the whole is put together.
+    private func writeHeader(
+        _ number: Int32, _ memory: UnsafeMutableRawPointer
+    ) -> UnsafeMutableRawPointer {
+        let start =
+            unsafe header(Int32(FragmentStore.mostDatagrams), memory) + FragmentStore.headroom
+        unsafe start.copyMemory(
+            from: header(number, memory), byteCount: headers(of: datagrams[Int(number)]))
+        return unsafe start
+    }
+
+    /// Copies the payload of one fragment; returns how long it is.
+    private func copy(
+        _ first: Int32, to target: UnsafeMutableRawPointer, _ memory: UnsafeMutableRawPointer
+    ) -> Int {
+        let count = pieces[Int(first)].count
+        var piece = first
+        var done = 0
+        while done < count {
+            let part = min(FragmentStore.blockBytes, count - done)
+            unsafe (target + done).copyMemory(
+                from: memory + Int(piece) * FragmentStore.blockBytes, byteCount: part)
+            done += part
+            piece = pieces[Int(piece)].rest
+        }
+        return count
+    }
+
+    private func frame(
+        _ start: UnsafeMutableRawPointer, _ datagram: FragmentedDatagram, count: Int
+    ) -> Frame {
+        var frame = unsafe Frame(
+            bytes: start, length: headers(of: datagram) + count,
+            capacity: FragmentStore.wholeBytes, headroom: FragmentStore.headroom,
+            ingress: datagram.ingress)
+        frame.vlan = datagram.vlan
+        frame.mark = datagram.mark
+        return frame
+    }
+
+    /// Puts a datagram together; nil when it is longer than any packet, or when its fragments do not
+    /// agree about congestion marks.
+    private mutating func assemble(_ number: Int32, _ memory: UnsafeMutableRawPointer) -> Frame? {
+        let datagram = datagrams[Int(number)]
+        let total = datagram.headerLength + datagram.length
+        guard total <= 65_535, let congestion = datagram.congestionMark else { return nil }
+        let start = unsafe writeHeader(number, memory)
+        var target = unsafe start + headers(of: datagram)
+        sizes.removeAll(keepingCapacity: true)
+        longest = datagram.longest
+        var piece = datagram.first
+        while piece != FragmentStore.none {
+            let size = unsafe copy(piece, to: target, memory)
+            sizes.append(UInt16(truncatingIfNeeded: size))
+            unsafe target += size
+            piece = pieces[Int(piece)].next
+        }
+        let header = unsafe start + datagram.link
+        unsafe header.set(1, byte: header.byte(1) | congestion)
+        unsafe header.set(2, be16: UInt16(total))
+        unsafe header.set(6, be16: datagram.hasDontFragment ? 0x4000 : 0)
+        unsafe Checksum.writeHeader(header, count: datagram.headerLength)
+        return unsafe frame(start, datagram, count: datagram.length)
+    }
+}

@@ -1,0 +1,149 @@
+// Packets that leave in pieces (ipvs-semantics 6.1 step 4, 6.2).
+
+extension Worker {
+    /// Sends a finished packet in fragments of at most `longest` bytes each, in frames of the burst.
+    ///
+    /// The checksums of the packet are complete; its network header is at `network` of the frame.
+    func sendFragments(
+        _ frame: Frame, at network: Int, longest: Int, to number: NextHopIndex, _ index: Int,
+        _ burst: inout Burst, _ path: FastPath
+    ) -> Verdict {
+        let header = unsafe frame.bytes + network
+        guard
+            let cut = unsafe Fragments.Cut(
+                header, longest: isReassembled ? min(longest, fragments.longest) : longest,
+                keepsDontFragment: isReassembled && header.byte(6) & 0x40 != 0)
+        else { return .drop(.tooLongForRoute) }
+        // What came in fragments leaves in the same ones when these fit.
+        let keepsSizes = isReassembled && cut.accepts(fragments.sizes)
+        var start = 0
+        var position = 0
+        while start < cut.payload {
+            let count = keepsSizes ? Int(fragments.sizes[position]) : cut.size(from: start)
+            position += 1
+            let length = network + cut.headerLength + count
+            guard var made = burst.make(length: length, ingress: frame.ingress, cause: index)
+            else { return .drop(.madeFramesUsedUp) }
+            unsafe made.bytes.copyMemory(from: frame.bytes, byteCount: network)
+            unsafe cut.write(from: start, count: count, to: made.bytes + network)
+            made.vlan = frame.vlan
+            made.verdict = send(&made, number, path)
+            if made.verdict.kind == .send { tally.countMade() }
+            if made.verdict.kind == .drop { tally.count(made.verdict) }
+            burst.setMadeFrame(burst.madeCount - 1, made)
+            start += count
+        }
+        return .consumed
+    }
+
+    /// Sends a super-frame without DF whose segments are too long for the way: each segment becomes
+    /// a packet of its own, and that goes in fragments.
+    func sendSegments(
+        _ errand: Errand, _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
+    ) -> Verdict {
+        let frame = burst[index]
+        guard let cut = Offload.cut(frame, packet) else { return .drop(.malformedHeader) }
+        let link = Int(packet.networkOffset)
+        for number in 0..<cut.count {
+            let length = link + cut.length(number)
+            guard var segment = burst.make(length: length, ingress: frame.ingress, cause: index)
+            else { return .drop(.madeFramesUsedUp) }
+            unsafe segment.bytes.copyMemory(from: frame.bytes, byteCount: link)
+            unsafe Offload.writeSegment(
+                number, of: cut, packet, from: frame.bytes + link, to: segment.bytes + link)
+            segment.vlan = frame.vlan
+            segment.verdict = .consumed
+            let position = burst.madeCount - 1
+            let verdict = dispatch(&segment, Packet(parsing: segment), errand, index, &burst, path)
+            segment.verdict = verdict
+            burst.setMadeFrame(position, segment)
+            if verdict.kind == .send { tally.countMade() }
+            if verdict.kind == .drop { tally.count(verdict) }
+        }
+        return .consumed
+    }
+
+    // MARK: Fragments that come in
+
+    /// A fragment of anything: kept when it may be ours, until its datagram is whole and goes the
+    /// way of all packets (ipvs-semantics 0.3 step 3, 6.2).
+    func reassemble(
+        _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
+    ) -> Verdict {
+        // ICMP is not kept from the host, which does its own reassembly.
+        let isShared = packet.protocolNumber == 1
+        guard isOurs(packet, path.services) else { return .pass }
+        guard !packet.isIPv6 else { return .drop(.fragment) }
+        let received = burst[index]
+        guard unsafe packet.hasRightHeaderChecksum(received.bytes) else {
+            return .drop(.malformedHeader)
+        }
+        let outcome = fragments.take(packet, received, now: path.now)
+        for _ in 0..<fragments.takeEvicted() { tally.countDrop(.fragmentsFull) }
+        switch outcome {
+        case .waiting: return isShared ? .pass : .consumed
+        case .refused(let reason): return isShared ? .pass : .drop(reason)
+        case .complete(let datagram):
+            isReassembled = true
+            defer { isReassembled = false }
+            burst[index] = datagram
+            let whole = Packet(parsing: datagram)
+            let verdict =
+                whole.kind == .flow
+                ? lookUp(whole, index, &burst, path) : classify(whole, index, &burst, path)
+            guard verdict.usesDoor else {
+                burst[index] = received
+                return verdict
+            }
+            return lend(index, received, &burst) ? verdict : .drop(.madeFramesUsedUp)
+        }
+    }
+
+    /// Moves a whole datagram from the store's memory into the burst's, which lasts until the host
+    /// has it; false when there is none left.
+    private func lend(_ index: Int, _ received: Frame, _ burst: inout Burst) -> Bool {
+        var datagram = burst[index]
+        burst[index] = received
+        guard
+            let lent = burst.make(
+                length: Int(datagram.length), ingress: received.ingress, cause: index)
+        else { return false }
+        unsafe lent.bytes.copyMemory(from: datagram.bytes, byteCount: Int(datagram.length))
+        unsafe datagram.bytes = lent.bytes
+        datagram.capacity = lent.capacity
+        datagram.headroom = lent.headroom
+        datagram.slot = received.slot
+        burst[index] = datagram
+        return true
+    }
+
+    /// True for a fragment of a flow that the director serves, or of an ICMP message that may be an
+    /// error about one.
+    private func isOurs(_ packet: Packet, _ services: ServiceTable) -> Bool {
+        let transport = packet.protocolNumber == 1 ? nil : packet.transport
+        let destination = packet.destination
+        return services.isServiceAddress(transport, destination)
+            || (services.isServerAddress(transport, packet.source)
+                && !services.isHost(destination))
+    }
+
+    /// Gives up on datagrams that were not whole in time, and tells their senders.
+    func expireFragments(_ burst: inout Burst, _ path: FastPath) {
+        while let expired = fragments.nextExpired(now: path.now) {
+            tally.countDrop(.fragmentTimeout)
+            guard case .first(let frame) = expired else { continue }
+            let packet = Packet(parsing: frame)
+            // The host tells about its own share, which ICMP is.
+            guard packet.protocolNumber != 1 else { continue }
+            let own =
+                path.services.isServiceAddress(packet.transport, packet.destination)
+                ? packet.destination : ownAddress(towards: packet.source, path)
+            guard let own,
+                let made = errors.make(
+                    .reassemblyTimeExceeded, about: packet, in: frame, from: own,
+                    cause: Burst.capacity, burst: &burst, now: path.now)
+            else { continue }
+            sendError(made, to: packet.source, like: frame, on: nil, &burst, path)
+        }
+    }
+}

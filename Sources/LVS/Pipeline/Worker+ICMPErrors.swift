@@ -1,0 +1,148 @@
+// ICMP errors about connections (ipvs-semantics 6.5), and about the director's own tunnels (6.4).
+
+extension Worker {
+    /// An error on its way to a client or a server: translated and forwarded when the packet it
+    /// quotes is one of a connection, else none of our business.
+    func lookUpError(
+        _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
+    ) -> Verdict {
+        let other = path.services.pass(packet)
+        guard !packet.isIPv6, let quoted = quoted(by: packet, burst[index]) else { return other }
+        if quoted.protocolNumber == Tunnel.protocolNumber {
+            return lookUpTunnelError(quoted, packet, index, &burst, path) ?? other
+        }
+        let bytes = unsafe burst[index].bytes
+        // The error travels against the packet it quotes.
+        guard let key = unsafe quoted.key(in: bytes),
+            let match = path.table.find(key.reversed, now: path.now),
+            match.connection.destination != Destination.none
+        else { return other }
+        guard match.direction == .inbound || match.connection.method == .masquerading else {
+            return other
+        }
+        guard unsafe packet.hasRightHeaderChecksum(bytes), isIntact(packet, burst[index]) else {
+            return .drop(.wrongChecksum)
+        }
+        return depart(match.connection, match.direction, packet, index, &burst, path)
+    }
+
+    private func quoted(by packet: Packet, _ frame: Frame) -> QuotedPacket? {
+        unsafe QuotedPacket(
+            at: Int(packet.transportOffset) + 8,
+            end: Int(packet.networkOffset) + Int(packet.ipLength), in: frame.bytes)
+    }
+
+    /// True when the checksum of the ICMP message is right, or was found right by the card.
+    private func isIntact(_ packet: Packet, _ frame: Frame) -> Bool {
+        guard frame.checksum == .complete else { return frame.checksum == .verified }
+        let length = Int(packet.ipLength) - packet.networkHeaderLength
+        return unsafe Checksum.sum(frame.bytes + Int(packet.transportOffset), count: length)
+            == 0xffff
+    }
+
+    /// Counts an error that belongs to a connection; it does not move state or timeout.
+    func countError(_ connection: Connection, _ packet: Packet, _ direction: Direction) {
+        let number = connection.destination
+        if direction == .inbound, connection.method != .masquerading {
+            connection.countInPackets(1)
+        }
+        guard parts.cells[number].isAvailable else { return }
+        counters.count(
+            number, side: Int(direction.rawValue), packets: 1, bytes: UInt64(packet.ipLength))
+    }
+
+    /// Translates an error about a NAT connection: the outer address and what it quotes.
+    ///
+    /// The sum of the quoted TCP or UDP packet stays as it is: the quote is cut anyway.
+    func translateError(
+        _ frame: inout Frame, _ packet: Packet, _ connection: Connection, _ direction: Direction,
+        timeToLive hops: UInt8
+    ) {
+        let bytes = unsafe frame.bytes
+        let outer = Int(packet.networkOffset)
+        guard let quoted = quoted(by: packet, frame) else { return }
+        if direction == .inbound {
+            unsafe bytes.set(outer + 16, be32: connection.real.v4)
+            unsafe bytes.set(quoted.network + 12, be32: connection.real.v4)
+            unsafe bytes.set(quoted.transport, be16: connection.realPort)
+        } else {
+            unsafe bytes.set(outer + 12, be32: connection.virtual.v4)
+            unsafe bytes.set(quoted.network + 16, be32: connection.virtual.v4)
+            unsafe bytes.set(quoted.transport + 2, be16: connection.virtualPort)
+        }
+        unsafe bytes.set(outer + 8, byte: packet.timeToLive &- hops)
+        unsafe Checksum.writeHeader(bytes + outer, count: packet.networkHeaderLength)
+        unsafe Checksum.writeHeader(
+            bytes + quoted.network, count: quoted.transport - quoted.network)
+        let message = Int(packet.transportOffset)
+        unsafe bytes.set(message + 2, le16: 0)
+        unsafe bytes.set(
+            message + 2, le16: ~Checksum.sum(bytes + message, count: quoted.end - message))
+        frame.checksum = .complete
+    }
+
+    // MARK: Tunnels
+
+    /// An error about a packet that the director has wrapped: the client is told the same about the
+    /// packet inside; nil when it is about nothing the director has sent.
+    private func lookUpTunnelError(
+        _ outer: QuotedPacket, _ packet: Packet, _ index: Int, _ burst: inout Burst,
+        _ path: FastPath
+    ) -> Verdict? {
+        let frame = burst[index]
+        let bytes = unsafe frame.bytes
+        guard !outer.isLaterFragment, path.services.isHost(packet.destination),
+            let inner = unsafe QuotedPacket(at: outer.transport, end: outer.end, in: bytes),
+            let key = unsafe inner.key(in: bytes),
+            let match = path.table.find(key, now: path.now), match.direction == .inbound,
+            match.connection.method == .tunnel,
+            match.connection.destination != Destination.none,
+            unsafe match.connection.real == IPAddress(v4: bytes.be32(outer.network + 16))
+        else { return nil }
+        guard unsafe packet.hasRightHeaderChecksum(bytes), isIntact(packet, frame) else {
+            return .drop(.wrongChecksum)
+        }
+        let message = Int(packet.transportOffset)
+        let type = unsafe bytes.byte(message)
+        let code = unsafe bytes.byte(message + 1)
+        var rest = unsafe bytes.be32(message + 4)
+        if type == 3, code == 4 {
+            let told = learn(UInt32(UInt16(truncatingIfNeeded: rest)), match.connection, path)
+            guard inner.hasDontFragment else { return .consumed }
+            rest = told
+        }
+        relay(
+            .relayed(type: type, code: code, rest: rest), about: inner, on: match.connection,
+            index, &burst, path)
+        return .consumed
+    }
+
+    /// Learns the path MTU to a server, and returns what the client is told: the length that fits
+    /// by what was known before (ipvs-semantics 6.4).
+    private func learn(_ mtu: UInt32, _ connection: Connection, _ path: FastPath) -> UInt32 {
+        let hop = path.hops[path.cells[connection.destination].nextHop]
+        let known = pathMTUs.mtu(to: connection.real, or: hop.mtu, now: path.now)
+        pathMTUs.learn(mtu, to: connection.real, width: hop.mtu, now: path.now)
+        let overhead = UInt32(Tunnel.overhead)
+        return known > Tunnel.smallestMTU + overhead ? known - overhead : known
+    }
+
+    /// Tells a client of an error about its packet, in the name of the virtual service.
+    private func relay(
+        _ error: ICMPError, about inner: QuotedPacket, on connection: Connection, _ index: Int,
+        _ burst: inout Burst, _ path: FastPath
+    ) {
+        let available = inner.end - inner.network
+        counters.countOut(connection.destination, bytes: UInt64(available))
+        guard !inner.isLaterFragment else { return }
+        let frame = burst[index]
+        let quote = unsafe ICMPErrors.Quote(
+            packet: frame.bytes + inner.network, count: available)
+        guard
+            let made = errors.make(
+                error, to: connection.client, quoting: quote, from: connection.virtual,
+                cause: index, burst: &burst, now: path.now)
+        else { return }
+        sendError(made, to: connection.client, like: frame, on: connection, &burst, path)
+    }
+}
