@@ -78,14 +78,14 @@ enum TemplateState: UInt8 {
 }
 
 extension ConnectionTable {
-    /// The template of a key; one whose time has passed is ended, unless connections hold it, and
-    /// handed to `ended`.
-    package func findTemplate(
-        _ key: ConnectionKey, worker: Int, now: Instant, ended: (Connection) -> Void
-    ) -> Connection? {
+    /// The template of a key; one whose time has passed, and that nothing holds, is taken out of the
+    /// index and left to the sweep.
+    ///
+    /// Workers never end a template: the sweep may be looking at it, and must find it as it was.
+    package func findTemplate(_ key: ConnectionKey, now: Instant) -> Connection? {
         while let template = find(key, place: place(key), tick: nil)?.connection {
             guard template.isOverdue(now), !renews(template, now: now) else { return template }
-            if expire(template, worker: worker) { ended(template) }
+            invalidate(template)
         }
         return nil
     }
@@ -113,15 +113,15 @@ extension ConnectionTable {
         var old = template.control
         while old.isLive, !old.isInvalid {
             let new = ConnectionControl(rawValue: old.rawValue | ConnectionControl.invalid)
-            if template.exchange(old, for: new) {
-                removeSlot(template, .inbound)
-                return
-            }
+            if template.exchange(old, for: new) { break }
             old = template.control
         }
+        // Even when somebody else was first: nobody has to wait for that one.
+        removeSlot(template, .inbound)
     }
 
-    /// Ends a template that nothing holds; true for the one caller who did, who moves the counts.
+    /// Ends a template that nothing holds (housekeeper); true when it did, and the counts are to be
+    /// moved.
     package func expireTemplate(_ template: Connection, worker: Int) -> Bool {
         template.close() && expire(template, worker: worker)
     }

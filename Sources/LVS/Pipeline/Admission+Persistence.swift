@@ -40,9 +40,7 @@ extension Admission {
         var spec = template(packet, service, persistence)
         // Another worker may make or end the client's template between two steps here: then again.
         while true {
-            let known = table.findTemplate(
-                spec.inboundKey, worker: worker, now: now, ended: cells.release)
-            if let known {
+            if let known = table.findTemplate(spec.inboundKey, now: now) {
                 if isValid(known), table.holdTemplate(known) { return .held(known) }
                 table.invalidate(known)
             }

@@ -13,8 +13,7 @@ import Testing
 
     private func find(_ client: Int, in rig: TableRig) -> Connection? {
         rig.table.findTemplate(
-            PersistenceTemplateTests.template(client).inboundKey, worker: 0, now: rig.now
-        ) { _ in }
+            PersistenceTemplateTests.template(client).inboundKey, now: rig.now)
     }
 
     @Test func `Packets find no template, and a template no connection`() throws {
@@ -37,6 +36,7 @@ import Testing
         _ = try #require(rig.insert(PersistenceTemplateTests.template(1)))
         rig.advance(seconds: 11)
         #expect(find(1, in: rig) == nil)
+        _ = rig.table.sweep(from: 0, count: 100, worker: 1, now: rig.now) { _ in }
         #expect(rig.table.count == 0)
     }
 
