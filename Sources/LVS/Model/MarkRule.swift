@@ -34,7 +34,7 @@ package struct MarkRule: Hashable, Sendable {
 
     /// Longest block of addresses that a rule may name as destination, as a prefix length: the host's
     /// stack is kept from each of them.
-    private static let shortestDestination: UInt8 = 24
+    private static let shortestDestination: UInt8 = 20
     /// With more ports than this the host's stack is kept from all of them, and gets the others by
     /// the door.
     private static let portsKeptApart = 16
