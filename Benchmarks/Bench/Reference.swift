@@ -36,7 +36,7 @@ final class Reference {
         for number in 0..<NextHopTable.slots {
             let hop = hops[NextHopIndex(number)]
             unsafe copies[number].word = hop.word.rawValue
-            unsafe copies[number].source = hop.sourceHardware.value
+            unsafe copies[number].source = hop.sourceHardware.value.byteSwapped >> 16
             unsafe copies[number].mtu = hop.mtu
         }
         unsafe path.pointee.destinations = destinations

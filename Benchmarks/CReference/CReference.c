@@ -143,28 +143,33 @@ static inline int finish(struct reference_path *path, struct reference_frame *fr
     uint32_t number = control >> 16;
     if (number == 0xffff) return 0;
     struct reference_destination *destination = &path->destinations[number];
-    uint32_t available = destination->available, server_hop = destination->next_hop;
+    uint32_t gone = destination->available == 0, server_hop = destination->next_hop;
     uint32_t stored = atomic32(entry + 52);
     uint32_t outbound = 0u - direction;
     uint32_t next = (server_hop & ~outbound) | (stored & 0xffff & outbound);
-    uint32_t unusual = (((packet->flags & 2u) | (available ? 0 : 1)) & ~outbound) |
-                       (((control & 0x800) | (stored >> 16 ^ path->generation)) & outbound);
-    if (unusual != 0) return 0;
+    uint32_t outdated = (stored >> 16 ^ path->generation) & outbound;
+    if (((packet->flags & 2u) | (control & 0x800) | gone | outdated) != 0) return 0;
+    uint8_t *bytes = packet->bytes;
+    uint64_t half = load64(bytes + 14), rest = load64(bytes + 22);
+    uint64_t sum = (half & 0xffffffff) + (half >> 32) + (rest & 0xffffffff) + (rest >> 32) + load32(bytes + 30);
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    if (fold((uint32_t)((sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32))) != 0xffff) return 0;
     next &= 0x3fff;
     struct reference_hop *hop = &path->hops[next];
     uint64_t way = __atomic_load_n(&hop->word, __ATOMIC_ACQUIRE);
     unsigned method = entry[49] & 7;
-    if ((way & 15) != 2 || packet->ttl <= 1 || packet->ip_length > hop->mtu || method != 0)
+    if ((way >> 48 & 15) != 2 || packet->ttl <= 1 || packet->ip_length > hop->mtu || method != 0)
         return 0;
 
     uint64_t *counters = (uint64_t *)&path->counters[number];
-    uint64_t counted = available ? 1 : 0;
     write32(entry + 40, atomic32(entry + 40) + (direction ^ 1));
-    counters[1 + direction] += counted;
-    counters[3 + direction] += counted * packet->ip_length;
+    counters[1 + direction] += 1;
+    counters[3 + direction] += packet->ip_length;
     if (atomic32(entry + 4) != path->tick) write32(entry + 4, path->tick);
     uint32_t timeout = 300;
-    if (packet->protocol == 6) {
+    if (packet->protocol == 6 && (packet->flags & 0x17) == 0x10 && (control & 0x4ff) == 1) {
+        timeout = path->timeouts[1];
+    } else if (packet->protocol == 6) {
         unsigned column = (control >> 9 & 2 & (direction - 1)) | direction;
         uint8_t state = path->states[column * 128 + event(packet->flags) * 16 + (control & 15)];
         uint32_t cleared = 0xff | 0x200 | direction * 0x400;
@@ -179,24 +184,24 @@ static inline int finish(struct reference_path *path, struct reference_frame *fr
     }
     if (atomic32(entry + 44) != timeout) write32(entry + 44, timeout);
 
-    uint8_t *bytes = packet->bytes;
     uint64_t other = load64(entry + 16 - direction * 8);
     uint32_t ports = load32(entry + 28 - direction * 4);
     uint32_t address_difference = load16(entry + 32 + direction * 4);
     bytes[22] = packet->ttl - 1;
     store16(bytes + 24, update(load16(bytes + 24), address_difference + 0xfffe));
     store64(bytes + 26, other << 32 | other >> 32);
-    store32(bytes + packet->transport, ports << 16 | ports >> 16);
-    uint8_t *field = bytes + packet->transport + (packet->protocol == 6 ? 16 : 6);
-    if (frame->checksum == 1 && frame->checksum_start == packet->transport) {
+    store32(bytes + 34, ports << 16 | ports >> 16);
+    uint8_t *field = bytes + 34 + (packet->protocol == 6 ? 16 : 6);
+    if (frame->checksum == 1 && frame->checksum_start == 34) {
         store16(field, fold((uint32_t)load16(field) + address_difference));
     } else {
         uint16_t new = update(load16(field), load16(entry + 34 + direction * 4));
         store16(field, packet->protocol == 17 && new == 0 ? 0xffff : new);
     }
-    store64(bytes, __builtin_bswap64((way & ~0xffffull) | hop->source >> 32));
-    store32(bytes + 8, __builtin_bswap32((uint32_t)hop->source));
-    frame->verdict = 1 | (uint32_t)(way >> 4 & 0xfff) << 16;
+    store64(bytes, way);
+    store32(bytes + 6, (uint32_t)hop->source);
+    store16(bytes + 10, (uint16_t)(hop->source >> 32));
+    frame->verdict = 1 | (uint32_t)(way >> 52) << 16;
     return 1;
 }
 

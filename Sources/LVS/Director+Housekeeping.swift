@@ -12,6 +12,7 @@ extension Director {
             numbers.giveBack(entry.record.number)
         }
         if now >= nextSecond {
+            endLingeringReplies()
             for record in records { record.object.tick(now) }
             nextSecond = now.advanced(bySeconds: 1)
         }
@@ -50,14 +51,23 @@ extension Director {
         }
     }
 
-    /// Ends the connections of servers that were deleted, when `expire_nodest_conn=1` says so.
+    /// Ends the connections of servers that were deleted, when `expire_nodest_conn=1` says so, and
+    /// then the templates that nothing holds any more.
     func expireConnectionsWithoutDestination() {
         guard live.expiresConnectionsWithoutDestination else { return }
         let housekeeper = configuration.workers
-        table.forEach { connection in
-            let number = connection.destination
-            guard number != Destination.none, !cells[number].isAvailable else { return }
-            if table.expire(connection, worker: housekeeper) { cells.release(connection) }
+        for areTemplates in [false, true] {
+            table.forEach { connection in
+                let number = connection.destination
+                guard connection.isTemplate == areTemplates, number != Destination.none,
+                    !cells[number].isAvailable
+                else { return }
+                let isEnded =
+                    areTemplates
+                    ? table.expireTemplate(connection, worker: housekeeper)
+                    : table.expire(connection, worker: housekeeper)
+                if isEnded { cells.release(connection) }
+            }
         }
         table.reclaim(housekeeper)
     }

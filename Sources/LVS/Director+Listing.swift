@@ -70,11 +70,13 @@ extension Director {
     }
 
     private func listing(_ connection: Connection) -> ConnectionListing {
-        ConnectionListing(
+        // Where IPVS puts a template that nobody follows any more (ipvs-semantics 5.4).
+        let isInvalid = connection.isInvalidTemplate
+        return ConnectionListing(
             transport: connection.transport, client: connection.client,
             clientPort: connection.clientPort, virtual: connection.virtual,
-            virtualPort: connection.virtualPort, real: connection.real,
-            realPort: connection.realPort, state: connection.stateName,
+            virtualPort: isInvalid ? .max : connection.virtualPort, real: connection.real,
+            realPort: isInvalid ? .max : connection.realPort, state: connection.stateName,
             remainingSeconds: connection.remainingSeconds(now), method: connection.method,
             isTemplate: connection.isTemplate, isInactive: connection.isInactive)
     }

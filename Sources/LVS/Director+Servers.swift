@@ -18,7 +18,7 @@ extension Director {
         }
         record.servers.insert(added, at: 0)
         record.object.add(added.number)
-        countReplies(from: server, of: key, by: 1)
+        countReplies(from: server, of: record.service, by: 1)
         publishServers()
     }
 
@@ -32,8 +32,8 @@ extension Director {
         try checkSupported(server)
         let number = record.servers[position].number
         if server.method != record.servers[position].server.method {
-            countReplies(from: record.servers[position].server, of: key, by: -1)
-            countReplies(from: server, of: key, by: 1)
+            endReplies(from: record.servers[position], of: record.service)
+            countReplies(from: server, of: record.service, by: 1)
         }
         record.servers[position].server = server
         record.object.edit(number) { cells[number].configure(server) }
@@ -54,7 +54,7 @@ extension Director {
 
     /// Takes a server, already out of its record, from the workers and keeps it for a revival.
     func trash(_ server: ServerRecord, of record: ServiceRecord) {
-        countReplies(from: server.server, of: record.service.key, by: -1)
+        endReplies(from: server, of: record.service)
         cells[server.number].setAvailable(false)
         record.object.remove(server.number)
         record.left = record.left + read(server.number)

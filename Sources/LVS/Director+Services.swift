@@ -8,7 +8,8 @@ extension Director {
         try check(service)
         generation += 1
         let object = Service(key: service.key, generation: generation, cells: cells)
-        object.use(service.scheduler, options: SchedulerOptions(flags: service.flags))
+        object.configure(service)
+        object.use(service.scheduler, options: options(service))
         records.append(ServiceRecord(service: stored(service), object: object))
         publish()
     }
@@ -19,10 +20,30 @@ extension Director {
         let record = try find(service.key)
         try check(service)
         if record.service.scheduler != service.scheduler {
-            record.object.use(
-                service.scheduler, options: SchedulerOptions(flags: service.flags))
+            let most = SchedulerRegistry.mostServers(service.scheduler) ?? .max
+            guard record.servers.count <= most else {
+                throw .invalid(
+                    "\(service.scheduler) takes at most \(most) servers, "
+                        + "the service has \(record.servers.count)")
+            }
+            record.object.use(service.scheduler, options: options(service))
+        } else {
+            record.object.take(options(service))
         }
-        record.service = stored(service)
+        change(record, to: stored(service))
+    }
+
+    /// Takes a checked service over; what is served, and where replies come from, may change with it.
+    private func change(_ record: ServiceRecord, to service: VirtualService) {
+        let old = record.service
+        record.service = service
+        record.object.configure(service)
+        guard old.flags.contains(.persistent) != service.flags.contains(.persistent) else { return }
+        for server in record.servers {
+            endReplies(from: server, of: old)
+            countReplies(from: server.server, of: service, by: 1)
+        }
+        publish()
     }
 
     /// Removes a service and its servers; their connections stay.
@@ -69,6 +90,11 @@ extension Director {
 
     func position(_ key: ServiceKey) -> Int? { records.firstIndex { $0.service.key == key } }
 
+    /// What the scheduler of a service is told besides its servers.
+    func options(_ service: VirtualService) -> SchedulerOptions {
+        SchedulerOptions(flags: service.flags, settings: settings)
+    }
+
     private func remove(_ record: ServiceRecord) {
         for server in record.servers { trash(server, of: record) }
         record.servers = []
@@ -98,12 +124,9 @@ extension Director {
         }
         guard service.key.family == .v4 else { throw .notSupported("IPv6 services") }
         switch service.key {
-        case .mark: throw .notSupported("services by firewall mark")
-        case .address(.tcp, _, _), .address(.udp, _, _): break
+        case .mark, .address(.tcp, _, _), .address(.udp, _, _): break
         case .address(let transport, _, _):
             throw .notSupported("services of IP protocol \(transport.rawValue), only TCP and UDP")
         }
-        if service.flags.contains(.persistent) { throw .notSupported("persistent services") }
-        if service.flags.contains(.onePacket) { throw .notSupported("one-packet scheduling") }
     }
 }

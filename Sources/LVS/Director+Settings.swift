@@ -14,5 +14,6 @@ extension Director {
     package func set(name: String, value: Int) throws(CommandRefusal) {
         try settings.set(name, value)
         live.take(settings)
+        for record in records { record.object.take(options(record.service)) }
     }
 }

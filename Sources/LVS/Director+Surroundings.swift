@@ -3,6 +3,10 @@ extension Director {
     package func setPorts(_ ports: [Port]) {
         nextHops.setPorts(ports)
         refreshNextHops()
+        guard ports != self.ports else { return }
+        self.ports = ports
+        // Marking rules name interfaces.
+        if !markRules.isEmpty { publish() }
     }
 
     /// The kernel's routes, all of them.
@@ -50,27 +54,10 @@ extension Director {
     /// What the ingress block must contain.
     package var served: ServedTraffic {
         var served = ServedTraffic()
-        for record in records {
-            if case .address(let transport, let address, let port) = record.service.key {
-                served.services.insert(
-                    ServedTraffic.Endpoint(address: address, transport: transport, port: port))
-            }
-        }
+        served.services = records.reduce(into: []) { $0.formUnion(requests(of: $1.service)) }
         served.servers = Set(replyEndpoints.keys)
         served.hostAddresses = hostAddresses
         return served
-    }
-
-    /// Notes that one more (1) or one less (-1) configured server sends NAT replies from an endpoint.
-    func countReplies(from server: RealServer, of key: ServiceKey, by amount: Int) {
-        guard server.method == .masquerading, case .address(let transport, _, let port) = key
-        else { return }
-        let endpoint = ServedTraffic.Endpoint(
-            address: server.address, transport: transport,
-            port: server.port == 0 ? port : server.port)
-        let count = replyEndpoints[endpoint, default: 0] + amount
-        replyEndpoints[endpoint] = count == 0 ? nil : count
-        if count == 0 || count == amount { isTableStale = true }
     }
 
     /// Publishes a new table after a change of servers, when workers have to know of it.
@@ -87,6 +74,8 @@ extension Director {
         builder.services = records.map { $0.object }
         builder.servers = Set(replyEndpoints.keys)
         builder.hosts = hostAddresses
+        builder.marked = markedRequests
+        builder.marks = (markRules, ports)
         let old = published.current
         published.publish(builder.build())
         isTableStale = false

@@ -53,8 +53,13 @@ package final class Director: @unchecked Sendable {
     var removedCounters = CounterValues()
     var totalMeter = Meter(from: CounterValues())
     var hostAddresses: Set<IPAddress> = []
+    /// The director's own marking rules, in order.
+    package internal(set) var markRules: [MarkRule] = []
+    var ports: [Port] = []
     /// Where NAT replies come from, and how many configured servers send them from there.
     var replyEndpoints: [ServedTraffic.Endpoint: Int] = [:]
+    /// Endpoints kept for the connections of servers that are gone.
+    var lingeringReplies: [LingeringReplies] = []
     /// True when workers have not been told yet of a change in `replyEndpoints`.
     var isTableStale = false
     /// Service tables that a worker may still hold, with the epoch that frees them.

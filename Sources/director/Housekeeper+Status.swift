@@ -118,6 +118,7 @@ extension DesiredState.Step {
             "server \(server.address):\(server.port) of \(key.summary)"
         case .deleteServer(let key, let address, let port):
             "server \(address):\(port) of \(key.summary)"
+        case .addMark(let rule), .deleteMark(let rule): "a marking rule for mark \(rule.mark)"
         }
     }
 }

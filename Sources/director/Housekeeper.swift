@@ -170,6 +170,8 @@ final class Housekeeper {
         }
         guard time.nanoseconds >= nextSecond else { return }
         nextSecond = time.nanoseconds + 1_000_000_000
+        // Endpoints of deleted servers are let go of with their last connection.
+        if hostSide.hasTakenOver { hostSide.keepOut(director.served) }
         hostSide.keep()
         measure(time)
         for driver in drivers where driver.isDetached { reopen(driver) }

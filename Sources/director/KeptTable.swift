@@ -29,26 +29,44 @@ final class KeptTable: ControlTarget {
 
     /// The table as a rules file would say it.
     var rules: [Rule] {
-        director.services().flatMap { listing in
-            // Servers oldest first, so that the rules make the same list.
-            [Rule.addService(listing.service)]
-                + listing.servers.reversed().map { .addServer(listing.service.key, $0.server) }
-        }
+        markRules.map { Rule.addMark($0) }
+            + director.services().flatMap { listing in
+                // Servers oldest first, so that the rules make the same list.
+                [Rule.addService(listing.service)]
+                    + listing.servers.reversed().map { .addServer(listing.service.key, $0.server) }
+            }
     }
 
     func add(_ service: VirtualService) throws(CommandRefusal) {
-        if case .address(let transport, let address, let port) = service.key {
-            var more = ServedTraffic()
-            more.services = [
-                ServedTraffic.Endpoint(address: address, transport: transport, port: port)
-            ]
-            hostSide.keepOut(also: more)
-        }
+        keepOut(service)
         hasChanged = true
         try inner.add(service)
     }
 
-    func edit(_ service: VirtualService) throws(CommandRefusal) { try inner.edit(service) }
+    func edit(_ service: VirtualService) throws(CommandRefusal) {
+        // Persistence may widen what is served, and where replies come from.
+        var more = ServedTraffic()
+        more.services = director.requests(of: service)
+        let servers = director.service(service.key)?.servers ?? []
+        more.servers = Set(servers.flatMap { service.replies(from: $0.server) })
+        hostSide.keepOut(also: more)
+        hasChanged = true
+        try inner.edit(service)
+    }
+
+    private func keepOut(_ service: VirtualService, rules: [MarkRule]? = nil) {
+        var more = ServedTraffic()
+        more.services = director.requests(of: service, rules: rules)
+        if !more.services.isEmpty { hostSide.keepOut(also: more) }
+    }
+
+    var markRules: [MarkRule] { inner.markRules }
+
+    func setMarkRules(_ rules: [MarkRule]) throws(CommandRefusal) {
+        for listing in director.services() { keepOut(listing.service, rules: rules) }
+        hasChanged = true
+        try inner.setMarkRules(rules)
+    }
 
     func delete(_ key: ServiceKey) throws(CommandRefusal) {
         hasChanged = true
@@ -75,15 +93,10 @@ final class KeptTable: ControlTarget {
     /// Replies of a NAT server are the director's from its first connection on.
     private func prepare(for server: RealServer, of key: ServiceKey) {
         hasChanged = true
-        guard server.method == .masquerading, case .address(let transport, _, let port) = key
-        else { return }
+        guard let service = director.service(key)?.service else { return }
         var more = ServedTraffic()
-        more.servers = [
-            ServedTraffic.Endpoint(
-                address: server.address, transport: transport,
-                port: server.port == 0 ? port : server.port)
-        ]
-        hostSide.keepOut(also: more)
+        more.servers = Set(service.replies(from: server))
+        if !more.servers.isEmpty { hostSide.keepOut(also: more) }
     }
 
     private func warn(about server: RealServer) {
@@ -132,6 +145,8 @@ extension KeptTable {
         case .editServer(let key, let server): try edit(server, of: key)
         case .deleteServer(let key, let address, let port):
             try delete(address, port: port, of: key)
+        case .addMark(let rule): try setMarkRules(markRules + [rule])
+        case .deleteMark(let rule): try setMarkRules(markRules.filter { $0 != rule })
         }
     }
 

@@ -4,7 +4,7 @@ import Testing
 /// Recorded frames of kernel IPVS against the whole engine, byte for byte, listings included.
 @Suite struct PacketRecordingTests {
     @Test func recordingsAreThere() {
-        #expect(Fixtures.packets.count >= 40)
+        #expect(Fixtures.packets.count >= 60)
     }
 
     @Test(arguments: Fixtures.packets)

@@ -29,6 +29,17 @@ package struct Golden: Decodable, Sendable {
         /// tcp, tcpfin and udp seconds.
         package var timeouts: [UInt32]?
         package var rules: [String]
+        package var marks: [Mark]?
+    }
+
+    /// Packets with these fields carry a mark.
+    package struct Mark: Decodable, Sendable {
+        var mark: UInt32
+        var proto: String?
+        var src: String?
+        var dst: String?
+        var sport: UInt16?
+        var dport: UInt16?
     }
 
     /// A frame that must leave.

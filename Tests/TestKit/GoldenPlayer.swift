@@ -87,6 +87,7 @@ package struct GoldenPlayer {
         for (name, value) in setup.sysctl ?? [:] {
             try rig.director.set(name: name, value: Int(value) ?? -1)
         }
+        try rig.director.setMarkRules((setup.marks ?? []).map(GoldenPlayer.rule))
         for rule in setup.rules {
             try RuleLine.run(rule.split(separator: " ").map(String.init), on: rig.director)
         }
@@ -222,6 +223,23 @@ package struct GoldenPlayer {
     private mutating func note(_ step: Golden.Step, _ text: String) {
         let what = step.note ?? step.args?.joined(separator: " ") ?? step.kind ?? step.op
         differences.append("step \(step.n) (\(what)): \(text)")
+    }
+
+    /// A recorded mark as the director's own marking rule.
+    private static func rule(_ mark: Golden.Mark) -> MarkRule {
+        var rule = MarkRule(mark: mark.mark)
+        rule.transport = mark.proto.map { $0 == "udp" ? .udp : .tcp }
+        rule.source = mark.src.flatMap(block)
+        rule.destination = mark.dst.flatMap(block)
+        rule.sourcePorts = mark.sport.map { [$0...$0] } ?? []
+        rule.destinationPorts = mark.dport.map { [$0...$0] } ?? []
+        return rule
+    }
+
+    private static func block(_ text: String) -> MarkRule.Prefix? {
+        prefix(text.contains("/") ? text : text + "/32").map {
+            MarkRule.Prefix(address: $0.0, length: $0.1)
+        }
     }
 
     private static func prefix(_ text: String) -> (IPAddress, UInt8)? {

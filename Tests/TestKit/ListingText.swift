@@ -47,7 +47,7 @@ package enum ListingText {
         _ director: Director, _ columns: (ServerListing) -> String
     ) -> [String] {
         director.services().flatMap { listing in
-            ["\(serviceName(listing)) \(listing.service.scheduler)"]
+            ["\(serviceName(listing)) \(scheduler(listing.service))\(flags(listing.service))"]
                 + listing.servers.map { "-> \(serverName($0)) \(columns($0))" }
         }
     }
@@ -58,7 +58,15 @@ package enum ListingText {
             else { return [] }
             let option = transport == .tcp ? "-t" : "-u"
             let service = "\(option) \(address.dotted):\(port)"
-            return ["-A \(service) -s \(listing.service.scheduler)"]
+            var line = "-A \(service) -s \(listing.service.scheduler)"
+            if listing.service.flags.contains(.persistent) {
+                line += " -p \(listing.service.persistenceTimeoutSeconds)"
+                if listing.service.netmask != .max {
+                    line += " -M \(IPAddress(v4: listing.service.netmask).dotted)"
+                }
+            }
+            if let names = flagNames(listing.service) { line += " -b \(names)" }
+            return [line]
                 + listing.servers.map { server in
                     let method = ["Masq": "-m", "Route": "-g", "Tunnel": "-i"][forward(server)]
                     var line = "-a \(service) -r \(serverName(server)) \(method ?? "?")"
@@ -82,7 +90,7 @@ package enum ListingText {
         var own: [(name: String, seconds: Int)] = []
         director.forEachConnection { connection in
             let name = [
-                connection.transport == .tcp ? "TCP" : "UDP", connection.state,
+                transportName(connection.transport), connection.state,
                 "\(connection.client.dotted):\(connection.clientPort)",
                 "\(connection.virtual.dotted):\(connection.virtualPort)",
                 "\(connection.real.dotted):\(connection.realPort)",
@@ -101,6 +109,14 @@ package enum ListingText {
         return pairs.compactMap { recorded, own in
             abs(recorded.seconds - own.seconds) <= secondsApart
                 ? nil : "\(own.name): \(recorded.seconds) seconds left, got \(own.seconds)"
+        }
+    }
+
+    private static func transportName(_ transport: TransportProtocol) -> String {
+        switch transport {
+        case .any: "IP"
+        case .udp: "UDP"
+        default: "TCP"
         }
     }
 
@@ -139,10 +155,34 @@ package enum ListingText {
     }
 
     private static func serviceName(_ listing: ServiceListing) -> String {
-        guard case .address(let transport, let address, let port) = listing.service.key else {
-            return "FWM"
+        switch listing.service.key {
+        case .mark(let mark, _): "FWM \(mark)"
+        case .address(let transport, let address, let port):
+            "\(transport == .tcp ? "TCP" : "UDP") \(address.dotted):\(port)"
         }
-        return "\(transport == .tcp ? "TCP" : "UDP") \(address.dotted):\(port)"
+    }
+
+    /// What stands behind the scheduler's name.
+    private static func flags(_ service: VirtualService) -> String {
+        var text = ""
+        if service.flags.contains(.persistent) {
+            text += " persistent \(service.persistenceTimeoutSeconds)"
+            if service.netmask != .max { text += " mask \(IPAddress(v4: service.netmask).dotted)" }
+        }
+        if service.flags.contains(.onePacket) { text += " ops" }
+        return text
+    }
+
+    private static func scheduler(_ service: VirtualService) -> String {
+        service.scheduler + (flagNames(service).map { " (\($0))" } ?? "")
+    }
+
+    /// The flags of sh and mh; recordings have no others.
+    private static func flagNames(_ service: VirtualService) -> String? {
+        let fallback = service.flags.contains(.schedulerFlag1) ? "fallback" : nil
+        let port = service.flags.contains(.schedulerFlag2) ? "port" : nil
+        let names = [fallback, port].compactMap { $0.map { "\(service.scheduler)-\($0)" } }
+        return names.isEmpty ? nil : names.joined(separator: ",")
     }
 
     private static func serverName(_ listing: ServerListing) -> String {

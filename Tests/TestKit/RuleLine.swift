@@ -15,6 +15,8 @@ package struct RuleLine {
     private var command = ""
     private var key: ServiceKey?
     private var scheduler = "wlc"
+    private var flags: ServiceFlags = []
+    private var persistence = Persistence(timeoutSeconds: 0, netmask: .max)
     private var server: (address: IPAddress, port: UInt16?)?
     private var method = ForwardingMethod.directRouting
     private var weight: Int32 = 1
@@ -46,6 +48,12 @@ package struct RuleLine {
         case "-u": key = try service(.udp, try next())
         case "-f": key = .mark(try number(try next(), as: UInt32.self), .v4)
         case "-s": scheduler = try next()
+        case "-o": flags.insert(.onePacket)
+        case "-p":
+            flags.insert(.persistent)
+            persistence.timeoutSeconds = try number(try next(), as: UInt32.self)
+        case "-M": persistence.netmask = try endpoint(try next()).address.v4
+        case "-b": flags.formUnion(try schedulerFlags(try next()))
         case "-r": server = try endpoint(try next())
         case "-m": method = .masquerading
         case "-g": method = .directRouting
@@ -76,10 +84,15 @@ package struct RuleLine {
 
     private func execute(_ director: Director, _ key: ServiceKey) throws(CommandRefusal) {
         // The command line's own rule: port 0 needs persistence.
-        if case .address(_, _, port: 0) = key { throw .invalid("port 0 without persistence") }
+        if case .address(_, _, port: 0) = key, !flags.contains(.persistent), command != "-D" {
+            throw .invalid("port 0 without persistence")
+        }
+        let service = VirtualService(
+            key: key, scheduler: scheduler, flags: flags,
+            persistenceTimeoutSeconds: persistence.timeoutSeconds, netmask: persistence.netmask)
         switch command {
-        case "-A": try director.add(VirtualService(key: key, scheduler: scheduler))
-        case "-E": try director.edit(VirtualService(key: key, scheduler: scheduler))
+        case "-A": try director.add(service)
+        case "-E": try director.edit(service)
         case "-D": try director.delete(key)
         default: throw .invalid("\(command) needs a server")
         }
@@ -121,6 +134,18 @@ package struct RuleLine {
     ) throws(RuleLineError) -> N {
         guard let value = N(word) else { throw .unknown(word) }
         return value
+    }
+
+    private func schedulerFlags(_ list: String) throws(RuleLineError) -> ServiceFlags {
+        var flags: ServiceFlags = []
+        for word in list.split(separator: ",") {
+            switch word {
+            case "sh-fallback", "mh-fallback": flags.insert(.schedulerFlag1)
+            case "sh-port", "mh-port": flags.insert(.schedulerFlag2)
+            default: throw .unknown(String(word))
+            }
+        }
+        return flags
     }
 
     private func endpoint(

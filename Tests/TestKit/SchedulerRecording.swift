@@ -8,16 +8,34 @@ package struct SchedulerRecording: Decodable, Sendable {
     package struct Case: Decodable, Sendable {
         package var name: String
         var scheduler: String
+        /// Flags as on the command line, `sh-fallback,sh-port`.
+        var flags: String?
+        var family: Int
         var proto: String
         var service: Endpoint
         var servers: [Server]
         var timeouts: [UInt32]?
-        var events: [[Value]]
+        private var events: [[Value]]?
+        private var picks: [[Value]]?
+
+        /// Picks are new connections whose counts were not written down.
+        var history: [[Value]] {
+            (events ?? []) + (picks ?? []).enumerated().map { [.text("new"), .number($0)] + $1 }
+        }
+
+        var schedulerFlags: ServiceFlags {
+            var result: ServiceFlags = []
+            for flag in (flags ?? "").split(separator: ",") {
+                result.insert(flag.hasSuffix("-port") ? .schedulerFlag2 : .schedulerFlag1)
+            }
+            return result
+        }
     }
 
+    /// Address and port of the service; neither for a service by firewall mark.
     struct Endpoint: Decodable, Sendable {
-        var addr: String
-        var port: UInt16
+        var addr: String?
+        var port: UInt16?
     }
 
     struct Server: Decodable, Sendable, Equatable {
@@ -76,15 +94,17 @@ package struct SchedulerPlayer {
     private var flows: [Int: (builder: PacketBuilder, from: UInt16, to: UInt16)] = [:]
     private var differences: [String] = []
 
-    /// Everything that differs from the recording, one line each.
-    package static func play(_ recording: SchedulerRecording.Case) throws -> [String] {
-        guard let address = IPAddress(dotted: recording.service.addr) else { return ["address"] }
+    /// Everything that differs from the recording, one line each; nil for a service that the
+    /// director refuses: by mark, or of IPv6.
+    package static func play(_ recording: SchedulerRecording.Case) throws -> [String]? {
+        guard let address = recording.service.addr.flatMap({ IPAddress(dotted: $0) }),
+            let port = recording.service.port
+        else { return nil }
         let transport: TransportProtocol = recording.proto == "tcp" ? .tcp : .udp
         var player = SchedulerPlayer(
-            transport: transport,
-            key: .address(transport, address, port: recording.service.port))
+            transport: transport, key: .address(transport, address, port: port))
         try player.setUp(recording)
-        for (number, event) in recording.events.enumerated() {
+        for (number, event) in recording.history.enumerated() {
             try player.play(number, event)
         }
         return player.differences
@@ -112,7 +132,9 @@ package struct SchedulerPlayer {
             try rig.director.setTimeouts(
                 Timeouts(tcp: seconds[0], tcpFin: seconds[1], udp: seconds[2]))
         }
-        try rig.director.add(VirtualService(key: key, scheduler: recording.scheduler))
+        try rig.director.add(
+            VirtualService(
+                key: key, scheduler: recording.scheduler, flags: recording.schedulerFlags))
         for server in recording.servers { try add(server) }
     }
 
@@ -159,12 +181,12 @@ package struct SchedulerPlayer {
 
     /// A new connection: the counts just before it, and the server it goes to.
     private mutating func open(_ number: Int, _ event: [SchedulerRecording.Value]) {
-        guard event.count == 8, let flow = event[1].number,
+        guard event.count >= 7, let flow = event[1].number,
             let source = IPAddress(dotted: event[2].text ?? ""), let from = event[3].number,
-            let destination = IPAddress(dotted: event[4].text ?? ""), let to = event[5].number,
-            case .counts(let counts) = event[6]
+            let destination = IPAddress(dotted: event[4].text ?? ""), let to = event[5].number
         else { return differences.append("event \(number): unreadable") }
-        compare(number, counts)
+        if case .counts(let counts) = event[6] { compare(number, counts) }
+        let expected = event[event.count - 1].text
         let builder = PacketBuilder(
             from: source, at: SchedulerPlayer.client, to: destination, at: SchedulerPlayer.director)
         flows[flow] = (builder, UInt16(from), UInt16(to))
@@ -180,9 +202,9 @@ package struct SchedulerPlayer {
                 } ?? false
             }
         }
-        if picked?.id != event[7].text {
+        if picked?.id != expected {
             differences.append(
-                "event \(number): expected \(event[7].text ?? "none"), got \(picked?.id ?? "none")")
+                "event \(number): expected \(expected ?? "none"), got \(picked?.id ?? "none")")
         }
     }
 

@@ -10,6 +10,9 @@ package enum DesiredState {
         case addServer(ServiceKey, RealServer)
         case editServer(ServiceKey, RealServer)
         case deleteServer(ServiceKey, IPAddress, port: UInt16)
+        /// At the end of the marking rules.
+        case addMark(MarkRule)
+        case deleteMark(MarkRule)
     }
 
     /// The steps from the rules that were applied before to the new ones.
@@ -41,6 +44,9 @@ package enum DesiredState {
                     after.servers[name] == nil
                 else { return nil }
                 return .deleteServer(key, server.address, port: server.port)
+            case .addMark(let mark):
+                guard before.marks.contains(mark), !after.marks.contains(mark) else { return nil }
+                return .deleteMark(mark)
             }
         }
     }
@@ -56,6 +62,7 @@ package enum DesiredState {
             let name = ServerName(key: key, address: server.address, port: server.port)
             guard let was = before.servers[name] else { return .addServer(key, server) }
             return was == server ? nil : .editServer(key, server)
+        case .addMark(let mark): return before.marks.contains(mark) ? nil : .addMark(mark)
         }
     }
 
@@ -63,11 +70,13 @@ package enum DesiredState {
     private struct Named {
         var services: [ServiceKey: VirtualService] = [:]
         var servers: [ServerName: RealServer] = [:]
+        var marks: Set<MarkRule> = []
 
         init(_ rules: [Rule]) {
             for rule in rules {
                 switch rule {
                 case .addService(let service): services[service.key] = service
+                case .addMark(let mark): marks.insert(mark)
                 case .addServer(let key, let server):
                     servers[ServerName(key: key, address: server.address, port: server.port)] =
                         server

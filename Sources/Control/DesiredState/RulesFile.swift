@@ -1,15 +1,17 @@
 package import LVS
 
-/// One rule of a rules file: a virtual service, or a real server of one.
+/// One rule of a rules file: a virtual service, a real server of one, or a marking rule.
 package enum Rule: Hashable, Sendable {
     case addService(VirtualService)
     case addServer(ServiceKey, RealServer)
+    case addMark(MarkRule)
 }
 
 /// A file of rules, the lines that `ipvsadm -Sn` writes.
 ///
 /// Blank lines and lines that begin with `#` are skipped; every other line is judged like a line of
-/// `-R`, and only `-A` and `-a` are accepted. A bad line spoils the file.
+/// `-R`, and only `-A` and `-a` are accepted, and `mark -A` with a marking rule. A bad line spoils the
+/// file.
 package enum RulesFile {
     /// What is wrong with a file: where, and what was expected there.
     package struct Mistake: Error, Hashable, Sendable, CustomStringConvertible {
@@ -28,6 +30,7 @@ package enum RulesFile {
         var rules: [Rule] = []
         var services: [ServiceKey: Int] = [:]
         var servers: Set<ServerName> = []
+        var marks: Set<MarkRule> = []
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         for (index, content) in lines.enumerated() {
             let words = mended(RestoreWords.split(String(content)))
@@ -57,6 +60,10 @@ package enum RulesFile {
                 guard servers.insert(name).inserted else {
                     throw mistake("this virtual service has this real server already")
                 }
+            case .addMark(let mark):
+                guard marks.insert(mark).inserted else {
+                    throw mistake("this marking rule stands in the file already")
+                }
             }
             rules.append(rule)
         }
@@ -76,6 +83,10 @@ package enum RulesFile {
     }
 
     private static func rule(_ words: [String]) throws(CommandError) -> Rule {
+        if words[0] == "mark" {
+            guard words.dropFirst().first == "-A" else { throw .line("expected mark -A") }
+            return .addMark(try MarkRuleWords.rule(Array(words.dropFirst(2))))
+        }
         let expected = CommandError.line(
             "expected -A (a virtual service) or -a (a real server) with its options")
         guard let entry = CommandEntry.starting(with: words[0]),

@@ -104,6 +104,12 @@ package final class ClientTable: DirectorTable {
         }
     }
 
+    package func changeMarks(_ command: String, _ rule: String) throws(Refusal) {
+        try ask { () throws(ControlError) in
+            try client.write("marks", key: command, value: rule)
+        }
+    }
+
     /// A connection that breaks ends a command like a refusal does, in its own words.
     private func ask<Answer>(
         _ request: () throws(ControlError) -> Answer

@@ -124,7 +124,9 @@ enum HyphenHint {
             let scalars = word.unicodeScalars
             guard let first = scalars.first, dashes.contains(first) else { continue }
             let rest = String(scalars.drop { dashes.contains($0) })
-            let hyphens = rest.count > 1 ? "--" : "-"
+            // Short options may be glued, as in -Ln; only what is a long option had two hyphens.
+            let name = String(rest.prefix { $0 != "=" })
+            let hyphens = OptionRow.all.contains { $0.long == name } ? "--" : "-"
             return "'\(word)' begins with a dash, not with a hyphen; write '\(hyphens)\(rest)'"
         }
         return nil

@@ -25,7 +25,37 @@ struct DirectorWord: Sendable {
                 try table.changeSetting(name, to: value)
             }
         },
+        DirectorWord(
+            name: "mark", usage: "mark -A|-D RULE | -F | -L", run: changeMarks),
     ]
+
+    /// Marking rules in the words of iptables, with or without `-t mangle` and the chain.
+    @Sendable private static func changeMarks(
+        _ words: [String], _ session: CommandSession
+    ) throws(CommandError) {
+        var words = words
+        if words.starts(with: ["-t", "mangle"]) { words.removeFirst(2) }
+        let command = words.isEmpty ? "-L" : words.removeFirst()
+        if words.first == "PREROUTING" { words.removeFirst() }
+        switch command {
+        case "-A", "--append", "-D", "--delete":
+            let rule = MarkRuleWords.text(try MarkRuleWords.rule(words))
+            try ask(session) { table throws(Refusal) in
+                try table.changeMarks(["-A", "--append"].contains(command) ? "-A" : "-D", rule)
+            }
+        case "-F", "--flush", "-L", "--list", "-S", "--list-rules":
+            guard words.allSatisfy({ $0 == "-n" }) else {
+                throw .line("unexpected argument \(words[0])")
+            }
+            if command == "-F" || command == "--flush" {
+                try ask(session) { table throws(Refusal) in try table.changeMarks("-F", "all") }
+            } else {
+                session.output(
+                    try ask(session) { table throws(Refusal) in try table.text("marks") })
+            }
+        default: throw .line("mark: '\(command)' is not supported here; \(MarkRuleWords.usage)")
+        }
+    }
 
     /// Settings may be named as the kernel's sysctls are.
     private static func settingName(_ word: String) -> String {

@@ -22,6 +22,9 @@ enum Usage {
           \(program) status             drivers, drops with their cures, next hops, memory
           \(program) get NAME           shows a setting (net.ipv4.vs.NAME)
           \(program) set NAME=VALUE     changes a setting
+          \(program) mark -A|-D RULE    marks packets for services by mark, in iptables' words:
+                                        -p tcp -d VIP --dport 80 -j MARK --set-mark 7
+          \(program) mark -L|-F         lists, removes the marking rules
           \(program) --control PATH ... the director's socket; else $DIRECTOR_CONTROL, else the
                                         socket of this network namespace
 

@@ -34,6 +34,10 @@ package protocol ControlTarget: AnyObject {
     /// end. Connections that come and go between two calls may be missed, none is told twice.
     func connections(from position: Int, _ body: (ConnectionRecord) -> Void) -> Int?
 
+    /// The director's own marking rules, in their order.
+    var markRules: [MarkRule] { get }
+    func setMarkRules(_ rules: [MarkRule]) throws(CommandRefusal)
+
     /// Settings by their names under net.ipv4.vs, in the order of listings.
     func settings() -> [(name: String, value: String)]
     func set(_ name: String, to value: String) throws(CommandRefusal)

@@ -75,6 +75,12 @@ package final class DirectorTarget: ControlTarget {
         }.map { Int($0) }
     }
 
+    package var markRules: [MarkRule] { director.markRules }
+
+    package func setMarkRules(_ rules: [MarkRule]) throws(CommandRefusal) {
+        try director.setMarkRules(rules)
+    }
+
     package func settings() -> [(name: String, value: String)] {
         director.settings.values.map { ($0.name, String($0.value)) }
     }

@@ -34,6 +34,13 @@ struct NamedText {
             NamedText(name: "status") { _, executor throws(Refusal) in
                 pieces(executor.daemon.status() + executor.syncDaemons.status)
             },
+            NamedText(name: "marks") { _, executor throws(Refusal) in
+                pieces(
+                    executor.target.markRules.map { "mark -A \(MarkRuleWords.text($0))\n" }.joined()
+                )
+            } write: { key, value, executor throws(Refusal) in
+                try changeMarks(executor.target, key, value)
+            },
             NamedText(name: "settings") { key, executor throws(Refusal) in
                 pieces(try settings(executor.target, key))
             } write: { key, value, executor throws(Refusal) in
@@ -58,6 +65,32 @@ struct NamedText {
             throw Refusal(.noSuchEntry, "there is no setting '\(key)'")
         }
         return setting.value + "\n"
+    }
+
+    /// `-A` adds the rule at the end, `-D` removes the first that is equal, `-F` removes all.
+    private static func changeMarks(
+        _ target: any ControlTarget, _ change: String, _ text: String
+    ) throws(Refusal) {
+        var rules = target.markRules
+        switch change {
+        case "-A": rules.append(try markRule(text))
+        case "-D":
+            guard let position = rules.firstIndex(of: try markRule(text)) else {
+                throw Refusal(.noSuchEntry, "there is no mark rule '\(text)'")
+            }
+            rules.remove(at: position)
+        case "-F": rules = []
+        default: throw Refusal(.invalid, "marks know -A, -D and -F, not '\(change)'")
+        }
+        try command { () throws(CommandRefusal) in try target.setMarkRules(rules) }
+    }
+
+    private static func markRule(_ text: String) throws(Refusal) -> MarkRule {
+        do throws(CommandError) {
+            return try MarkRuleWords.rule(RestoreWords.split(text))
+        } catch {
+            throw Refusal(.invalid, error.text)
+        }
     }
 
     /// The pieces of a text that is there as a whole.

@@ -119,7 +119,8 @@ package struct Connection: @unchecked Sendable {
     // MARK: Constant parts
 
     package var transport: TransportProtocol {
-        TransportProtocol(rawValue: unsafe entry.byte(48))
+        let number = unsafe entry.byte(48)
+        return TransportProtocol(rawValue: isTemplate ? number ^ Connection.templateBit : number)
     }
 
     /// The tuple of packets in a direction.
@@ -150,7 +151,6 @@ package struct Connection: @unchecked Sendable {
         }
     }
     package var isTemplate: Bool { unsafe entry.byte(49) & 0x10 != 0 }
-    package var isOnePacket: Bool { unsafe entry.byte(49) & 0x20 != 0 }
     /// Rank among entries with the same outbound key: replies go to the highest.
     var rank: UInt16 { unsafe entry.le16(50) }
     /// Number of the controlling entry; `noNumber` when there is none.
@@ -213,6 +213,8 @@ package struct ConnectionControl: Hashable, Sendable {
     static let noOutput: UInt32 = 0x400
     /// Another entry has, or had, the same outbound key.
     static let duplicate: UInt32 = 0x800
+    /// A persistence template that no new connection follows any more (ipvs-semantics 5.4).
+    static let invalid: UInt32 = 0x1000
 
     @inline(__always)
     init(state: UInt8, flags: UInt32, destination: DestinationIndex) {

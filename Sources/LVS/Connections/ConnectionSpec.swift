@@ -18,7 +18,6 @@ package struct ConnectionSpec: Hashable, Sendable {
     /// No packet seen or expected from the real server; nil stands for "every method but NAT".
     package var hasNoOutput: Bool?
     package var isTemplate = false
-    package var isOnePacket = false
     package var timeoutSeconds: UInt32 = 3
     package var controller = Connection.noNumber
     package var mark: UInt32 = 0
@@ -43,7 +42,13 @@ package struct ConnectionSpec: Hashable, Sendable {
     package var inboundKey: ConnectionKey {
         ConnectionKey(
             source: client, sourcePort: clientPort, destination: virtual,
-            destinationPort: virtualPort, transport: transport)
+            destinationPort: virtualPort, transport: keyTransport)
+    }
+
+    /// Keys of templates carry a number that no packet has, so that neither finds the other's.
+    private var keyTransport: TransportProtocol {
+        guard isTemplate else { return transport }
+        return TransportProtocol(rawValue: transport.rawValue ^ Connection.templateBit)
     }
 
     /// The tuple of packets from the real server.
@@ -71,11 +76,8 @@ extension Connection {
         writeDifferences(from: outbound, to: inbound.reversed, at: 36)
         unsafe word(40).pointee.store(0, ordering: .relaxed)
         unsafe word(44).pointee.store(spec.timeoutSeconds, ordering: .relaxed)
-        unsafe entry.set(48, byte: spec.transport.rawValue)
-        unsafe entry.set(
-            49,
-            byte: spec.method.rawValue | (spec.isTemplate ? 0x10 : 0)
-                | (spec.isOnePacket ? 0x20 : 0))
+        unsafe entry.set(48, byte: inbound.transport)
+        unsafe entry.set(49, byte: spec.method.rawValue | (spec.isTemplate ? 0x10 : 0))
         unsafe entry.set(50, le16: 0)
         unsafe word(52).pointee.store(0, ordering: .relaxed)
         unsafe entry.set(56, le32: spec.controller)

@@ -12,14 +12,19 @@ package enum InsertResult {
 extension ConnectionTable {
     /// Makes an entry and publishes it: its inbound key, and for NAT its outbound key too.
     ///
-    /// Of several workers with one inbound key exactly one inserts; the others get its entry.
+    /// Of several workers with one inbound key exactly one inserts; the others get its entry. The
+    /// hold on a controlling template goes over to the new entry, or is released here.
     package func insert(_ spec: ConnectionSpec, worker: Int, now: Instant) -> InsertResult {
         let key = spec.inboundKey
         let place = place(key)
         if let found = find(key, place: place, tick: now.tick), found.direction == .inbound {
+            releaseTemplate(spec.controller)
             return .existing(found.connection)
         }
-        guard let entry = takeEntry(worker) else { return .full }
+        guard let entry = takeEntry(worker) else {
+            releaseTemplate(spec.controller)
+            return .full
+        }
         entry.write(spec, now: now)
         switch publishInbound(entry, key, place, tick: now.tick) {
         case .existing(let winner):
@@ -31,7 +36,7 @@ extension ConnectionTable {
         case .inserted: break
         }
         unsafe owner(worker).pointee.live.wrappingAdd(1, ordering: .relaxed)
-        if spec.method == .masquerading, !publishOutbound(entry, spec.outboundKey) {
+        if entry.isFoundByReplies, !publishOutbound(entry, spec.outboundKey) {
             _ = expire(entry, worker: worker)
             return .full
         }
@@ -39,6 +44,7 @@ extension ConnectionTable {
     }
 
     private func discard(_ entry: Connection, _ worker: Int) {
+        releaseTemplate(entry.controller)
         unsafe entry.word(0).pointee.store(0, ordering: .releasing)
         retire(entry, worker)
     }
@@ -221,13 +227,14 @@ extension ConnectionTable {
             control = connection.control
         }
         removeSlot(connection, .inbound)
-        if connection.method == .masquerading { removeSlot(connection, .outbound) }
+        if connection.isFoundByReplies { removeSlot(connection, .outbound) }
+        releaseTemplate(connection.controller)
         unsafe owner(worker).pointee.live.wrappingSubtract(1, ordering: .relaxed)
         retire(connection, worker)
         return true
     }
 
-    private func removeSlot(_ connection: Connection, _ direction: Direction) {
+    func removeSlot(_ connection: Connection, _ direction: Direction) {
         let place = place(connection.key(direction))
         let word = ConnectionTable.word(place, direction, connection.number)
         unsafe forEachSlot(of: place) { slot, found in
@@ -249,6 +256,7 @@ extension ConnectionTable {
         for number in from..<end {
             let entry = connection(number)
             guard entry.isLive, entry.isOverdue(tick: tick) else { continue }
+            if entry.isTemplate, renews(entry, now: now) { continue }
             if expire(entry, worker: worker) { removed(entry) }
         }
         return end == limit ? 0 : end

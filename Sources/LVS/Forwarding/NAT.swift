@@ -10,9 +10,18 @@ enum NAT {
         _ frame: UnsafeMutablePointer<Frame>, _ packet: Packet, _ connection: Connection,
         side: Int, timeToLive hops: UInt8
     ) {
+        unsafe rewrite(
+            frame, packet, connection, side: side, timeToLive: hops,
+            network: Int(packet.networkOffset), transport: Int(packet.transportOffset))
+    }
+
+    /// As above, with the offsets of the headers, which the fast path knows beforehand.
+    @inline(__always)
+    static func rewrite(
+        _ frame: UnsafeMutablePointer<Frame>, _ packet: Packet, _ connection: Connection,
+        side: Int, timeToLive hops: UInt8, network: Int, transport: Int
+    ) {
         let bytes = unsafe frame.pointee.bytes
-        let network = Int(packet.networkOffset)
-        let transport = Int(packet.transportOffset)
         let new = connection.key(side: side ^ 1).reversed
         let addressDifference = connection.addressDifference(side: side)
         let headerDifference =
@@ -42,18 +51,17 @@ enum NAT {
         } else if old != 0 {
             unsafe bytes.set(field, le16: updated == 0 ? 0xffff : updated)
         } else {
-            unsafe completeUDP(bytes + transport, packet, new)
+            unsafe completeUDP(
+                bytes + transport, Int(packet.ipLength) &- (transport &- network), new.addresses)
         }
     }
 
     /// A datagram without a checksum gets one (ipvs-semantics 6.2).
     @inline(never)
     private static func completeUDP(
-        _ header: UnsafeMutableRawPointer, _ packet: Packet, _ key: ConnectionKey
+        _ header: UnsafeMutableRawPointer, _ length: Int, _ addresses: UInt64
     ) {
-        let length =
-            Int(packet.ipLength) - (Int(packet.transportOffset) - Int(packet.networkOffset))
         unsafe Checksum.writeTransport(
-            header, length: length, addresses: key.addresses, transport: 17)
+            header, length: length, addresses: addresses, transport: 17)
     }
 }

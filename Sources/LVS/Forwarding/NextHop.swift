@@ -20,22 +20,33 @@ package struct NextHopWord: Hashable, Sendable {
 
     init(kind: Kind, port: PortIndex = 0, hardware: HardwareAddress? = nil) {
         rawValue =
-            (hardware?.value ?? 0) << 16 | UInt64(port & 0xfff) << 4 | kind.rawValue
+            (hardware?.wireWord ?? 0) | (UInt64(port & 0xfff) << 4 | kind.rawValue) << 48
     }
 
     init(rawValue: UInt64) { self.rawValue = rawValue }
 
-    package var kind: Kind { Kind(rawValue: rawValue & 3) ?? .noRoute }
-    package var isResolved: Bool { rawValue & 15 == Kind.resolved.rawValue }
-    package var port: PortIndex { PortIndex(truncatingIfNeeded: rawValue >> 4) & 0xfff }
-    package var hardware: HardwareAddress { HardwareAddress(value: rawValue >> 16) }
+    package var kind: Kind { Kind(rawValue: rawValue >> 48 & 3) ?? .noRoute }
+    package var isResolved: Bool {
+        @inline(__always) get { rawValue >> 48 & 15 == Kind.resolved.rawValue }
+    }
+    package var port: PortIndex {
+        @inline(__always) get { PortIndex(truncatingIfNeeded: rawValue >> 52) }
+    }
+    package var hardware: HardwareAddress { HardwareAddress(wireWord: rawValue) }
+}
+
+extension HardwareAddress {
+    /// The address as the low six bytes of a little-endian number in wire order.
+    var wireWord: UInt64 { value.byteSwapped >> 16 }
+
+    init(wireWord: UInt64) { self.init(value: (wireWord << 16).byteSwapped) }
 }
 
 /// A next hop: one cache line that never moves.
 ///
 /// ```
-///  0  word: MAC 48 | port 12 | kind 4            atomic
-///  8  source MAC of the port, low 48              atomic
+///  0  word: MAC in wire order 48 | kind 4 | port 12    atomic
+///  8  source MAC of the port in wire order, low 48     atomic
 /// 16  MTU of route and port, 32 | claim 32        atomic words
 /// 24  preferred source address, IPv4 value 32 | route MTU 32
 /// 32  address of the neighbour
@@ -64,8 +75,8 @@ package struct NextHop: @unchecked Sendable {
 
     /// Hardware address of the port that frames leave by.
     package var sourceHardware: HardwareAddress {
-        get { HardwareAddress(value: unsafe wide(8).pointee.load(ordering: .relaxed)) }
-        nonmutating set { unsafe wide(8).pointee.store(newValue.value, ordering: .relaxed) }
+        get { HardwareAddress(wireWord: unsafe wide(8).pointee.load(ordering: .relaxed)) }
+        nonmutating set { unsafe wide(8).pointee.store(newValue.wireWord, ordering: .relaxed) }
     }
 
     /// Longest IP packet that goes this way, bytes.
@@ -111,7 +122,9 @@ package struct NextHop: @unchecked Sendable {
     @inline(__always)
     func writeHardware(_ word: NextHopWord, _ bytes: UnsafeMutableRawPointer) {
         let source = unsafe wide(8).pointee.load(ordering: .relaxed)
-        unsafe bytes.set(0, be64: word.rawValue & ~0xffff | source >> 32)
-        unsafe bytes.set(8, be32: UInt32(truncatingIfNeeded: source))
+        // Eight bytes at once: the last two of the first store are overwritten by the next ones.
+        unsafe bytes.set(0, le64: word.rawValue)
+        unsafe bytes.set(6, le32: UInt32(truncatingIfNeeded: source))
+        unsafe bytes.set(10, le16: UInt16(truncatingIfNeeded: source >> 32))
     }
 }

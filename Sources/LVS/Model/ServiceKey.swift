@@ -4,6 +4,8 @@ package struct TransportProtocol: RawRepresentable, Hashable, Sendable {
 
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
+    /// Of a template that every protocol shares (IPPROTO_IP).
+    package static let any = TransportProtocol(rawValue: 0)
     package static let tcp = TransportProtocol(rawValue: 6)
     package static let udp = TransportProtocol(rawValue: 17)
     package static let sctp = TransportProtocol(rawValue: 132)

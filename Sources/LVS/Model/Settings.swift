@@ -1,5 +1,5 @@
 /// The settings `net.ipv4.vs.*`: names, defaults and ranges of ipvs-semantics 4.10.
-package struct Settings: Sendable {
+package struct Settings: Hashable, Sendable {
     /// One setting: a line in the list below and nothing else.
     package struct Setting: Hashable, Sendable {
         package var name: String
@@ -38,12 +38,13 @@ package struct Settings: Sendable {
         Setting("drop_entry", 0, 0...3, only: [0], because: "dropping entries is not supported"),
         Setting("drop_packet", 0, 0...3, only: [0, 3], because: automatic),
         Setting("expire_nodest_conn", 0, anyValue),
-        Setting(
-            "expire_quiescent_template", 0, anyValue, only: [0],
-            because: "persistence is not supported"),
+        Setting("expire_quiescent_template", 0, anyValue),
         Setting(
             "ignore_tunneled", 0, anyValue, only: [0],
             because: "tunnelled packets are not taken out here"),
+        // Seconds; only schedulers of these names ask for them (ipvs-semantics 2.7, 2.8).
+        Setting("lblc_expiration", 86_400, anyValue),
+        Setting("lblcr_expiration", 86_400, anyValue),
         Setting("nat_icmp_send", 0, anyValue),
         Setting("pmtu_disc", 1, anyValue),
         Setting(
@@ -73,7 +74,7 @@ package struct Settings: Sendable {
     }
 
     /// Changes a setting; the name may carry the prefix `net.ipv4.vs.`.
-    mutating func set(_ name: String, _ value: Int) throws(CommandRefusal) {
+    package mutating func set(_ name: String, _ value: Int) throws(CommandRefusal) {
         guard let setting = Settings.find(name) else {
             if name.hasPrefix("sync_") || name.hasPrefix("net.ipv4.vs.sync_") {
                 throw .notSupported("\(name): connection synchronisation is not supported")

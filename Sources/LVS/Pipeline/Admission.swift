@@ -3,6 +3,9 @@ package enum Admitted {
     /// A connection to forward the packet on; it may be one that an earlier packet of the burst, or
     /// another worker, has made meanwhile.
     case connection(Connection)
+    /// A connection for this packet only: the caller forwards the packet on it and hands it to
+    /// `end(once:)`.
+    case once(Connection)
     /// Nothing to forward on: handed to the host, or dropped for a reason.
     case verdict(Verdict)
     /// Dropped, and the sender is to be told.
@@ -11,11 +14,12 @@ package enum Admitted {
 
 /// Decides, for one worker, whether a packet without a connection gets one (ipvs-semantics 1).
 package struct Admission {
-    private let table: ConnectionTable
-    private let cells: DestinationCells
-    private let counters: WorkerCounters
-    private let settings: LiveSettings
-    private let worker: Int
+    let table: ConnectionTable
+    let cells: DestinationCells
+    let counters: WorkerCounters
+    let settings: LiveSettings
+    let worker: Int
+    private let onePacket = OnePacketEntry()
     /// Counts down the packets until the next one that `drop_packet` takes.
     private var dropCountdown: UInt32 = 1
     private var random: SeededGenerator
@@ -31,6 +35,8 @@ package struct Admission {
         self.worker = worker
         random = SeededGenerator(seed: seed)
     }
+
+    func deallocate() { onePacket.deallocate() }
 
     /// Admits a packet that the table did not know when the burst was looked up.
     package mutating func admit(
@@ -55,6 +61,10 @@ package struct Admission {
         if isDroppedForDefence() { return .verdict(.drop(.defence)) }
         // Source port 20 is the data connection of an FTP server elsewhere: never scheduled.
         guard packet.sourcePort != 20 else { return .verdict(services.pass(packet)) }
+        if let persistence = service.persistence {
+            return follow(
+                packet, mark: mark, service: service, persistence, services: services, now: now)
+        }
         return schedule(packet, mark: mark, service: service, services: services, now: now)
     }
 
@@ -84,6 +94,11 @@ package struct Admission {
         guard table.expire(connection, worker: worker) else { return false }
         cells.release(connection)
         return true
+    }
+
+    /// Ends a connection that was made for one packet, which is forwarded or dropped by now.
+    func end(once connection: Connection) {
+        cells[connection.destination].unbind(active: false)
     }
 
     /// Whether a transport's packet may open a connection (ipvs-semantics 1.2).
@@ -117,20 +132,37 @@ package struct Admission {
     private mutating func schedule(
         _ packet: Packet, mark: UInt32, service: Service, services: ServiceTable, now: Instant
     ) -> Admitted {
-        let request = ScheduleRequest(
-            transport: packet.transport, client: packet.source, clientPort: packet.sourcePort,
-            virtual: packet.destination, virtualPort: packet.destinationPort, now: now,
-            random: random.next())
         // A service of port 0 or 21 that the packet reached by another port needs persistence.
         guard service.port == nil || packet.destinationPort == service.port,
-            let server = service.schedule(request)
+            let server = service.schedule(request(packet, now))
         else { return refuse(packet, service, services) }
         var spec = ConnectionSpec(
             key: packet.key, real: server.address,
             realPort: server.port == 0 ? packet.destinationPort : server.port,
             method: server.method, destination: server.number)
         spec.mark = mark
+        return connect(spec, server, of: service, now: now)
+    }
+
+    /// What the scheduler may know of a packet.
+    mutating func request(_ packet: Packet, _ now: Instant) -> ScheduleRequest {
+        ScheduleRequest(
+            transport: packet.transport, client: packet.source, clientPort: packet.sourcePort,
+            virtual: packet.destination, virtualPort: packet.destinationPort, now: now,
+            random: random.next())
+    }
+
+    /// Makes the connection to the server that was chosen; for one packet only when the service says
+    /// so, which it can for UDP (ipvs-semantics 1.4).
+    func connect(
+        _ spec: ConnectionSpec, _ server: Destination, of service: Service, now: Instant
+    ) -> Admitted {
         server.bind()
+        if service.isOnePacket, spec.transport == .udp {
+            counters.countConnection(server.number)
+            table.releaseTemplate(spec.controller)
+            return .once(onePacket.connection(spec, now: now))
+        }
         switch table.insert(spec, worker: worker, now: now) {
         case .inserted(let connection):
             counters.countConnection(server.number)
@@ -145,10 +177,13 @@ package struct Admission {
     }
 
     /// No server can take the connection (ipvs-semantics 1.3).
-    private func refuse(_ packet: Packet, _ service: Service, _ services: ServiceTable) -> Admitted
-    {
+    func refuse(_ packet: Packet, _ service: Service, _ services: ServiceTable) -> Admitted {
         if service.port == 21, packet.destinationPort != 21 {
             return .verdict(services.pass(packet))
+        }
+        // Nobody answers for an address that is the director's by its mark alone.
+        if service.port == nil, !services.isHost(packet.destination) {
+            return .verdict(.drop(.noServer))
         }
         return .refused(.noServer, .portUnreachable)
     }

@@ -36,7 +36,7 @@ struct FastPath {
     /// a wrong guess costs as much as the rest of the work.
     @inline(__always)
     func forward(_ frame: UnsafeMutablePointer<Frame>, _ packet: Packet, _ word: UInt64) -> Exit {
-        guard packet.kind == .flow, !packet.isIPv6 else { return .notFlow }
+        guard packet.isPlain else { return .notFlow }
         let connection = table.connection(UInt32(truncatingIfNeeded: word))
         let side = Int(truncatingIfNeeded: word >> 32 & 1)
         let control = connection.control
@@ -44,17 +44,16 @@ struct FastPath {
             !connection.isOverdue(tick: tick), control.destination != Destination.none
         else { return .miss }
         let destination = cells[control.destination]
-        let isAvailable = destination.isAvailable
-        let serverHop = destination.nextHop
         let stored = connection.clientHop
         let outbound: UInt32 = 0 &- UInt32(truncatingIfNeeded: side)
-        let number = UInt32(serverHop) & ~outbound | stored & outbound
-        let opener = UInt32(packet.tcpFlags & 2)
-        let gone: UInt32 = isAvailable ? 0 : 1
-        let outdated = stored >> 16 ^ generation
-        let duplicate = control.rawValue & ConnectionControl.duplicate
-        let unusual = (opener | gone) & ~outbound | (duplicate | outdated) & outbound
-        guard unusual == 0 else { return .special }
+        let number = UInt32(destination.nextHop) & ~outbound | stored & outbound
+        let gone: UInt32 = destination.isAvailable ? 0 : 1
+        let outdated = (stored >> 16 ^ generation) & outbound
+        let odd = UInt32(packet.tcpFlags & 2) | control.rawValue & ConnectionControl.duplicate
+        let bytes = unsafe frame.pointee.bytes
+        guard odd | gone | outdated == 0, unsafe Checksum.isHeaderRight(bytes + 14) else {
+            return .special
+        }
         let hop = hops[NextHopIndex(truncatingIfNeeded: number)]
         let way = hop.word
         let method = connection.method
@@ -62,10 +61,10 @@ struct FastPath {
             method == .masquerading || method == .directRouting
         else { return .special }
 
-        advance(connection, control, packet, side: side, isCounted: isAvailable)
-        let bytes = unsafe frame.pointee.bytes
+        advance(connection, control, packet, side: side, isCounted: true)
         if method == .masquerading {
-            unsafe NAT.rewrite(frame, packet, connection, side: side, timeToLive: 1)
+            unsafe NAT.rewrite(
+                frame, packet, connection, side: side, timeToLive: 1, network: 14, transport: 34)
         } else {
             unsafe DirectRouting.rewrite(bytes, packet)
         }
@@ -90,15 +89,27 @@ struct FastPath {
             connection.setTimeout(machine.udpTimeoutSeconds)
             return
         }
+        // ESTABLISHED stays so with every plain ACK, whichever way and under every table.
+        if packet.tcpFlags & TCPEvent.deciding == TCPEvent.acknowledgement,
+            control.rawValue & (0xff | ConnectionControl.noOutput)
+                == UInt32(TCPState.established.rawValue)
+        {
+            connection.setTimeout(machine.tcpTimeoutSeconds(TCPState.established.rawValue))
+            return
+        }
         let new = machine.nextTCP(
             control, flags: packet.tcpFlags, side: side, secure: isSecureTCP)
-        if new != control { change(connection, control, new, packet, side) }
+        if new != control { change(connection, control, new, packet.tcpFlags, side) }
         connection.setTimeout(machine.tcpTimeoutSeconds(new.state))
     }
 
     /// As above, for packets that took the long way.
     func advance(_ connection: Connection, _ packet: Packet, _ direction: Direction) {
         let control = connection.control
+        // The first reply of a connection always comes this way: its next hop is not known yet.
+        if direction == .outbound, packet.transport == .udp {
+            table.assureTemplate(connection.controller)
+        }
         advance(
             connection, control, packet, side: Int(direction.rawValue),
             isCounted: cells[control.destination].isAvailable)
@@ -108,15 +119,18 @@ struct FastPath {
     @inline(never)
     private func change(
         _ connection: Connection, _ control: ConnectionControl, _ target: ConnectionControl,
-        _ packet: Packet, _ side: Int
+        _ flags: UInt8, _ side: Int
     ) {
         var old = control
         var new = target
         while !connection.exchange(old, for: new) {
             old = connection.control
             guard old.isLive else { return }
-            new = machine.nextTCP(old, flags: packet.tcpFlags, side: side, secure: isSecureTCP)
+            new = machine.nextTCP(old, flags: flags, side: side, secure: isSecureTCP)
             if new == old { return }
+        }
+        if new.state == TCPState.established.rawValue {
+            table.assureTemplate(connection.controller)
         }
         guard old.isInactive != new.isInactive, new.destination != Destination.none else { return }
         let destination = cells[new.destination]

@@ -56,10 +56,14 @@ extension Worker {
     func admit(
         _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
     ) -> Verdict {
-        let mark = burst[index].mark
+        let mark = path.services.mark(of: packet, in: burst[index])
         switch admission.admit(packet, mark: mark, services: path.services, now: path.now) {
         case .connection(let connection):
             return depart(connection, .inbound, packet, index, &burst, path)
+        case .once(let connection):
+            let verdict = depart(connection, .inbound, packet, index, &burst, path)
+            admission.end(once: connection)
+            return verdict
         case .verdict(let verdict): return verdict
         case .refused(let reason, let error):
             if reason == .unknownReply {

@@ -74,6 +74,7 @@ package final class Worker: @unchecked Sendable {
     deinit {
         machine.deallocate()
         tally.deallocate()
+        admission.deallocate()
         unsafe pending.deallocate()
     }
 

@@ -93,9 +93,9 @@ package struct StateMachine: @unchecked Sendable {
 
 extension Connection {
     /// The state's word in connection listings; other protocols than TCP have the only state of
-    /// UDP, templates none.
+    /// UDP, templates one of their own.
     package var stateName: String {
-        if isTemplate { return "NONE" }
+        if isTemplate { return (TemplateState(rawValue: state) ?? .none).name }
         guard transport == .tcp else { return transport == .udp ? "UDP" : "NONE" }
         return (TCPState(rawValue: state) ?? .none).name
     }

@@ -50,6 +50,11 @@ package enum TCPEvent: UInt8, CaseIterable, Sendable {
     /// None of the four flags.
     case nothing
 
+    /// The flags that decide on the event: FIN, SYN, RST and ACK.
+    static let deciding: UInt8 = 0x17
+    /// ACK alone.
+    static let acknowledgement: UInt8 = 0x10
+
     /// The event of a header's flag byte.
     package init(flags: UInt8) {
         if flags & 4 != 0 {

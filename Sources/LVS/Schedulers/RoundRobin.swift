@@ -22,7 +22,7 @@ final class RoundRobin: Scheduler {
         -> DestinationIndex?
     {
         let count = servers.count
-        let start = current.flatMap(servers.position).map { $0 + 1 } ?? 0
+        let start = servers.position(after: current)
         for step in 0..<count {
             let server = servers[(start + step) % count]
             guard server.isEligible else { continue }

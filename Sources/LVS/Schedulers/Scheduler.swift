@@ -2,6 +2,8 @@
 package protocol Scheduler: AnyObject, SendableMetatype {
     /// The name an operator types.
     static var name: String { get }
+    /// Most servers a service may have when it takes this scheduler; no limit unless overridden.
+    static var mostServers: Int { get }
     init(options: SchedulerOptions)
     /// What happened to the servers, one event a call, since the kernel's schedulers answer each in
     /// their own way (housekeeper, under the service's lock).
@@ -10,19 +12,28 @@ package protocol Scheduler: AnyObject, SendableMetatype {
     /// the service's lock).
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
+    /// The service's flags or the director's settings changed; what the scheduler remembers stays.
+    /// Does nothing unless overridden.
+    func take(_ options: SchedulerOptions)
     /// Once a second, for schedulers that remember; does nothing unless overridden.
     func tick(_ now: Instant)
 }
 
 extension Scheduler {
+    package static var mostServers: Int { .max }
+    package func take(_ options: SchedulerOptions) {}
     package func tick(_ now: Instant) {}
 }
 
-/// What a service hands to its scheduler when that is made.
+/// What a service hands to its scheduler when that is made, and again when it changes.
 package struct SchedulerOptions: Hashable, Sendable {
     package var flags: ServiceFlags
+    package var settings: Settings
 
-    package init(flags: ServiceFlags = []) { self.flags = flags }
+    package init(flags: ServiceFlags = [], settings: Settings = Settings()) {
+        self.flags = flags
+        self.settings = settings
+    }
 }
 
 /// A change in the servers of a service, told after the list has changed.

@@ -29,7 +29,7 @@ final class WeightedRoundRobin: Scheduler {
         -> DestinationIndex?
     {
         guard highest > 0 else { return nil }
-        var position = current.flatMap(servers.position).map { $0 + 1 } ?? 0
+        var position = servers.position(after: current)
         // A whole pass has been seen when it began at the head.
         var isWhole = position == 0
         while true {

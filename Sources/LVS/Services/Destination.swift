@@ -23,6 +23,7 @@ package struct Destination: @unchecked Sendable {
         let available = Atomic<UInt32>(0)
         let nextHop = Atomic<UInt16>(NextHopTable.noRoute)
         let weight = Atomic<Int32>(0)
+        let lastWeight = Atomic<Int32>(0)
         let upperThreshold = Atomic<UInt32>(0)
         let lowerThreshold = Atomic<UInt32>(0)
         let method = Atomic<UInt8>(0)
@@ -48,7 +49,7 @@ package struct Destination: @unchecked Sendable {
     }
 
     /// Prepares the memory for a server; the housekeeper, before anyone else knows the number.
-    func start(number: DestinationIndex, address: IPAddress, port: UInt16) {
+    package func start(number: DestinationIndex, address: IPAddress, port: UInt16) {
         unsafe face.initialize(to: Face(port: port, number: number, address: address))
         unsafe load.initialize(to: Load())
     }
@@ -65,6 +66,8 @@ package struct Destination: @unchecked Sendable {
     /// False once the server was deleted: its connections are then dropped (ipvs-semantics 0.2).
     package var isAvailable: Bool { unsafe face.pointee.available.load(ordering: .relaxed) != 0 }
     package var weight: Int32 { unsafe face.pointee.weight.load(ordering: .relaxed) }
+    /// The last weight that was not 0; 0 when there was none.
+    package var lastWeight: Int32 { unsafe face.pointee.lastWeight.load(ordering: .relaxed) }
     /// Slot of the next hop towards the server in the next hop table.
     package var nextHop: NextHopIndex { unsafe face.pointee.nextHop.load(ordering: .relaxed) }
     package var upperThreshold: UInt32 {
@@ -99,7 +102,7 @@ package struct Destination: @unchecked Sendable {
 
     // MARK: Housekeeper
 
-    func setAvailable(_ value: Bool) {
+    package func setAvailable(_ value: Bool) {
         unsafe face.pointee.available.store(value ? 1 : 0, ordering: .releasing)
     }
 
@@ -109,9 +112,12 @@ package struct Destination: @unchecked Sendable {
 
     /// Takes over what an operator may edit (ipvs-semantics 3.2); the overload flag falls when the
     /// new upper threshold is 0 or higher than the old one (section 7).
-    func configure(_ server: RealServer) {
+    package func configure(_ server: RealServer) {
         let old = upperThreshold
         unsafe face.pointee.weight.store(server.weight, ordering: .relaxed)
+        if server.weight != 0 {
+            unsafe face.pointee.lastWeight.store(server.weight, ordering: .relaxed)
+        }
         unsafe face.pointee.method.store(server.method.rawValue, ordering: .relaxed)
         unsafe face.pointee.upperThreshold.store(server.upperThreshold, ordering: .relaxed)
         unsafe face.pointee.lowerThreshold.store(server.lowerThreshold, ordering: .relaxed)

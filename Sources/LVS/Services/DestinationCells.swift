@@ -15,7 +15,7 @@ package struct DestinationCells: @unchecked Sendable {
             byteCount: DestinationCells.capacity * Destination.bytes, alignment: 64)
     }
 
-    func deallocate() { unsafe memory.deallocate() }
+    package func deallocate() { unsafe memory.deallocate() }
 
     /// The destination of a number that was given out.
     package subscript(number: DestinationIndex) -> Destination {
@@ -29,7 +29,7 @@ extension DestinationCells {
     /// before its next quiescent state.
     package func release(_ connection: Connection) {
         let control = connection.control
-        guard control.destination != Destination.none, !connection.isOnePacket else { return }
+        guard control.destination != Destination.none else { return }
         let destination = self[control.destination]
         if connection.isTemplate {
             destination.unbindTemplate()

@@ -13,6 +13,12 @@ package struct DestinationList: Sendable {
     /// Where a server stands now; nil when it is not in the list.
     package func position(_ number: DestinationIndex) -> Int? { numbers.firstIndex(of: number) }
 
+    /// The position behind a server; the first one behind no server, or one that is not there.
+    func position(after number: DestinationIndex?) -> Int {
+        for position in numbers.indices where numbers[position] == number { return position + 1 }
+        return 0
+    }
+
     /// A server by its number, whether it is still in the list or not.
     func destination(_ number: DestinationIndex) -> Destination { cells[number] }
 

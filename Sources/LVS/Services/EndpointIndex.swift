@@ -19,6 +19,11 @@ struct EndpointIndex {
                 tag: 2 << 32)
         }
 
+        /// An address of which every port is served although no service has port 0.
+        static func everyPort(_ transport: TransportProtocol, _ address: IPAddress) -> Key {
+            Key(address: address, tag: 5 << 32 | UInt64(transport.rawValue) << 16)
+        }
+
         /// Any port of an address, of one protocol or of all (nil).
         static func address(_ transport: TransportProtocol?, _ address: IPAddress) -> Key {
             guard let transport else { return Key(address: address, tag: 4 << 32) }

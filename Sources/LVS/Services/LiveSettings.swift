@@ -7,6 +7,7 @@ package struct LiveSettings: @unchecked Sendable {
     struct Words: ~Copyable {
         let connReuseMode = Atomic<UInt32>(1)
         let expireNoDestination = Atomic<UInt32>(0)
+        let expireQuiescentTemplate = Atomic<UInt32>(0)
         let sloppyTCP = Atomic<UInt32>(0)
         let natICMPSend = Atomic<UInt32>(0)
         let pathMTUDiscovery = Atomic<UInt32>(1)
@@ -33,6 +34,10 @@ package struct LiveSettings: @unchecked Sendable {
     }
     package var expiresConnectionsWithoutDestination: Bool {
         unsafe words.pointee.expireNoDestination.load(ordering: .relaxed) != 0
+    }
+    /// Templates of servers with weight 0 are not followed any more (ipvs-semantics 5.4).
+    package var expiresQuiescentTemplates: Bool {
+        unsafe words.pointee.expireQuiescentTemplate.load(ordering: .relaxed) != 0
     }
     package var isSloppyTCP: Bool {
         unsafe words.pointee.sloppyTCP.load(ordering: .relaxed) != 0
@@ -74,6 +79,8 @@ extension LiveSettings {
         unsafe words.pointee.connReuseMode.store(word("conn_reuse_mode"), ordering: .relaxed)
         unsafe words.pointee.expireNoDestination.store(
             word("expire_nodest_conn"), ordering: .relaxed)
+        unsafe words.pointee.expireQuiescentTemplate.store(
+            word("expire_quiescent_template"), ordering: .relaxed)
         unsafe words.pointee.sloppyTCP.store(word("sloppy_tcp"), ordering: .relaxed)
         unsafe words.pointee.natICMPSend.store(word("nat_icmp_send"), ordering: .relaxed)
         unsafe words.pointee.pathMTUDiscovery.store(word("pmtu_disc"), ordering: .relaxed)

@@ -13,6 +13,9 @@ package final class Service: Sendable {
     /// Distinguishes a service from an earlier one with the same key.
     let generation: UInt64
     private let state: Mutex<State>
+    /// Flags of the service, and its persistence: timeout, seconds << 32 | mask.
+    private let flags = Atomic<UInt32>(0)
+    private let terms = Atomic<UInt64>(0)
 
     init(key: ServiceKey, generation: UInt64, cells: DestinationCells) {
         self.key = key
@@ -24,6 +27,21 @@ package final class Service: Sendable {
     package var port: UInt16? {
         if case .address(_, _, let port) = key { return port }
         return nil
+    }
+
+    /// How long and how finely a client is kept on one server; nil when it is not.
+    package var persistence: Persistence? {
+        guard hasFlag(.persistent) else { return nil }
+        let terms = terms.load(ordering: .relaxed)
+        return Persistence(
+            timeoutSeconds: UInt32(terms >> 32), netmask: UInt32(truncatingIfNeeded: terms))
+    }
+
+    /// Every datagram is scheduled for itself.
+    package var isOnePacket: Bool { hasFlag(.onePacket) }
+
+    private func hasFlag(_ flag: ServiceFlags) -> Bool {
+        ServiceFlags(rawValue: flags.load(ordering: .acquiring)).contains(flag)
     }
 
     /// The server for a new connection; nil when none can take it (worker).
@@ -38,6 +56,14 @@ package final class Service: Sendable {
 
     // MARK: Housekeeper
 
+    /// Takes over what workers need of the service as configured; its templates stay as they are.
+    func configure(_ service: VirtualService) {
+        terms.store(
+            UInt64(service.persistenceTimeoutSeconds) << 32 | UInt64(service.netmask),
+            ordering: .relaxed)
+        flags.store(service.flags.rawValue, ordering: .releasing)
+    }
+
     /// Takes another scheduler, which begins with the servers as they are; nil is the operator's
     /// `none`.
     func use(_ name: String, options: SchedulerOptions) {
@@ -45,6 +71,11 @@ package final class Service: Sendable {
             state.scheduler = SchedulerRegistry.make(name, options: options)
             state.scheduler?.servers(state.servers, did: .started)
         }
+    }
+
+    /// Tells the scheduler of other flags or settings; its state stays.
+    func take(_ options: SchedulerOptions) {
+        state.withLock { $0.scheduler?.take(options) }
     }
 
     func add(_ number: DestinationIndex) {

@@ -14,12 +14,16 @@ package struct ServiceTable: @unchecked Sendable {
         var servers: EndpointIndex
         /// The host's own addresses.
         var hosts: EndpointIndex
+        /// What is served by mark, as far as the ingress block can tell it.
+        var marked: EndpointIndex
+        var marks: MarkClassifier
         var objects: UnsafeMutablePointer<Unmanaged<Service>>
         var count: Int
         var hasV4: Bool
         var hasV6: Bool
         var hasPortZero: Bool
         var hasFTP: Bool
+        var hasMarks: Bool
     }
 
     let header: UnsafeMutablePointer<Header>
@@ -64,6 +68,27 @@ package struct ServiceTable: @unchecked Sendable {
         return services.find(.endpoint(transport, address, port)) != nil
             || (unsafe header.pointee.hasPortZero
                 && services.find(.endpoint(transport, address, 0)) != nil)
+            || (unsafe header.pointee.hasFTP
+                && services.find(.everyPort(transport, address)) != nil)
+            || (hasMarks && isMarked(transport, address, port: port))
+    }
+
+    /// True while there are services by mark; only then the marks of packets matter.
+    package var hasMarks: Bool { unsafe header.pointee.hasMarks }
+
+    /// The mark of a packet by the director's own rules; the one it came with where none applies.
+    package func mark(of packet: Packet, in frame: Frame) -> UInt32 {
+        guard hasMarks, packet.isIPv4, packet.kind == .flow else { return frame.mark }
+        return unsafe header.pointee.marks.mark(
+            of: packet, ingress: frame.ingress, given: frame.mark)
+    }
+
+    private func isMarked(
+        _ transport: TransportProtocol, _ address: IPAddress, port: UInt16
+    ) -> Bool {
+        let marked = unsafe header.pointee.marked
+        return marked.find(.endpoint(transport, address, port)) != nil
+            || marked.find(.endpoint(transport, address, 0)) != nil
     }
 
     /// True when packets from this endpoint are replies of a NAT server.
@@ -79,6 +104,8 @@ package struct ServiceTable: @unchecked Sendable {
     /// about fragments without ports and about ICMP errors.
     package func isServiceAddress(_ transport: TransportProtocol?, _ address: IPAddress) -> Bool {
         unsafe header.pointee.services.find(.address(transport, address)) != nil
+            || (unsafe header.pointee.hasMarks
+                && header.pointee.marked.find(.address(transport, address)) != nil)
     }
 
     /// As `isServiceAddress`, for the addresses of NAT servers.

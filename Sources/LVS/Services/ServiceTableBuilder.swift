@@ -5,21 +5,29 @@ struct ServiceTableBuilder {
     /// Endpoints of NAT servers.
     var servers: Set<ServedTraffic.Endpoint> = []
     var hosts: Set<IPAddress> = []
+    /// What marking rules mark for services by mark.
+    var marked: Set<ServedTraffic.Endpoint> = []
+    /// The marking rules, and the ports they name.
+    var marks: (rules: [MarkRule], ports: [Port]) = ([], [])
 
     /// A table of what is set now; the caller frees it with `ServiceTable.deallocate`.
     func build() -> ServiceTable {
         var entries: [(EndpointIndex.Key, UInt32)] = []
-        var flags = (v4: false, v6: false, portZero: false, ftp: false)
+        var flags = (v4: false, v6: false, portZero: false, ftp: false, marks: false)
         for (index, service) in services.enumerated() {
             switch service.key {
             case .mark(let mark, let family):
                 entries.append((.mark(mark, family), UInt32(index)))
+                flags.marks = true
             case .address(let transport, let address, let port):
                 entries.append((.endpoint(transport, address, port), UInt32(index)))
                 entries.append((.address(transport, address), 0))
                 entries.append((.address(nil, address), 0))
                 flags.portZero = flags.portZero || port == 0
                 flags.ftp = flags.ftp || (port == 21 && transport == .tcp)
+                if port == 21, transport == .tcp, service.persistence != nil {
+                    entries.append((.everyPort(transport, address), 0))
+                }
             }
             if service.key.family == .v4 { flags.v4 = true } else { flags.v6 = true }
         }
@@ -31,19 +39,24 @@ struct ServiceTableBuilder {
         let header = UnsafeMutablePointer<ServiceTable.Header>.allocate(capacity: 1)
         unsafe header.initialize(
             to: ServiceTable.Header(
-                services: EndpointIndex(entries), servers: EndpointIndex(serverEntries),
-                hosts: EndpointIndex(hosts.map { (.address(nil, $0), 0) }), objects: objects,
+                services: EndpointIndex(entries),
+                servers: EndpointIndex(ServiceTableBuilder.entries(servers)),
+                hosts: EndpointIndex(hosts.map { (.address(nil, $0), 0) }),
+                marked: EndpointIndex(ServiceTableBuilder.entries(marked)),
+                marks: MarkClassifier(marks.rules, ports: marks.ports), objects: objects,
                 count: services.count, hasV4: flags.v4, hasV6: flags.v6,
-                hasPortZero: flags.portZero, hasFTP: flags.ftp))
+                hasPortZero: flags.portZero, hasFTP: flags.ftp, hasMarks: flags.marks))
         return unsafe ServiceTable(header: header)
     }
 
-    private var serverEntries: [(EndpointIndex.Key, UInt32)] {
-        servers.flatMap { server in
+    private static func entries(
+        _ endpoints: Set<ServedTraffic.Endpoint>
+    ) -> [(EndpointIndex.Key, UInt32)] {
+        endpoints.flatMap { endpoint in
             [
-                (.endpoint(server.transport, server.address, server.port), 0),
-                (.address(server.transport, server.address), 0),
-                (.address(nil, server.address), 0),
+                (.endpoint(endpoint.transport, endpoint.address, endpoint.port), 0),
+                (.address(endpoint.transport, endpoint.address), 0),
+                (.address(nil, endpoint.address), 0),
             ]
         }
     }
@@ -55,6 +68,8 @@ extension ServiceTable {
         unsafe header.pointee.services.deallocate()
         unsafe header.pointee.servers.deallocate()
         unsafe header.pointee.hosts.deallocate()
+        unsafe header.pointee.marked.deallocate()
+        unsafe header.pointee.marks.deallocate()
         let count = unsafe header.pointee.count
         for index in 0..<count {
             unsafe header.pointee.objects[index].release()

@@ -61,6 +61,17 @@ package enum Checksum {
         return fold(total)
     }
 
+    /// Whether the checksum of an IPv4 header without options is right: all of it sums to ones.
+    @inline(__always)
+    static func isHeaderRight(_ header: UnsafeMutableRawPointer) -> Bool {
+        let first = unsafe header.le64(0)
+        let second = unsafe header.le64(8)
+        let last = unsafe UInt64(header.le32(16))
+        // Halves of 32 bits, so that five of them cannot overflow.
+        let halves = (first & 0xffff_ffff) &+ (first >> 32) &+ (second & 0xffff_ffff)
+        return fold(halves &+ (second >> 32) &+ last) == 0xffff
+    }
+
     /// Writes the checksum of an IPv4 header of `count` bytes.
     package static func writeHeader(_ header: UnsafeMutableRawPointer, count: Int) {
         unsafe header.set(10, le16: 0)

@@ -47,6 +47,7 @@ package struct Packet {
     private static let dontFragment: UInt8 = 2
     private static let laterFragment: UInt8 = 4
     private static let groupAddressed: UInt8 = 8
+    private static let plain: UInt8 = 16
 
     /// Parses a frame; never reads at or behind its length.
     ///
@@ -73,7 +74,7 @@ package struct Packet {
             bytes: bytes, addressWord: bytes.le64(26), portWord: bytes.le32(34),
             ipLength: UInt32(truncatingIfNeeded: total), protocolNumber: transport,
             timeToLive: bytes.byte(22), tcpFlags: isTCP ? bytes.byte(47) : 0,
-            traits: bytes.byte(20) >> 5 & Packet.dontFragment)
+            traits: bytes.byte(20) >> 5 & Packet.dontFragment | Packet.plain)
     }
 
     /// A whole TCP or UDP packet behind an untagged Ethernet header and a plain IPv4 header.
@@ -255,6 +256,11 @@ extension Packet {
     package var isLaterFragment: Bool { traits & Packet.laterFragment != 0 }
     /// Sent to a broadcast or multicast MAC address.
     package var isGroupAddressed: Bool { traits & Packet.groupAddressed != 0 }
+    /// A flow in an untagged frame behind a plain IPv4 header: the network header lies at 14, the
+    /// transport header at 34.
+    package var isPlain: Bool {
+        @inline(__always) get { traits & Packet.plain != 0 }
+    }
     package var isIPv4: Bool { networkOffset != 0 && !isIPv6 && kind != .malformed }
     package var transport: TransportProtocol { TransportProtocol(rawValue: protocolNumber) }
 

@@ -29,6 +29,25 @@ struct DesiredStateTests {
             ])
     }
 
+    @Test("Marking rules are rules: read, added, kept and removed like others")
+    func markRules() throws {
+        let both = try rules(
+            """
+            mark -A -p tcp -d 10.1.0.100 --dport 80 -j MARK --set-mark 7
+            -A -f 7 -s rr
+            """)
+        let old = try rules("mark -A -d 10.1.0.101 -j MARK --set-mark 7\n-A -f 7 -s rr")
+        guard case .addMark(let new) = both[0], case .addMark(let gone) = old[0] else {
+            Issue.record("no marking rules")
+            return
+        }
+        #expect(new.mark == 7 && new.destinationPorts == [80...80])
+        #expect(DesiredState.difference(both, both).isEmpty)
+        #expect(DesiredState.difference(old, both) == [.deleteMark(gone), .addMark(new)])
+        #expect(throws: RulesFile.Mistake.self) { try rules("mark -L") }
+        #expect(throws: RulesFile.Mistake.self) { try rules("mark -A -d 10.1.0.101") }
+    }
+
     @Test("The same rules again change nothing")
     func sameAgain() throws {
         let both = try rules("-A -t 10.1.0.100:80 -s rr\n-a -t 10.1.0.100:80 -r 10.2.0.11 -m")

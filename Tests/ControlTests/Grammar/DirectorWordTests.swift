@@ -28,6 +28,56 @@ struct DirectorWordTests {
         #expect(transcript.errors == "set needs one NAME=VALUE\n")
     }
 
+    @Test(
+        "Marking rules are read in the words of iptables and travel in their own",
+        arguments: [
+            (
+                "-t mangle -A PREROUTING -p tcp -d 192.168.10.101 --dport 80 -j MARK --set-mark 10",
+                "-A -d 192.168.10.101/32 -p tcp --dport 80 -j MARK --set-mark 10"
+            ),
+            (
+                "-A -i eth0 -p tcp -m tcp -s 10.0.0.0/8 -d 10.8.0.7/24 --dport 20:21 -j MARK "
+                    + "--set-mark 0x7",
+                "-A -s 10.0.0.0/8 -d 10.8.0.0/24 -i eth0 -p tcp --dport 20:21 -j MARK --set-mark 7"
+            ),
+            (
+                "-D -p udp -d 10.8.0.1 -m multiport --dports 53,5000: -j MARK --set-xmark "
+                    + "8/0xffffffff",
+                "-D -d 10.8.0.1/32 -p udp -m multiport --dports 53,5000:65535 -j MARK --set-mark 8"
+            ),
+            ("-A -d 10.8.0.1 -j MARK --set-mark 9", "-A -d 10.8.0.1/32 -j MARK --set-mark 9"),
+            ("-F", "-F all"),
+        ])
+    func markRules(_ line: String, _ sent: String) {
+        let transcript = Transcript()
+        #expect(transcript.run(["mark"] + line.split(separator: " ").map(String.init)) == 0)
+        #expect(transcript.table.changes == [sent])
+    }
+
+    @Test(
+        "What iptables knows and marking rules do not is refused by name",
+        arguments: [
+            ("-A -p icmp -d 10.8.0.1 -j MARK --set-mark 1", "icmp"),
+            ("-A -d 10.8.0.1 -j MARK", "--set-mark"),
+            ("-A -d 10.8.0.1 -j MARK --set-mark 0", "--set-mark"),
+            ("-A -d 10.8.0.1 --dport 80 -j MARK --set-mark 1", "-p tcp"),
+            ("-A -p tcp -d 10.8.0.1 --dport 90:80 -j MARK --set-mark 1", "90:80"),
+            ("-A -p tcp -d 10.8.0.300 -j MARK --set-mark 1", "10.8.0.300"),
+            ("-A -p tcp -d 10.8.0.1/33 -j MARK --set-mark 1", "/33"),
+            ("-A -p tcp -d 10.8.0.1 -m conntrack -j MARK --set-mark 1", "conntrack"),
+            ("-A -p tcp ! -d 10.8.0.1 -j MARK --set-mark 1", "'!'"),
+            ("-A -d 10.8.0.1 -j ACCEPT", "MARK"),
+            ("-A -d 10.8.0.1 -j MARK --set-mark 1/0xff", "masks"),
+            ("-A -d", "missing argument"),
+            ("-I -d 10.8.0.1 -j MARK --set-mark 1", "-I"),
+        ])
+    func refusedMarkRules(_ line: String, _ word: String) {
+        let transcript = Transcript()
+        #expect(transcript.run(["mark"] + line.split(separator: " ").map(String.init)) != 0)
+        #expect(transcript.errors.contains(word))
+        #expect(transcript.table.changes.isEmpty)
+    }
+
     @Test("A dash pasted instead of a hyphen is pointed out after the original's message")
     func hyphenHint() {
         let transcript = Transcript()
@@ -35,6 +85,8 @@ struct DirectorWordTests {
         #expect(transcript.errors.contains("write '-L'"))
         #expect(transcript.run(["-L", "-n", "\u{2014}stats"]) == 2)
         #expect(transcript.errors.contains("write '--stats'"))
+        #expect(transcript.run(["\u{2013}Ln"]) != 0)
+        #expect(transcript.errors.contains("write '-Ln'"))
         #expect(transcript.run(["-L", "foo"]) == 2)
         #expect(transcript.errors == "unexpected argument foo\n")
     }

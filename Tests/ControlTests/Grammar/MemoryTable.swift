@@ -127,9 +127,16 @@ class MemoryTable: DirectorTable {
         return value
     }
 
+    /// What was asked of the marking rules.
+    private(set) var changes: [String] = []
+
     func changeSetting(_ name: String, to value: String) throws(Refusal) {
         _ = try setting(name)
         settings[name] = value
+    }
+
+    func changeMarks(_ command: String, _ rule: String) throws(Refusal) {
+        changes.append("\(command) \(rule)")
     }
 }
 

@@ -56,8 +56,7 @@ struct DirectorTargetTests {
     @Test(arguments: [
         Sample.service(.newService, Sample.dns6),
         Sample.service(
-            .newService, ServiceRecord(family: .v4, identity: .mark(7), scheduler: "rr")),
-        Sample.service(.newService, Sample.absent.with(\.flags, .persistent)),
+            .newService, ServiceRecord(family: .v6, identity: .mark(7), scheduler: "rr")),
         Sample.service(.newService, Sample.absent.with(\.persistenceEngine, "sip")),
         Sample.destination(
             .newDestination,
@@ -80,6 +79,27 @@ struct DirectorTargetTests {
         #expect(services == [Sample.http.with(\.flags, .hashed)])
         let key = try #require(Sample.http.key)
         #expect(fixture.target.destinations(of: key) == [server, Sample.web1])
+    }
+
+    @Test func markRulesAreAddedListedAndRemoved() throws {
+        let fixture = try Fixture()
+        let rule = "-d 10.8.0.0/24 -p udp --dport 53 -j MARK --set-mark 8"
+        func change(_ command: String, _ rule: String) -> Int32? {
+            fixture.conversation.ask(
+                Request(NetlinkType.extra, 2) { writer in
+                    writer.attribute(1, "marks")
+                    writer.attribute(3, command)
+                    writer.attribute(4, rule)
+                }
+            ).error
+        }
+        #expect(change("-A", rule) == 0)
+        #expect(fixture.director.markRules.map(\.mark) == [8])
+        #expect(change("-A", "-p udp -j MARK --set-mark 9") == ErrorNumber.notSupported.rawValue)
+        #expect(change("-A", "-d 10.8.0.0/24 --set-mark") == ErrorNumber.invalid.rawValue)
+        #expect(change("-D", rule.replacing("53", with: "54")) == ErrorNumber.noSuchEntry.rawValue)
+        #expect(change("-D", rule) == 0)
+        #expect(fixture.director.markRules.isEmpty)
     }
 
     @Test func timeoutsAndSettingsReachTheEngine() throws {

@@ -154,6 +154,10 @@ final class ModelTarget: ControlTarget, DaemonTarget {
         return position + 100 < connections.count ? position + 100 : nil
     }
 
+    var markRules: [MarkRule] = []
+
+    func setMarkRules(_ rules: [MarkRule]) throws(CommandRefusal) { markRules = rules }
+
     func settings() -> [(name: String, value: String)] {
         state.settings.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }

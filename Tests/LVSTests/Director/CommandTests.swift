@@ -62,7 +62,10 @@ import Testing
             .addService(VirtualService(key: other, scheduler: "none")),
             .addService(VirtualService(key: .address(.udp, virtual, port: 80), scheduler: "rr")),
             .addService(VirtualService(key: .address(.tcp, virtual, port: 0), scheduler: "rr")),
+            .addService(VirtualService(key: other, scheduler: "rr", flags: .persistent)),
+            .addService(VirtualService(key: .mark(1, .v4), scheduler: "rr")),
             .editService(VirtualService(key: web, scheduler: "wrr")),
+            .editService(VirtualService(key: web, scheduler: "rr", flags: .persistent)),
             .deleteService(web),
             .addServer(server()),
             .addServer(server(12, .directRouting, weight: 0)),
@@ -129,14 +132,11 @@ import Testing
             (.timeouts(Timeouts(tcp: Timeouts.longest + 1, tcpFin: 0, udp: 0)), false),
             (.addService(VirtualService(key: wideWeb, scheduler: "rr", netmask: 129)), false),
             (.addService(VirtualService(key: wideWeb, scheduler: "rr")), true),
-            (.addService(VirtualService(key: .mark(1, .v4), scheduler: "rr")), true),
+            (.addService(VirtualService(key: .mark(1, .v6), scheduler: "rr")), true),
             (
                 .addService(
                     VirtualService(key: .address(.sctp, virtual, port: 80), scheduler: "rr")), true
             ),
-            (.addService(VirtualService(key: other, scheduler: "rr", flags: .persistent)), true),
-            (.addService(VirtualService(key: other, scheduler: "rr", flags: .onePacket)), true),
-            (.editService(VirtualService(key: web, scheduler: "rr", flags: .persistent)), true),
             (
                 .addService(VirtualService(key: other, scheduler: "rr", persistenceEngine: "sip")),
                 true

@@ -35,6 +35,9 @@ import Testing
         #expect(rig.send(reply, on: 1).verdict == .passThroughDoor)
         rig.director.flush()
         #expect(rig.send(reply, on: 1).verdict == .pass)
+        // The three servers with a connection stay the director's until those have ended.
+        #expect(rig.director.served.servers.count == 3)
+        rig.advance(milliseconds: 62_000)
         #expect(rig.director.served.servers.isEmpty)
     }
 }

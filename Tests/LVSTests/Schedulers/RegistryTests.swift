@@ -2,7 +2,10 @@ import LVS
 import Testing
 
 @Suite struct RegistryTests {
-    @Test(arguments: ["rr", "wrr", "lc", "wlc"])
+    @Test(arguments: [
+        "rr", "wrr", "lc", "wlc", "sed", "nq", "dh", "sh", "lblc", "lblcr", "fo", "ovf", "mh",
+        "twos",
+    ])
     func knowsTheSchedulersOfThisDirector(_ name: String) {
         #expect(SchedulerRegistry.names.contains(name))
         #expect(SchedulerRegistry.make(name, options: SchedulerOptions()) != nil)

@@ -1,0 +1,136 @@
+import Synchronization
+
+// Persistence templates: entries that lead the new connections of a client to one real server
+// (ipvs-semantics 5). They stand in the table under a key that no packet has, with client port 0.
+//
+// A template counts the connections that hold it, in the word where connections keep the next hop
+// towards the client. Once that count is closed, nobody can hold the template any more and it may
+// be ended; so what a connection names as its controller is always the template it was made by.
+
+extension Connection {
+    /// Tells the keys of templates from those of packets: set in the protocol number of the key.
+    static let templateBit: UInt8 = 0x40
+    /// What the count of holders says when the template is about to be ended.
+    fileprivate static let closed: UInt32 = 0x8000_0000
+    /// Seconds after which a template that is still held is looked at again (ipvs-semantics 5.3).
+    fileprivate static let heldSeconds: UInt32 = 60
+
+    /// True for entries that packets of the real server are looked up by as well.
+    var isFoundByReplies: Bool { method == .masquerading && !isTemplate }
+
+    /// A template that was replaced: listed until its time has passed, never followed.
+    package var isInvalidTemplate: Bool { control.isInvalid }
+
+    /// Connections that hold this template.
+    package var holders: UInt32 {
+        unsafe word(52).pointee.load(ordering: .acquiring) & ~Connection.closed
+    }
+
+    /// Sets the state that says a connection has come about by this template (ipvs-semantics 5.5).
+    fileprivate func assure() {
+        var old = control
+        while old.isLive, old.state != TemplateState.assured.rawValue {
+            var new = old
+            new.state = TemplateState.assured.rawValue
+            if exchange(old, for: new) { return }
+            old = control
+        }
+    }
+
+    /// Adds one holder; false when the template is about to be ended.
+    fileprivate func hold() -> Bool {
+        var old = unsafe word(52).pointee.load(ordering: .acquiring)
+        while old & Connection.closed == 0 {
+            let result = unsafe word(52).pointee.compareExchange(
+                expected: old, desired: old &+ 1, ordering: .sequentiallyConsistent)
+            if result.exchanged { return true }
+            old = result.original
+        }
+        return false
+    }
+
+    /// Keeps everybody from holding the template; false when somebody does.
+    fileprivate func close() -> Bool {
+        let original = unsafe word(52).pointee.compareExchange(
+            expected: 0, desired: Connection.closed, ordering: .sequentiallyConsistent
+        ).original
+        return original == 0 || original == Connection.closed
+    }
+
+    /// Takes one holder off.
+    fileprivate func release() {
+        unsafe word(52).pointee.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+    }
+}
+
+extension ConnectionControl {
+    var isInvalid: Bool { rawValue & ConnectionControl.invalid != 0 }
+}
+
+/// State of a template, in place of that of a transport (ipvs-semantics 5.5).
+enum TemplateState: UInt8 {
+    case none = 0
+    /// A connection was established by it.
+    case assured
+
+    /// The word in connection listings.
+    var name: String { self == .assured ? "ASSURED" : "NONE" }
+}
+
+extension ConnectionTable {
+    /// The template of a key; one whose time has passed is ended, unless connections hold it, and
+    /// handed to `ended`.
+    package func findTemplate(
+        _ key: ConnectionKey, worker: Int, now: Instant, ended: (Connection) -> Void
+    ) -> Connection? {
+        while let template = find(key, place: place(key), tick: nil)?.connection {
+            guard template.isOverdue(now), !renews(template, now: now) else { return template }
+            if expire(template, worker: worker) { ended(template) }
+        }
+        return nil
+    }
+
+    /// Keeps the template from being ended, until the hold is handed to `insert` or released; false
+    /// when it is about to be ended and not to be used.
+    package func holdTemplate(_ template: Connection) -> Bool { template.hold() }
+
+    /// Gives back a hold on the template of this number; nothing for `Connection.noNumber`.
+    package func releaseTemplate(_ number: UInt32) {
+        guard number != Connection.noNumber else { return }
+        connection(number).release()
+    }
+
+    /// Notes that a connection controlled by the template of this number was established; nothing
+    /// for `Connection.noNumber`.
+    func assureTemplate(_ number: UInt32) {
+        guard number != Connection.noNumber else { return }
+        connection(number).assure()
+    }
+
+    /// Takes a template out of the index, so that the client gets another one; it stays in listings
+    /// until its time has passed.
+    package func invalidate(_ template: Connection) {
+        var old = template.control
+        while old.isLive, !old.isInvalid {
+            let new = ConnectionControl(rawValue: old.rawValue | ConnectionControl.invalid)
+            if template.exchange(old, for: new) {
+                removeSlot(template, .inbound)
+                return
+            }
+            old = template.control
+        }
+    }
+
+    /// Ends a template that nothing holds; true for the one caller who did, who moves the counts.
+    package func expireTemplate(_ template: Connection, worker: Int) -> Bool {
+        template.close() && expire(template, worker: worker)
+    }
+
+    /// True when a template whose time has passed is held, and therefore lives on: from then on by
+    /// the minute, whatever its service says (ipvs-semantics 5.3).
+    func renews(_ template: Connection, now: Instant) -> Bool {
+        guard !template.close() else { return false }
+        template.restart(timeoutSeconds: Connection.heldSeconds, now: now)
+        return true
+    }
+}

@@ -1,0 +1,96 @@
+// New connections of persistent services: they follow the template of their client, which the first
+// of them makes (ipvs-semantics 5.2).
+
+extension Admission {
+    /// A held template, or why there is none.
+    private enum Leader {
+        case held(Connection)
+        case refused
+        case full
+    }
+
+    /// Gives the packet a connection to the server of its client's template.
+    mutating func follow(
+        _ packet: Packet, mark: UInt32, service: Service, _ persistence: Persistence,
+        services: ServiceTable, now: Instant
+    ) -> Admitted {
+        let template: Connection
+        switch leader(packet, mark: mark, service: service, persistence, now: now) {
+        case .held(let held): template = held
+        case .refused: return refuse(packet, service, services)
+        case .full: return .verdict(.drop(.tableFull))
+        }
+        let server = cells[template.destination]
+        // Services of port 0 and services by mark leave the port as it is, whatever the server's.
+        let keepsPort = packet.destinationPort != service.port || server.port == 0
+        var spec = ConnectionSpec(
+            key: packet.key, real: server.address,
+            realPort: keepsPort ? packet.destinationPort : server.port, method: server.method,
+            destination: server.number)
+        spec.mark = mark
+        spec.controller = template.number
+        template.restart(timeoutSeconds: template.timeoutSeconds, now: now)
+        return connect(spec, server, of: service, now: now)
+    }
+
+    /// The template of the packet's client, valid and held for the new connection.
+    private mutating func leader(
+        _ packet: Packet, mark: UInt32, service: Service, _ persistence: Persistence, now: Instant
+    ) -> Leader {
+        var spec = template(packet, service, persistence)
+        // Another worker may make or end the client's template between two steps here: then again.
+        while true {
+            let known = table.findTemplate(
+                spec.inboundKey, worker: worker, now: now, ended: cells.release)
+            if let known {
+                if isValid(known), table.holdTemplate(known) { return .held(known) }
+                table.invalidate(known)
+            }
+            guard let server = service.schedule(request(packet, now)) else { return .refused }
+            spec.real = server.address
+            spec.realPort = spec.virtualPort == 0 ? 0 : server.port
+            spec.method = server.method
+            spec.destination = server.number
+            spec.mark = mark
+            server.bindTemplate()
+            switch table.insert(spec, worker: worker, now: now) {
+            case .inserted(let made):
+                if table.holdTemplate(made) { return .held(made) }
+            case .existing: server.unbindTemplate()
+            case .full:
+                server.unbindTemplate()
+                return .full
+            }
+        }
+    }
+
+    /// A template without its server; the key says what is kept together (ipvs-semantics 5.1).
+    private func template(
+        _ packet: Packet, _ service: Service, _ persistence: Persistence
+    ) -> ConnectionSpec {
+        var spec = ConnectionSpec(
+            key: packet.key, real: .anyV4, realPort: 0, method: .masquerading,
+            destination: Destination.none)
+        spec.isTemplate = true
+        spec.isInactive = false
+        spec.timeoutSeconds = persistence.timeoutSeconds
+        spec.client = persistence.network(of: packet.source)
+        spec.clientPort = 0
+        if case .mark(let mark, _) = service.key {
+            spec.transport = .any
+            spec.virtual = IPAddress(v4: mark)
+        }
+        // FTP's data connections belong to its control connection.
+        let isByPort = packet.destinationPort == service.port && service.port != 21
+        spec.virtualPort = isByPort ? packet.destinationPort : 0
+        return spec
+    }
+
+    /// True when new connections may follow the template (ipvs-semantics 5.4): even to a server that
+    /// is overloaded or, unless the operator says otherwise, has weight 0.
+    private func isValid(_ template: Connection) -> Bool {
+        let number = template.destination
+        guard number != Destination.none, cells[number].isAvailable else { return false }
+        return !settings.expiresQuiescentTemplates || cells[number].weight != 0
+    }
+}

@@ -1,0 +1,182 @@
+/// What lblc and lblcr remember of each virtual address, with the kernel's collection of entries
+/// that nobody asks for any more (ipvs-semantics 2.7).
+///
+/// Entries stand in one array and are chained by position, so that a hit allocates nothing.
+struct LocalityCache<Memory> {
+    /// An address, when it was asked for last, and what is remembered of it.
+    private struct Entry {
+        var address: IPAddress
+        var lastUse: Instant
+        /// Position of the next entry in the bucket or in the free list.
+        var next: Int32
+        /// Nil in the free list.
+        var memory: Memory?
+    }
+
+    /// The end of a chain.
+    private let end: Int32 = -1
+    private let bits: UInt32 = 10
+    /// Above this size the regular collection removes entries before they expire.
+    private let comfortable = 16_384
+    /// Above this size new addresses are not remembered, as in later kernels: without a limit
+    /// strangers could fill the memory between two collections.
+    private let most = 24_576
+
+    private var heads: [Int32]
+    private var entries: [Entry] = []
+    private var free: Int32
+    private(set) var count = 0
+
+    /// When the next collection is due; nil until the first second has passed.
+    private var nextCollection: Instant?
+    private var collections = 0
+    /// The bucket visited last by a collection that ended early.
+    private var rover = 0
+
+    init() {
+        heads = [Int32](repeating: end, count: 1 << Int(bits))
+        free = end
+    }
+
+    /// Where an address is remembered; the position holds until the next insertion or collection.
+    func find(_ address: IPAddress) -> Int? {
+        var position = heads[bucket(address)]
+        while position != end {
+            let entry = entries[Int(position)]
+            if entry.address == address { return Int(position) }
+            position = entry.next
+        }
+        return nil
+    }
+
+    /// What is remembered at a position that `find` returned.
+    subscript(position: Int) -> Memory? {
+        get { entries[position].memory }
+        set { entries[position].memory = newValue }
+    }
+
+    /// Notes that an address was asked for.
+    mutating func touch(_ position: Int, at now: Instant) { entries[position].lastUse = now }
+
+    /// Remembers an address that is not in the cache, unless that is full.
+    mutating func insert(_ address: IPAddress, _ memory: Memory, at now: Instant) {
+        guard count < most else { return }
+        let head = bucket(address)
+        let entry = Entry(address: address, lastUse: now, next: heads[head], memory: memory)
+        if free != end {
+            heads[head] = free
+            free = entries[Int(free)].next
+            entries[Int(heads[head])] = entry
+        } else {
+            heads[head] = Int32(entries.count)
+            entries.append(entry)
+        }
+        count += 1
+    }
+
+    /// Changes what is remembered of every address; entries that become nil go.
+    mutating func update(_ change: (inout Memory?) -> Void) {
+        for position in entries.indices where entries[position].memory != nil {
+            change(&entries[position].memory)
+        }
+        for bucket in heads.indices { sweep(bucket) { $0.memory == nil } }
+    }
+
+    /// Removes what has not been used, when a collection is due: every minute if there are very many
+    /// entries, and every half hour those that have expired.
+    mutating func collect(_ now: Instant, expirationSeconds: Int) {
+        guard let due = nextCollection, now >= due else {
+            nextCollection = nextCollection ?? now.advanced(bySeconds: 60)
+            return
+        }
+        nextCollection = now.advanced(bySeconds: 60)
+        collections += 1
+        if collections % 30 == 0 {
+            let age = UInt64(max(expirationSeconds, 0))
+            for bucket in heads.indices {
+                sweep(bucket) { $0.lastUse.advanced(bySeconds: age) <= now }
+            }
+        } else if count > comfortable {
+            shrink(now, by: min((count - comfortable) * 4 / 3, comfortable / 2))
+        }
+    }
+
+    private mutating func shrink(_ now: Instant, by goal: Int) {
+        let target = count - goal
+        for _ in heads.indices {
+            rover = (rover + 1) % heads.count
+            sweep(rover) { $0.lastUse.advanced(bySeconds: 360) <= now }
+            if count <= target { return }
+        }
+    }
+
+    /// Takes entries out of a bucket.
+    private mutating func sweep(_ bucket: Int, _ shallGo: (Entry) -> Bool) {
+        var previous = end
+        var position = heads[bucket]
+        while position != end {
+            let next = entries[Int(position)].next
+            if shallGo(entries[Int(position)]) {
+                if previous == end {
+                    heads[bucket] = next
+                } else {
+                    entries[Int(previous)].next = next
+                }
+                entries[Int(position)].memory = nil
+                entries[Int(position)].next = free
+                free = position
+                count -= 1
+            } else {
+                previous = position
+            }
+            position = next
+        }
+    }
+
+    private func bucket(_ address: IPAddress) -> Int {
+        AddressHash.bucket(AddressHash.fold(address), bits: bits)
+    }
+}
+
+/// Servers that were removed while a cache may name them: the kernel keeps them, so that they are
+/// remembered when they come back (ipvs-semantics 2.7).
+struct DepartedServers {
+    /// What a server is known by when it comes back, perhaps with another number.
+    private struct Identity: Hashable {
+        var address: IPAddress
+        var port: UInt16
+    }
+
+    /// What a cache has to do because of a server that was added.
+    struct Return {
+        /// The number belongs to another server now.
+        var forgotten: DestinationIndex?
+        /// The server had this number when it went.
+        var former: DestinationIndex?
+
+        var changesNothing: Bool { forgotten == nil && former == nil }
+    }
+
+    private var identities: [DestinationIndex: Identity] = [:]
+
+    /// True while the server with this number is not in the service.
+    func contains(_ number: DestinationIndex) -> Bool {
+        !identities.isEmpty && identities[number] != nil
+    }
+
+    mutating func remove(_ server: Destination) {
+        identities[server.number] = Identity(address: server.address, port: server.port)
+    }
+
+    mutating func add(_ server: Destination) -> Return {
+        let identity = Identity(address: server.address, port: server.port)
+        var result = Return()
+        if let known = identities.removeValue(forKey: server.number) {
+            if known == identity { return result }
+            result.forgotten = server.number
+        }
+        result.former = identities.first { $0.value == identity }?.key
+        if let former = result.former { identities[former] = nil }
+        return result
+    }
+}

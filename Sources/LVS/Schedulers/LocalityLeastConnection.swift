@@ -1,0 +1,52 @@
+/// lblc: remembers a server for each virtual address and stays with it until it is busy while
+/// another one is not; new addresses get the server that wlc would choose (ipvs-semantics 2.7).
+final class LocalityLeastConnection: Scheduler {
+    static let name = "lblc"
+
+    private var cache = LocalityCache<DestinationIndex>()
+    private var departed = DepartedServers()
+    private var expirationSeconds = 0
+
+    init(options: SchedulerOptions) { take(options) }
+
+    func take(_ options: SchedulerOptions) {
+        expirationSeconds = options.settings["lblc_expiration"] ?? 0
+    }
+
+    func servers(_ servers: borrowing DestinationList, did event: ServerEvent) {
+        switch event {
+        case .started, .edited: break
+        case .removed(let number, _): departed.remove(servers.destination(number))
+        case .added(let number):
+            let change = departed.add(servers.destination(number))
+            guard !change.changesNothing else { return }
+            cache.update { remembered in
+                if remembered == change.forgotten { remembered = nil }
+                if let former = change.former, remembered == former { remembered = number }
+            }
+        }
+    }
+
+    func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
+        -> DestinationIndex?
+    {
+        let position = cache.find(request.virtual)
+        if let position, let number = cache[position] {
+            cache.touch(position, at: request.now)
+            // A full server stays the one that is remembered: its overload flag is not asked.
+            let server = servers.destination(number)
+            if !departed.contains(number), server.weight > 0, !servers.isBusy(server) {
+                return number
+            }
+        }
+        guard let number = servers.leastLoaded(by: { $0.overhead }) else { return nil }
+        if let position {
+            cache[position] = number
+        } else {
+            cache.insert(request.virtual, number, at: request.now)
+        }
+        return number
+    }
+
+    func tick(_ now: Instant) { cache.collect(now, expirationSeconds: expirationSeconds) }
+}

@@ -1,0 +1,22 @@
+/// nq: the newest server without an active connection, whatever its weight; when all have some, the
+/// one that sed would choose (ipvs-semantics 2.4).
+final class NeverQueue: Scheduler {
+    static let name = "nq"
+
+    init(options: SchedulerOptions) {}
+
+    func servers(_ servers: borrowing DestinationList, did event: ServerEvent) {}
+
+    func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
+        -> DestinationIndex?
+    {
+        var least = LeastLoaded()
+        for position in 0..<servers.count {
+            let server = servers[position]
+            let expected = server.expectedConnections
+            if expected == 1, server.isEligible { return server.number }
+            least.consider(server, load: expected)
+        }
+        return least.number
+    }
+}

@@ -1,0 +1,95 @@
+/// lblcr: remembers a set of servers for each virtual address and chooses the least loaded of them;
+/// a set grows when that one is busy while another server is not, and shrinks when it has not
+/// changed for long (ipvs-semantics 2.8).
+final class ReplicatedLocalityLeastConnection: Scheduler {
+    static let name = "lblcr"
+
+    /// The servers of an address, the newest member first.
+    private struct ServerSet {
+        var members: [DestinationIndex]
+        var lastChange: Instant
+    }
+
+    private var cache = LocalityCache<ServerSet>()
+    private var departed = DepartedServers()
+    private var expirationSeconds = 0
+
+    init(options: SchedulerOptions) { take(options) }
+
+    func take(_ options: SchedulerOptions) {
+        expirationSeconds = options.settings["lblcr_expiration"] ?? 0
+    }
+
+    func servers(_ servers: borrowing DestinationList, did event: ServerEvent) {
+        switch event {
+        case .started, .edited: break
+        case .removed(let number, _): departed.remove(servers.destination(number))
+        case .added(let number):
+            let change = departed.add(servers.destination(number))
+            guard !change.changesNothing else { return }
+            cache.update { set in
+                set?.members.removeAll { $0 == change.forgotten }
+                if let former = change.former, let at = set?.members.firstIndex(of: former) {
+                    set?.members[at] = number
+                }
+            }
+        }
+    }
+
+    func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
+        -> DestinationIndex?
+    {
+        guard let position = cache.find(request.virtual), let set = cache[position] else {
+            guard let number = servers.leastLoaded(by: { $0.overhead }) else { return nil }
+            cache.insert(
+                request.virtual, ServerSet(members: [number], lastChange: request.now),
+                at: request.now)
+            return number
+        }
+        cache.touch(position, at: request.now)
+        let least = leastLoaded(set.members, servers)
+        let age = UInt64(max(expirationSeconds, 0))
+        if set.members.count > 1, request.now > set.lastChange.advanced(bySeconds: age) {
+            removeMostLoaded(position, set.members, servers, now: request.now)
+        }
+        if let least, !servers.isBusy(servers.destination(least)) { return least }
+        guard let number = servers.leastLoaded(by: { $0.overhead }) else { return nil }
+        if cache[position]?.members.contains(number) == false {
+            cache[position]?.members.insert(number, at: 0)
+            cache[position]?.lastChange = request.now
+        }
+        return number
+    }
+
+    func tick(_ now: Instant) { cache.collect(now, expirationSeconds: expirationSeconds) }
+
+    private func leastLoaded(
+        _ members: [DestinationIndex], _ servers: borrowing DestinationList
+    ) -> DestinationIndex? {
+        var least = LeastLoaded()
+        // Positions, since an array's iterator allocates in debug builds.
+        for index in members.indices where !departed.contains(members[index]) {
+            let server = servers.destination(members[index])
+            least.consider(server, load: server.overhead)
+        }
+        return least.number
+    }
+
+    /// Shrinks a set that has not changed for `lblcr_expiration`.
+    private func removeMostLoaded(
+        _ position: Int, _ members: [DestinationIndex], _ servers: borrowing DestinationList,
+        now: Instant
+    ) {
+        var most: (number: DestinationIndex, load: Int64, weight: Int64)?
+        for number in members {
+            let server = servers.destination(number)
+            let (load, weight) = (server.overhead, Int64(server.weight))
+            guard weight > 0 else { continue }
+            if let known = most, known.load &* weight >= load &* known.weight { continue }
+            most = (number, load, weight)
+        }
+        guard let most else { return }
+        cache[position]?.members.removeAll { $0 == most.number }
+        cache[position]?.lastChange = now
+    }
+}

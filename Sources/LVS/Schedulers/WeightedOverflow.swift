@@ -1,0 +1,25 @@
+/// ovf: the server with the largest weight that has not more active connections than its weight, so
+/// that each takes one more than that before the next one overflows to; the newest wins a tie
+/// (ipvs-semantics 2.6).
+final class WeightedOverflow: Scheduler {
+    static let name = "ovf"
+
+    init(options: SchedulerOptions) {}
+
+    func servers(_ servers: borrowing DestinationList, did event: ServerEvent) {}
+
+    func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
+        -> DestinationIndex?
+    {
+        var chosen: (number: DestinationIndex, weight: Int32)?
+        for position in 0..<servers.count {
+            let server = servers[position]
+            let weight = server.weight
+            guard server.isEligible, Int64(server.active) <= Int64(weight),
+                weight > chosen?.weight ?? 0
+            else { continue }
+            chosen = (server.number, weight)
+        }
+        return chosen?.number
+    }
+}
