@@ -101,14 +101,29 @@ package final class DirectorRig {
             let sent = frame.verdict.kind == .send ? [DirectorRig.sent(frame)] : []
             return Outcome(verdict: frame.verdict, sent: sent)
         }
-        for index in 0..<burst.madeCount {
-            let made = burst.madeFrame(index)
-            guard made.frame.verdict.kind == .send else { continue }
-            let cause = min(made.cause, outcomes.count - 1)
-            outcomes[cause].sent.append(DirectorRig.sent(made.frame))
+        for (cause, frame) in takeMade() {
+            outcomes[min(cause, outcomes.count - 1)].sent.append(frame)
         }
         burst.removeAll()
         return outcomes
+    }
+
+    /// Lets a worker take a turn without a frame, as it does when it has slept; returns what it made.
+    package func turn(worker: Int = 0) -> [Sent] {
+        director.workers[worker].wake()
+        director.workers[worker].process(&burst, now: clock.now)
+        director.workers[worker].rest()
+        let made = takeMade().map(\.frame)
+        burst.removeAll()
+        return made
+    }
+
+    private func takeMade() -> [(cause: Int, frame: Sent)] {
+        (0..<burst.madeCount).compactMap { index in
+            let made = burst.madeFrame(index)
+            guard made.frame.verdict.kind == .send else { return nil }
+            return (made.cause, DirectorRig.sent(made.frame))
+        }
     }
 
     private func load(

@@ -119,6 +119,7 @@ package struct GoldenPlayer {
         case "wait":
             rig.advance(milliseconds: step.ms ?? 0)
             time += step.ms ?? 0
+            compare(step, DirectorRig.Outcome(verdict: .consumed, sent: rig.turn()))
         case "list":
             let kind = step.kind ?? ""
             let found = ListingText.differences(
@@ -144,6 +145,10 @@ package struct GoldenPlayer {
             arrives
             ? rig.send(bytes, on: port, checksum: checksum)
             : DirectorRig.Outcome(verdict: .consumed, sent: [])
+        compare(step, outcome)
+    }
+
+    private mutating func compare(_ step: Golden.Step, _ outcome: DirectorRig.Outcome) {
         for (name, port) in ports.sorted(by: { $0.value < $1.value }) {
             let expected = (step.out ?? []).filter { $0.if == name && $0.by == nil }
             let actual = outcome.sent.filter { $0.port == port }

@@ -10,19 +10,17 @@ enum Fragments {
         let payload: Int
         /// Payload that the longest fragment can carry.
         private let room: Int
-        /// Every fragment says "don't fragment": the packet came in fragments that did.
-        private let keepsDontFragment: Bool
+        /// Every fragment says "don't fragment": the packet came in fragments that did, and is cut
+        /// anew (what the kernel does, and does not do for fragments that go as they came).
+        var keepsDontFragment = false
 
         /// The cut of the packet at `packet` into fragments of at most `longest` bytes; nil when not
         /// even eight bytes of payload fit.
-        init?(
-            _ packet: UnsafeMutableRawPointer, longest: Int, keepsDontFragment: Bool = false
-        ) {
+        init?(_ packet: UnsafeMutableRawPointer, longest: Int) {
             unsafe self.packet = packet
             headerLength = unsafe Int(packet.byte(0) & 15) * 4
             payload = unsafe Int(packet.be16(2)) - headerLength
             room = longest - headerLength
-            self.keepsDontFragment = keepsDontFragment
             guard room >= 8, payload >= 0 else { return nil }
         }
 

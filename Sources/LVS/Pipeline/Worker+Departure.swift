@@ -42,7 +42,7 @@ extension Worker {
             connection: connection, direction: direction, number: number, width: hop.mtu)
         var mtu = hop.mtu
         if errand.isTunnel {
-            mtu = pathMTUs.mtu(to: connection.real, or: mtu, now: path.now)
+            mtu = pathMTUs.use(connection.real, width: mtu, now: path.now)
             errand.width = mtu
             mtu -= min(mtu, UInt32(Tunnel.overhead))
         }
@@ -173,13 +173,18 @@ extension Worker {
         return cut.longest
     }
 
+    /// Drops a packet that does not fit and must not be cut, and tells its sender; `connection` is
+    /// nil for a reply.
     private func refuseLength(
         _ packet: Packet, _ mtu: UInt32, from teller: IPAddress?, _ index: Int,
         _ burst: inout Burst, _ path: FastPath, on connection: Connection?
     ) -> Verdict {
         guard packet.hasDontFragment, let teller else { return .drop(.tooLongForRoute) }
-        // The quoted header shows the TTL as it would have left (ipvs-semantics 6.1).
-        unsafe DirectRouting.rewrite(burst[index].bytes, packet)
+        // What is quoted shows the TTL as it would have left (ipvs-semantics 6.1), but that forwarding
+        // measures a reply before it takes one off, unless it was put together afterwards.
+        if connection != nil || isReassembled {
+            unsafe DirectRouting.rewrite(burst[index].bytes, packet)
+        }
         tell(
             .fragmentationNeeded(mtu: UInt16(clamping: mtu)), from: teller, packet, index, &burst,
             path, on: connection)

@@ -10,12 +10,13 @@ extension Worker {
     ) -> Verdict {
         let header = unsafe frame.bytes + network
         guard
-            let cut = unsafe Fragments.Cut(
-                header, longest: isReassembled ? min(longest, fragments.longest) : longest,
-                keepsDontFragment: isReassembled && header.byte(6) & 0x40 != 0)
+            var cut = unsafe Fragments.Cut(
+                header, longest: isReassembled ? min(longest, fragments.longest) : longest)
         else { return .drop(.tooLongForRoute) }
         // What came in fragments leaves in the same ones when these fit.
         let keepsSizes = isReassembled && cut.accepts(fragments.sizes)
+        cut.keepsDontFragment =
+            unsafe isReassembled && !keepsSizes && header.byte(6) & 0x40 != 0
         var start = 0
         var position = 0
         while start < cut.payload {
@@ -135,9 +136,12 @@ extension Worker {
             let packet = Packet(parsing: frame)
             // The host tells about its own share, which ICMP is.
             guard packet.protocolNumber != 1 else { continue }
-            let own =
-                path.services.isServiceAddress(packet.transport, packet.destination)
-                ? packet.destination : ownAddress(towards: packet.source, path)
+            var own: IPAddress? = packet.destination
+            if !path.services.isServiceAddress(packet.transport, packet.destination) {
+                // Forwarding had taken one off the TTL before the fragment began to wait.
+                own = ownAddress(towards: packet.source, path)
+                unsafe DirectRouting.rewrite(frame.bytes, packet)
+            }
             guard let own,
                 let made = errors.make(
                     .reassemblyTimeExceeded, about: packet, in: frame, from: own,

@@ -117,12 +117,10 @@ extension Worker {
         return .consumed
     }
 
-    /// Learns the path MTU to a server, and returns what the client is told: the length that fits
-    /// by what was known before (ipvs-semantics 6.4).
+    /// Learns the path MTU to a server, and returns the length of packets that the client is told.
     private func learn(_ mtu: UInt32, _ connection: Connection, _ path: FastPath) -> UInt32 {
         let hop = path.hops[path.cells[connection.destination].nextHop]
-        let known = pathMTUs.mtu(to: connection.real, or: hop.mtu, now: path.now)
-        pathMTUs.learn(mtu, to: connection.real, width: hop.mtu, now: path.now)
+        let known = pathMTUs.learn(mtu, to: connection.real, width: hop.mtu, now: path.now)
         let overhead = UInt32(Tunnel.overhead)
         return known > Tunnel.smallestMTU + overhead ? known - overhead : known
     }
