@@ -17,11 +17,13 @@ enum Wiring {
             director: director, memory: memory, surroundings: surroundings, hostSide: hostSide,
             drivers: drivers, answering: answering, rules: rules, answered: options.answer, logger)
         // The control socket first: where another director lives nothing of the host is touched.
+        let path = ControlPath.resolve(options.control)
         do throws(SystemError) {
-            try housekeeper.listen(at: ControlPath.resolve(options.control))
+            try housekeeper.listen(at: path)
             try hostSide.open(doorPort: PortIndex(drivers.count))
         } catch {
-            throw StartFailure("\(error)")
+            let why = error.isInUse && error.object == path ? "; a director runs here already" : ""
+            throw StartFailure("\(error)\(why)")
         }
         do {
             let loops = try workers(director, drivers, hostSide, answering)
