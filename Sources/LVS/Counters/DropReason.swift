@@ -21,6 +21,7 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
     case defence
     case unknownReply
     case wrongChecksum
+    case sourceRoute
     case fragmentOverlap
     case fragmentDuplicate
     case fragmentTimeout
@@ -48,6 +49,7 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
         case .defence: "defence"
         case .unknownReply: "unknown-reply"
         case .wrongChecksum: "wrong-checksum"
+        case .sourceRoute: "source-route"
         case .fragmentOverlap: "fragment-overlap"
         case .fragmentDuplicate: "fragment-duplicate"
         case .fragmentTimeout: "fragment-timeout"
@@ -96,6 +98,8 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
             "a reply of a real server without a connection; nat_icmp_send=1 refuses such"
         case .wrongChecksum:
             "an ICMP error about a connection came damaged; look at its sender and the way"
+        case .sourceRoute:
+            "a packet asks for a route of its own choice, which is never granted here"
         case .fragmentOverlap:
             "fragments of a datagram overlapped, which nobody does by mistake; look at the sender"
         case .fragmentDuplicate:

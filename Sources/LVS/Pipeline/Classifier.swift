@@ -16,7 +16,35 @@ extension Worker {
             // them alone, so the host gets them by the door.
             return packet.icmpType == 12 && services.isServiceAddress(nil, packet.destination)
                 ? .passThroughDoor : .pass
+        case .optioned: return recordOptions(packet, index, &burst, path)
         case .fragment: return reassemble(packet, index, &burst, path)
+        }
+    }
+
+    /// A flow with IP options, which are dealt with before anything else is (the kernel's order).
+    private func recordOptions(
+        _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
+    ) -> Verdict {
+        let services = path.services
+        let flow = packet.withoutOptions
+        let header = unsafe burst[index].bytes + Int(packet.networkOffset)
+        let destination = packet.destination
+        let isHere = services.isServiceAddress(nil, destination) || services.isHost(destination)
+        guard unsafe packet.hasRightHeaderChecksum(burst[index].bytes) else {
+            return .drop(.malformedHeader)
+        }
+        // What is not ours stays as it came: the host does the same with it.
+        guard isHere || services.isServerAddress(packet.transport, packet.source) else {
+            return lookUp(flow, index, &burst, path)
+        }
+        let own = isHere ? destination : ownAddress(towards: destination, path) ?? destination
+        switch unsafe IPOptions.record(
+            header, length: packet.networkHeaderLength, address: own, now: path.now)
+        {
+        case .fine: return lookUp(flow, index, &burst, path)
+        case .sourceRouted: return .drop(.sourceRoute)
+        // The host tells the sender which byte is wrong.
+        case .malformed: return services.pass(flow)
         }
     }
 }

@@ -8,7 +8,7 @@ extension ServiceTable {
     private func keepsFromHost(_ packet: Packet) -> Bool {
         let destination = packet.destination
         switch packet.kind {
-        case .flow:
+        case .flow, .optioned:
             return isService(packet.transport, destination, port: packet.destinationPort)
                 || (isServer(packet.transport, packet.source, port: packet.sourcePort)
                     && !isHost(destination))

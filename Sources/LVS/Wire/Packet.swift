@@ -16,6 +16,8 @@ package struct Packet {
         case icmpOther
         /// Any fragment, first or later.
         case fragment
+        /// A whole TCP or UDP packet with options in its IPv4 header; `withoutOptions` makes it a flow.
+        case optioned
         case arp
         /// A protocol that IPVS leaves alone.
         case other
@@ -188,6 +190,7 @@ package struct Packet {
             return
         }
         parseIPv4(at: offset, headerBytes: headerBytes, length: length)
+        if headerBytes > 20, kind == .flow { kind = .optioned }
         let fragment = unsafe bytes.be16(offset + 6) & 0x3fff
         guard fragment != 0, kind != .malformed else { return }
         kind = .fragment
@@ -281,6 +284,13 @@ extension Packet {
     package var isOpener: Bool { tcpFlags & 2 != 0 }
     /// TCP: RST set.
     package var isReset: Bool { tcpFlags & 4 != 0 }
+
+    /// The same packet as a plain flow, for whoever has dealt with its options.
+    var withoutOptions: Packet {
+        var packet = self
+        if kind == .optioned { packet.kind = .flow }
+        return packet
+    }
 
     /// Type of an ICMP message.
     package var icmpType: UInt8 {
