@@ -60,7 +60,9 @@ def run(lab):
     director.configure(nat.RULES)
     if stat.S_IMODE(control.stat().st_mode) & 0o077:
         raise Failure("others than the owner may use the control socket")
-    refused(host, "directorctl", "--control", str(control), "-A", "-f", "1", says=["firewall mark"])
+    refused(
+        host, "directorctl", "--control", str(control), "-A", "-t", "[2001:db8::1]:80", "-s", "rr", says=["IPv6 services"]
+    )
     before = director.ctl("-Sn", show=False)
     strange_messages(str(control))
     if director.ctl("-Sn") != before:

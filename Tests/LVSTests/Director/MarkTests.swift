@@ -133,7 +133,7 @@ import Testing
         everywhere.destination = nil
         var portsOnly = MarkTests.rule(12)
         portsOnly.transport = nil
-        for rule in [everywhere, portsOnly, MarkTests.rule(12, 0x0a00_0000, 23)] {
+        for rule in [everywhere, portsOnly, MarkTests.rule(12, 0x0a00_0000, 19)] {
             #expect(throws: CommandRefusal.self) {
                 try rig.director.setMarkRules([MarkTests.rule(11), rule])
             }
