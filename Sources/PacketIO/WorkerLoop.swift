@@ -26,6 +26,9 @@ package final class WorkerLoop: @unchecked Sendable {
     /// The same while frames wait for their next hop.
     private static let shortSleep: Int64 = 2_000_000
     private static let mostPorts = 64
+    /// The door costs a system call to look at, and seldom has anything: it is looked at in one of so
+    /// many turns, and in the first one after a sleep.
+    private static let turnsBetweenDoors: UInt = 16
 
     private let number: Int
     private let drivers: [any PacketDriver]
@@ -39,6 +42,9 @@ package final class WorkerLoop: @unchecked Sendable {
     private let wakeUp: WakeUp
     private let runQueue = RunQueue()
     private var thread: Thread?
+    /// Position of the door in `drivers`, -1 without one.
+    private let doorPosition: Int
+    private var turns: UInt = 0
 
     // Set by the housekeeper (release) before it signals `wakeUp`, read by the worker (acquire).
     private let stopping = Atomic<Bool>(false)
@@ -57,6 +63,7 @@ package final class WorkerLoop: @unchecked Sendable {
         self.answering = answering
         self.processor = processor
         var all = drivers
+        doorPosition = door == nil ? -1 : all.count
         if let door { all.append(door) }
         self.drivers = all
         burstDrivers = all.map { $0 as? any BurstDriver }
@@ -115,7 +122,9 @@ package final class WorkerLoop: @unchecked Sendable {
     /// One turn over all drivers; true when a frame came.
     private func turn(_ burst: inout Burst) -> Bool {
         var some = false
+        turns &+= 1
         for position in drivers.indices {
+            if position == doorPosition, turns % Self.turnsBetweenDoors != 0 { continue }
             let driver = drivers[position]
             guard driver.receive(into: &burst) > 0 else { continue }
             some = true
@@ -243,6 +252,8 @@ package final class WorkerLoop: @unchecked Sendable {
 
     /// Waits for frames, a wake-up or the longest sleep; true unless it was frames that came.
     private func sleep(_ poller: inout Poller) -> Bool {
+        // The turn that follows looks at the door.
+        turns = UInt.max
         poller.removeAll()
         poller.add(wakeUp.descriptor, token: -1)
         for position in drivers.indices {
