@@ -1,4 +1,4 @@
-package import LVS
+internal import LVS
 internal import Posix
 
 /// Writes addresses and ports, as numbers or by the host's names.
@@ -44,27 +44,5 @@ package struct AddressNames {
     /// Four decimal numbers, from host order.
     static func ipv4(_ value: UInt32) -> String {
         "\(value >> 24).\(value >> 16 & 255).\(value >> 8 & 255).\(value & 255)"
-    }
-}
-
-extension IPAddress {
-    /// The address in the usual notation of its family, without brackets.
-    package var text: String { AddressNames.text(self, family) }
-
-    /// Reads an address in the usual notation: dotted IPv4 with four parts, or IPv6.
-    package init?(text: String) {
-        if text.utf8.contains(0x3a) {
-            guard let address = ValueWords.ipv6(text) else { return nil }
-            self = address
-            return
-        }
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 4 else { return nil }
-        var value: UInt32 = 0
-        for part in parts {
-            guard ValueWords.isDigitsOnly(String(part)), let byte = UInt8(part) else { return nil }
-            value = value << 8 | UInt32(byte)
-        }
-        self.init(v4: value)
     }
 }

@@ -93,7 +93,7 @@ struct RenderingCase: Decodable, CustomTestStringConvertible {
         init(from decoder: any Decoder) throws {
             let one = try decoder.singleValueContainer()
             if let text = try? one.decode(String.self) {
-                value = IPAddress(text: text)?.v4 ?? 0
+                value = IPAddress(parsing: text)?.v4 ?? 0
             } else {
                 value = try one.decode(UInt32.self)
             }
@@ -135,7 +135,7 @@ extension RenderingCase.State {
 
 extension RenderingCase.Service {
     var record: ServiceRecord? {
-        guard let address = IPAddress(text: addr) else { return nil }
+        guard let address = IPAddress(parsing: addr) else { return nil }
         let transport: UInt16 = proto == "tcp" ? 6 : proto == "udp" ? 17 : 132
         let identity: ServiceRecord.Identity =
             fwmark.map { .mark($0) } ?? .endpoint(transport: transport, address, port: port)
@@ -150,7 +150,7 @@ extension RenderingCase.Service {
 
 extension RenderingCase.Server {
     var record: DestinationRecord? {
-        guard let address = IPAddress(text: addr) else { return nil }
+        guard let address = IPAddress(parsing: addr) else { return nil }
         let method = ["masq", "local", "tunnel", "route"].firstIndex(of: fwd ?? "masq") ?? 0
         var record = DestinationRecord(
             family: address.family, address: address, port: port, method: UInt32(method),
