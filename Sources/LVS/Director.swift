@@ -68,8 +68,6 @@ package final class Director: @unchecked Sendable {
     var now: Instant
     var nextEstimate: Instant
     var nextSecond: Instant
-    /// Entry at which the next slice of the expiry sweep begins.
-    var sweepPosition: UInt32 = 0
 
     /// Bytes of memory the table of a configuration needs; the caller maps them and hands them in.
     package static func tableBytes(_ configuration: Configuration) -> Int {

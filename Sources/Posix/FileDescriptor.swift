@@ -14,13 +14,6 @@ package struct FileDescriptor: ~Copyable, Sendable {
         close(number)
     }
 
-    /// Gives the number away unclosed.
-    package consuming func relinquish() -> Int32 {
-        let number = number
-        discard self
-        return number
-    }
-
     /// Reads up to the buffer's size; 0 at the end.
     package func read(
         into buffer: UnsafeMutableRawBufferPointer

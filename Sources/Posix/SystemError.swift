@@ -32,16 +32,12 @@ package struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// EPERM or EACCES: the caller lacks a privilege.
     package var isPermission: Bool { code == EPERM || code == EACCES }
-    /// ENOENT.
-    package var isMissing: Bool { code == ENOENT }
     /// ENODEV or ENXIO: the interface or device does not exist.
     package var isMissingDevice: Bool { code == ENODEV || code == ENXIO }
     /// EAGAIN: nothing there, or no room, at the moment.
     package var wouldBlock: Bool { code == EAGAIN }
     /// EADDRINUSE: another process has it.
     package var isInUse: Bool { code == EADDRINUSE || code == EBUSY }
-    /// ECONNREFUSED: a socket file that nobody listens on.
-    package var isRefused: Bool { code == ECONNREFUSED }
 }
 
 /// Runs a system call again while a signal interrupts it; -1 becomes the error.

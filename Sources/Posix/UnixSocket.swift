@@ -92,20 +92,6 @@ package enum UnixSocket {
         return message
     }
 
-    /// Room in the kernel for messages under way, bytes; the kernel may grant less.
-    package static func setBuffers(
-        _ bytes: Int32, on socket: borrowing FileDescriptor
-    ) throws(SystemError) {
-        let number = socket.number
-        var value = bytes
-        for option in [SO_SNDBUF, SO_RCVBUF] {
-            _ = try checked("setsockopt") {
-                unsafe setsockopt(
-                    number, SOL_SOCKET, option, &value, socklen_t(MemoryLayout<Int32>.size))
-            }
-        }
-    }
-
     /// Takes a socket file away; a missing one is no error.
     package static func remove(path: String) {
         _ = unsafe unlink(path)

@@ -23,6 +23,7 @@ final class Housekeeper {
     private(set) var control: ControlServer?
     private let answering: AddressAnswering?
     private var rules: RulesSource?
+    private var nextTick: UInt64 = 0
     private var nextSecond: UInt64 = 0
 
     init(
@@ -86,7 +87,9 @@ final class Housekeeper {
             }
             var ready: [Int] = []
             do throws(SystemError) {
-                try poller.wait(nanoseconds: Int64(Self.tickNanoseconds)) { event in
+                let time = now.nanoseconds
+                let rest = nextTick > time ? nextTick - time : 0
+                try poller.wait(nanoseconds: Int64(rest)) { event in
                     ready.append(event.token)
                 }
             } catch {
@@ -161,7 +164,11 @@ final class Housekeeper {
             logger.error("\(error)")
         }
         let time = now
-        director.tick(time)
+        // A tick looks at every connection: once in its time, not after every command.
+        if time.nanoseconds >= nextTick {
+            nextTick = time.nanoseconds + Self.tickNanoseconds
+            director.tick(time)
+        }
         surroundings.want(director.takeWantedNeighbours(), now: time)
         control?.tick(time)
         let hasWaited = time.nanoseconds - started > Self.takeOverNanoseconds

@@ -7,7 +7,6 @@ package struct ErrorNumber: RawRepresentable, Hashable, Sendable {
     package static let notPermitted = ErrorNumber(rawValue: 1)  // EPERM
     package static let noSuchEntry = ErrorNumber(rawValue: 2)  // ENOENT
     package static let noSuchService = ErrorNumber(rawValue: 3)  // ESRCH
-    package static let tryAgain = ErrorNumber(rawValue: 11)  // EAGAIN
     package static let outOfMemory = ErrorNumber(rawValue: 12)  // ENOMEM
     package static let exists = ErrorNumber(rawValue: 17)  // EEXIST
     package static let noSuchDevice = ErrorNumber(rawValue: 19)  // ENODEV

@@ -48,13 +48,6 @@ package struct WorkerCounters: @unchecked Sendable {
         unsafe Self.add(packets &* bytes, to: cell[3 &+ side])
     }
 
-    /// Counts a packet from the client; `bytes` is the length of its IP packet.
-    package func countIn(_ number: DestinationIndex, packets: UInt64 = 1, bytes: UInt64) {
-        let cell = unsafe cell(number)
-        unsafe Self.add(packets, to: cell.pointee.inPackets)
-        unsafe Self.add(bytes, to: cell.pointee.inBytes)
-    }
-
     /// Counts a packet from the real server; `bytes` is the length of its IP packet.
     package func countOut(_ number: DestinationIndex, packets: UInt64 = 1, bytes: UInt64) {
         let cell = unsafe cell(number)

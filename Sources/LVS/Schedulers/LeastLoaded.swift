@@ -26,6 +26,18 @@ extension DestinationList {
         return least.number
     }
 
+    /// The heaviest server that can be chosen and that the caller accepts; the first wins a tie.
+    func heaviest(where accepts: (Destination) -> Bool = { _ in true }) -> DestinationIndex? {
+        var chosen: (number: DestinationIndex, weight: Int32)?
+        for position in 0..<count {
+            let server = self[position]
+            let weight = server.weight
+            guard server.isEligible, weight > chosen?.weight ?? 0, accepts(server) else { continue }
+            chosen = (server.number, weight)
+        }
+        return chosen?.number
+    }
+
     /// True when a server has more active connections than its weight while another one has room:
     /// then lblc and lblcr leave the server they remember (ipvs-semantics 2.7).
     func isBusy(_ server: Destination) -> Bool {

@@ -149,6 +149,8 @@ struct DepartedServers {
 
     /// What a cache has to do because of a server that was added.
     struct Return {
+        /// The number of the server that was added.
+        var number: DestinationIndex
         /// The number belongs to another server now.
         var forgotten: DestinationIndex?
         /// The server had this number when it went.
@@ -164,13 +166,26 @@ struct DepartedServers {
         !identities.isEmpty && identities[number] != nil
     }
 
-    mutating func remove(_ server: Destination) {
+    /// Follows a change of the service's servers; nil when a cache has nothing to do because of it.
+    mutating func follow(_ servers: borrowing DestinationList, _ event: ServerEvent) -> Return? {
+        switch event {
+        case .started, .edited: return nil
+        case .removed(let number, _):
+            remove(servers.destination(number))
+            return nil
+        case .added(let number):
+            let change = add(servers.destination(number))
+            return change.changesNothing ? nil : change
+        }
+    }
+
+    private mutating func remove(_ server: Destination) {
         identities[server.number] = Identity(address: server.address, port: server.port)
     }
 
-    mutating func add(_ server: Destination) -> Return {
+    private mutating func add(_ server: Destination) -> Return {
         let identity = Identity(address: server.address, port: server.port)
-        var result = Return()
+        var result = Return(number: server.number)
         if let known = identities.removeValue(forKey: server.number) {
             if known == identity { return result }
             result.forgotten = server.number

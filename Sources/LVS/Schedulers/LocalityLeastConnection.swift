@@ -14,16 +14,10 @@ final class LocalityLeastConnection: Scheduler {
     }
 
     func servers(_ servers: borrowing DestinationList, did event: ServerEvent) {
-        switch event {
-        case .started, .edited: break
-        case .removed(let number, _): departed.remove(servers.destination(number))
-        case .added(let number):
-            let change = departed.add(servers.destination(number))
-            guard !change.changesNothing else { return }
-            cache.update { remembered in
-                if remembered == change.forgotten { remembered = nil }
-                if let former = change.former, remembered == former { remembered = number }
-            }
+        guard let change = departed.follow(servers, event) else { return }
+        cache.update { remembered in
+            if remembered == change.forgotten { remembered = nil }
+            if let former = change.former, remembered == former { remembered = change.number }
         }
     }
 

@@ -21,17 +21,11 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
     }
 
     func servers(_ servers: borrowing DestinationList, did event: ServerEvent) {
-        switch event {
-        case .started, .edited: break
-        case .removed(let number, _): departed.remove(servers.destination(number))
-        case .added(let number):
-            let change = departed.add(servers.destination(number))
-            guard !change.changesNothing else { return }
-            cache.update { set in
-                set?.members.removeAll { $0 == change.forgotten }
-                if let former = change.former, let at = set?.members.firstIndex(of: former) {
-                    set?.members[at] = number
-                }
+        guard let change = departed.follow(servers, event) else { return }
+        cache.update { set in
+            set?.members.removeAll { $0 == change.forgotten }
+            if let former = change.former, let at = set?.members.firstIndex(of: former) {
+                set?.members[at] = change.number
             }
         }
     }

@@ -10,13 +10,6 @@ final class WeightedFailover: Scheduler {
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        var chosen: (number: DestinationIndex, weight: Int32)?
-        for position in 0..<servers.count {
-            let server = servers[position]
-            let weight = server.weight
-            guard server.isEligible, weight > chosen?.weight ?? 0 else { continue }
-            chosen = (server.number, weight)
-        }
-        return chosen?.number
+        servers.heaviest()
     }
 }

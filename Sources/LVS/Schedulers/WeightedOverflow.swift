@@ -11,15 +11,6 @@ final class WeightedOverflow: Scheduler {
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        var chosen: (number: DestinationIndex, weight: Int32)?
-        for position in 0..<servers.count {
-            let server = servers[position]
-            let weight = server.weight
-            guard server.isEligible, Int64(server.active) <= Int64(weight),
-                weight > chosen?.weight ?? 0
-            else { continue }
-            chosen = (server.number, weight)
-        }
-        return chosen?.number
+        servers.heaviest { Int64($0.active) <= Int64($0.weight) }
     }
 }

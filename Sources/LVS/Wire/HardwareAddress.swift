@@ -8,7 +8,4 @@ package struct HardwareAddress: Hashable, Sendable {
 
     /// All bits one: everyone on the segment.
     package static let broadcast = HardwareAddress(value: 0xffff_ffff_ffff)
-
-    /// Group bit of the first byte: broadcast and multicast.
-    package var isGroup: Bool { value >> 40 & 1 == 1 }
 }
