@@ -11,8 +11,8 @@ extension Worker {
         if let verdict = lookUpTunnelError(quoted, packet, index, &burst, path) { return verdict }
         let bytes = unsafe burst[index].bytes
         // The error travels against the packet it quotes.
-        guard let key = unsafe quoted.key(in: bytes),
-            let match = path.table.find(key.reversed, now: path.now),
+        guard let tuple = unsafe quoted.tuple(in: bytes),
+            let match = path.table.find(tuple.reversed, now: path.now),
             match.connection.destination != Destination.none
         else { return other }
         guard match.direction == .inbound || match.connection.method == .masquerading else {
@@ -94,8 +94,8 @@ extension Worker {
             unsafe path.services.isTunnel(
                 quoted.encapsulation, to: IPAddress(v4: bytes.be32(outer.network + 16))),
             let inner = unsafe QuotedPacket(at: quoted.inner, end: outer.end, in: bytes),
-            let key = unsafe inner.key(in: bytes),
-            let match = path.table.find(key, now: path.now), match.direction == .inbound,
+            let tuple = unsafe inner.tuple(in: bytes),
+            let match = path.table.find(tuple, now: path.now), match.direction == .inbound,
             match.connection.method == .tunnel,
             match.connection.destination != Destination.none
         else { return nil }
