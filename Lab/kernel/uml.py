@@ -18,6 +18,7 @@ PACKAGES = ["user-mode-linux", "ipvsadm", "kmod"]
 SCHEDULERS = "rr wrr lc wlc sed nq dh sh lblc lblcr mh fo ovf".split()
 WANTED = [
     *("ip_vs", "veth", "ipip", "ip6_tunnel", "sit", "xt_mark", "iptable_mangle", "ip6table_mangle"),
+    *("iptable_nat", "ip6table_nat", "xt_nat", "xt_conntrack"),
     *("ip_vs_ftp", "ip_vs_pe_sip", *(f"ip_vs_{name}" for name in SCHEDULERS)),
 ]
 

@@ -34,6 +34,8 @@ class Words:
         self.flags = None
         self.data = b""
         self.whole = True
+        # A protocol by number: its bytes are taken as they are, sums included.
+        self.raw = False
         self.numbers = {}
         left = text.split(" ")
         while left:
@@ -88,6 +90,7 @@ def spoken(text):
             return (proto, source, destination, struct.pack("!BBHHH", echo, 0, 0, 7, 1) + said.data), said
         if kind.isdigit():
             source, destination = ipaddress.ip_address(source), ipaddress.ip_address(destination)
+            said.raw = True
             return (int(kind), source, destination, said.data), said
         (source, one), (destination, other) = split(source), split(destination)
         return (PROTOCOLS[kind], source, destination, segment(PROTOCOLS[kind], one, other, said)), said
@@ -177,7 +180,8 @@ def output(number, played, which="out"):
 def wrap(packet, said, step):
     """The IP packet around a segment; with `part: [from, to]` a fragment that carries these bytes of it."""
     proto, source, destination, body = packet
-    body = with_sum(proto, source, destination, body)
+    if not said.raw:
+        body = with_sum(proto, source, destination, body)
     numbers = said.numbers
     ttl, tos = numbers.get("ttl", 64), numbers.get("tos", 0)
     number = numbers.get("id", (0x1001 + step["n"]) & 0xFFFF)
