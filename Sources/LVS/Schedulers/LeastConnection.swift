@@ -10,14 +10,13 @@ final class LeastConnection: Scheduler {
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        var chosen: (number: DestinationIndex, overhead: Int64)?
-        for position in 0..<servers.count {
-            let server = servers[position]
-            guard server.isEligible else { continue }
-            let overhead = server.overhead
-            if let best = chosen, best.overhead <= overhead { continue }
-            chosen = (server.number, overhead)
+        var (chosen, least) = (-1, Int64.max)
+        servers.walk { position, server in
+            if server.overhead < least, server.isEligible {
+                (chosen, least) = (position, server.overhead)
+            }
+            return true
         }
-        return chosen?.number
+        return chosen < 0 ? nil : servers.number(chosen)
     }
 }

@@ -11,12 +11,13 @@ final class NeverQueue: Scheduler {
         -> DestinationIndex?
     {
         var least = LeastLoaded()
-        for position in 0..<servers.count {
-            let server = servers[position]
-            let expected = server.expectedConnections
-            if expected == 1, server.isEligible { return server.number }
-            least.consider(server, load: expected)
+        var idle = -1
+        servers.walk { position, server in
+            if server.active == 0, server.isEligible { idle = position }
+            least.consider(position, server, load: server.expected)
+            return idle < 0
         }
-        return least.number
+        let position = idle < 0 ? least.position : idle
+        return position < 0 ? nil : servers.number(position)
     }
 }

@@ -11,29 +11,45 @@ final class PowerOfTwoChoices: Scheduler {
         -> DestinationIndex?
     {
         var total: Int64 = 0
-        for position in 0..<servers.count where servers[position].isEligible {
-            total += Int64(servers[position].weight)
+        servers.walk { _, server in
+            total &+= Int64(max(server.ability, 0))
+            return true
         }
         guard total > 0 else { return nil }
         var random = SeededGenerator(seed: request.random)
-        var left = (
+        let draws = (
             Int64.random(in: 0...total, using: &random), Int64.random(in: 0...total, using: &random)
         )
-        var choices: (first: Destination?, second: Destination?)
-        for position in 0..<servers.count {
-            let server = servers[position]
-            guard server.isEligible else { continue }
-            left.0 -= Int64(server.weight)
-            left.1 -= Int64(server.weight)
-            if left.0 <= 0, choices.first == nil { choices.first = server }
-            if left.1 <= 0, choices.second == nil { choices.second = server }
-            if choices.first != nil, choices.second != nil { break }
-        }
+        // The smaller draw is reached first, whichever of the two it is.
+        let nearer = reach(min(draws.0, draws.1), in: servers, from: 0, passed: 0)
         // A server that became overloaded since the weights were summed up leaves a draw open.
-        guard let first = choices.first ?? choices.second else { return nil }
-        let second = choices.second ?? first
-        let isSecondLess =
-            Int64(second.weight) &* first.overhead > Int64(first.weight) &* second.overhead
-        return isSecondLess ? second.number : first.number
+        guard nearer.position >= 0 else { return nil }
+        let farther = reach(
+            max(draws.0, draws.1), in: servers, from: nearer.position, passed: nearer.passed)
+        let other = farther.position < 0 ? nearer.position : farther.position
+        let (first, second) =
+            draws.0 <= draws.1 ? (nearer.position, other) : (other, nearer.position)
+        let (a, b) = (servers[first].current, servers[second].current)
+        let isSecondLess = Int64(b.weight) &* a.overhead > Int64(a.weight) &* b.overhead
+        return servers.number(isSecondLess ? second : first)
+    }
+
+    /// The server at which the weights from a position on reach a draw, and what those before it
+    /// weigh; -1 when they do not.
+    @inline(__always)
+    private func reach(
+        _ draw: Int64, in servers: borrowing DestinationList, from start: Int, passed: Int64
+    ) -> (position: Int, passed: Int64) {
+        var (found, left) = (-1, draw &- passed)
+        servers.walk(from: start) { position, server in
+            let rest = left &- Int64(max(server.ability, 0))
+            if rest <= 0, server.isEligible {
+                found = position
+                return false
+            }
+            left = rest
+            return true
+        }
+        return (found, draw &- left)
     }
 }

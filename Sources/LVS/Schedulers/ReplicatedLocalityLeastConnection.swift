@@ -63,10 +63,10 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
         var least = LeastLoaded()
         // Positions, since an array's iterator allocates in debug builds.
         for index in members.indices where !departed.contains(members[index]) {
-            let server = servers.destination(members[index])
-            least.consider(server, load: server.overhead)
+            let load = servers.destination(members[index]).current
+            least.consider(index, load, load: load.overhead)
         }
-        return least.number
+        return least.position < 0 ? nil : members[least.position]
     }
 
     /// Shrinks a set that has not changed for `lblcr_expiration`.
@@ -76,7 +76,7 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
     ) {
         var most: (number: DestinationIndex, load: Int64, weight: Int64)?
         for number in members {
-            let server = servers.destination(number)
+            let server = servers.destination(number).current
             let (load, weight) = (server.overhead, Int64(server.weight))
             guard weight > 0 else { continue }
             if let known = most, known.load &* weight >= load &* known.weight { continue }

@@ -8,6 +8,8 @@ final class WeightedRoundRobin: Scheduler {
 
     /// The server chosen last; nil is the head, before the newest.
     private var current: DestinationIndex?
+    /// Where it stood when it was chosen.
+    private var place = 0
     private var threshold: Int64 = 0
     private var highest: Int64 = 0
     private var divisor: Int64 = 1
@@ -29,17 +31,19 @@ final class WeightedRoundRobin: Scheduler {
         -> DestinationIndex?
     {
         guard highest > 0 else { return nil }
-        var position = servers.position(after: current)
+        var position = servers.position(after: current, guess: place)
         // A whole pass has been seen when it began at the head.
         var isWhole = position == 0
         while true {
-            while position < servers.count {
-                let server = servers[position]
-                if !server.isOverloaded, Int64(server.weight) >= threshold {
-                    current = server.number
-                    return server.number
-                }
-                position += 1
+            var found: Int?
+            servers.walk(from: position) { position, server in
+                // The threshold is above 0, and the ability of an overloaded server below it.
+                if Int64(server.ability) >= threshold { found = position }
+                return found == nil
+            }
+            if let found {
+                (current, place) = (servers.number(found), found)
+                return current
             }
             current = nil
             let wasLowest = threshold <= divisor

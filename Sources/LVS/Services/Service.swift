@@ -17,7 +17,7 @@ package final class Service: Sendable {
     private let flags = Atomic<UInt32>(0)
     private let terms = Atomic<UInt64>(0)
 
-    init(key: ServiceKey, generation: UInt64, cells: DestinationCells) {
+    package init(key: ServiceKey, generation: UInt64, cells: DestinationCells) {
         self.key = key
         self.generation = generation
         state = Mutex(State(servers: DestinationList(cells: cells), scheduler: nil))
@@ -66,7 +66,7 @@ package final class Service: Sendable {
 
     /// Takes another scheduler, which begins with the servers as they are; nil is the operator's
     /// `none`.
-    func use(_ name: String, options: SchedulerOptions) {
+    package func use(_ name: String, options: SchedulerOptions) {
         state.withLock { state in
             state.scheduler = SchedulerRegistry.make(name, options: options)
             state.scheduler?.servers(state.servers, did: .started)
@@ -78,7 +78,7 @@ package final class Service: Sendable {
         state.withLock { $0.scheduler?.take(options) }
     }
 
-    func add(_ number: DestinationIndex) {
+    package func add(_ number: DestinationIndex) {
         state.withLock { state in
             state.servers.add(number)
             state.scheduler?.servers(state.servers, did: .added(number))
