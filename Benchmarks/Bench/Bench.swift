@@ -24,9 +24,12 @@ struct Bench {
         if options.wants("churn") {
             report.add(try Churn.run(live: 1_000_000, windows: options.quick ? 32 : 120))
         }
-        if options.wants("schedulers") {
+        let schedulers = SchedulerRegistry.names.filter {
+            options.wants("schedulers") || options.wants($0)
+        }
+        if !schedulers.isEmpty {
             Report.printDecisionsHead()
-            for scheduler in SchedulerRegistry.names {
+            for scheduler in schedulers {
                 report.add(Decisions.run(scheduler, windows: options.quick ? 64 : 400))
             }
         }

@@ -4,8 +4,9 @@ internal import Posix
 /// What a scheduler's decision costs: the service's lock, the choice, and the counts that move with
 /// it, since a choice changes what the next one sees.
 ///
-/// Every server has a weight of 1 to 100 and about twice as many active connections, so that no
-/// scheduler finds an idle one early; for each new connection an old one ends.
+/// Every server has a weight of 1 to 100 and at first twice as many active connections, so that no
+/// scheduler finds an idle one early (for ovf, which would refuse then, half of its weight); for each
+/// new connection an old one ends.
 struct Decisions {
     struct Result {
         var scheduler: String
@@ -50,7 +51,8 @@ struct Decisions {
                     address: World.server(index), port: 80, method: .masquerading, weight: weight))
             cells[number].setAvailable(true)
             service.add(number)
-            for _ in 0..<2 * weight { connect(number) }
+            let standing = scheduler == "ovf" ? weight / 2 : weight * 2
+            for _ in 0..<standing { connect(number) }
         }
         shuffle()
     }

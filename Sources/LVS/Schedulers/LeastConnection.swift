@@ -1,3 +1,5 @@
+import CIntrinsics
+
 /// lc: the server with the least connections, of whatever weight but 0; the newest wins a tie
 /// (ipvs-semantics 2.4).
 final class LeastConnection: Scheduler {
@@ -10,12 +12,15 @@ final class LeastConnection: Scheduler {
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        var (chosen, least) = (-1, Int64.max)
-        servers.walk { position, server in
-            if server.overhead < least, server.isEligible {
+        var (chosen, least, position) = (-1, Int64.max, 0)
+        while true {
+            position = servers.next(LVS_UNWEIGHTED, from: position, load: least)
+            guard position < servers.count else { break }
+            let server = servers.load(position)
+            if server.isEligible, server.overhead < least {
                 (chosen, least) = (position, server.overhead)
             }
-            return true
+            position += 1
         }
         return chosen < 0 ? nil : servers.number(chosen)
     }

@@ -38,25 +38,25 @@ struct LocalityCache<Memory> {
         free = end
     }
 
-    /// Where an address is remembered; the position holds until the next insertion or collection.
-    func find(_ address: IPAddress) -> Int? {
+    /// Where an address is remembered, noting that it was asked for; the position holds until the next
+    /// insertion or collection.
+    mutating func recall(_ address: IPAddress, at now: Instant) -> Int? {
         var position = heads[bucket(address)]
         while position != end {
-            let entry = entries[Int(position)]
-            if entry.address == address { return Int(position) }
-            position = entry.next
+            if entries[Int(position)].address == address {
+                entries[Int(position)].lastUse = now
+                return Int(position)
+            }
+            position = entries[Int(position)].next
         }
         return nil
     }
 
-    /// What is remembered at a position that `find` returned.
+    /// What is remembered at a position that `recall` returned.
     subscript(position: Int) -> Memory? {
         get { entries[position].memory }
         set { entries[position].memory = newValue }
     }
-
-    /// Notes that an address was asked for.
-    mutating func touch(_ position: Int, at now: Instant) { entries[position].lastUse = now }
 
     /// Remembers an address that is not in the cache, unless that is full.
     mutating func insert(_ address: IPAddress, _ memory: Memory, at now: Instant) {

@@ -24,16 +24,15 @@ final class LocalityLeastConnection: Scheduler {
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        let position = cache.find(request.virtual)
+        let position = cache.recall(request.virtual, at: request.now)
         if let position, let number = cache[position] {
-            cache.touch(position, at: request.now)
             // A full server stays the one that is remembered: its overload flag is not asked.
-            let server = servers.destination(number)
-            if !departed.contains(number), server.weight > 0, !servers.isBusy(server) {
+            let server = servers.destination(number).current
+            if server.weight > 0, !departed.contains(number), !servers.isBusy(server) {
                 return number
             }
         }
-        guard let number = servers.leastLoaded(by: { $0.overhead }) else { return nil }
+        guard let number = servers.leastLoaded() else { return nil }
         if let position {
             cache[position] = number
         } else {

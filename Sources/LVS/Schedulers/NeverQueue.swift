@@ -10,14 +10,6 @@ final class NeverQueue: Scheduler {
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        var least = LeastLoaded()
-        var idle = -1
-        servers.walk { position, server in
-            if server.active == 0, server.isEligible { idle = position }
-            least.consider(position, server, load: server.expected)
-            return idle < 0
-        }
-        let position = idle < 0 ? least.position : idle
-        return position < 0 ? nil : servers.number(position)
+        servers.leastExpected(takesIdle: true)
     }
 }

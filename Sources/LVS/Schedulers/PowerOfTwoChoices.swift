@@ -3,53 +3,76 @@
 final class PowerOfTwoChoices: Scheduler {
     static let name = "twos"
 
+    private var sums = WeightSums()
+
     init(options: SchedulerOptions) {}
 
-    func servers(_ servers: borrowing DestinationList, did event: ServerEvent) {}
+    func servers(_ servers: borrowing DestinationList, did event: ServerEvent) {
+        sums.makeRoom(for: servers.count)
+    }
 
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        var total: Int64 = 0
-        servers.walk { _, server in
-            total &+= Int64(max(server.ability, 0))
-            return true
-        }
+        let total = sums.sumUp(servers)
         guard total > 0 else { return nil }
         var random = SeededGenerator(seed: request.random)
         let draws = (
             Int64.random(in: 0...total, using: &random), Int64.random(in: 0...total, using: &random)
         )
-        // The smaller draw is reached first, whichever of the two it is.
-        let nearer = reach(min(draws.0, draws.1), in: servers, from: 0, passed: 0)
         // A server that became overloaded since the weights were summed up leaves a draw open.
-        guard nearer.position >= 0 else { return nil }
-        let farther = reach(
-            max(draws.0, draws.1), in: servers, from: nearer.position, passed: nearer.passed)
-        let other = farther.position < 0 ? nearer.position : farther.position
-        let (first, second) =
-            draws.0 <= draws.1 ? (nearer.position, other) : (other, nearer.position)
-        let (a, b) = (servers[first].current, servers[second].current)
+        let found = (sums.reach(draws.0, in: servers), sums.reach(draws.1, in: servers))
+        guard let first = found.0 ?? found.1 else { return nil }
+        let second = found.1 ?? first
+        let (a, b) = (servers.load(first), servers.load(second))
         let isSecondLess = Int64(b.weight) &* a.overhead > Int64(a.weight) &* b.overhead
         return servers.number(isSecondLess ? second : first)
     }
+}
 
-    /// The server at which the weights from a position on reach a draw, and what those before it
-    /// weigh; -1 when they do not.
-    @inline(__always)
-    private func reach(
-        _ draw: Int64, in servers: borrowing DestinationList, from start: Int, passed: Int64
-    ) -> (position: Int, passed: Int64) {
-        var (found, left) = (-1, draw &- passed)
-        servers.walk(from: start) { position, server in
-            let rest = left &- Int64(max(server.ability, 0))
-            if rest <= 0, server.isEligible {
-                found = position
-                return false
-            }
-            left = rest
-            return true
+/// Weights of the servers that can be chosen, summed up in blocks for one decision, so that a draw
+/// is found without a second walk over all servers.
+private struct WeightSums {
+    private static let blockLength = 16
+    private var blocks: [Int64] = []
+
+    /// Prepares for a number of servers, so that decisions allocate nothing.
+    mutating func makeRoom(for servers: Int) {
+        let count = (servers + Self.blockLength - 1) / Self.blockLength
+        if count != blocks.count { blocks = [Int64](repeating: 0, count: count) }
+    }
+
+    /// Sums the weights up; returns the sum of all.
+    mutating func sumUp(_ servers: borrowing DestinationList) -> Int64 {
+        var total: Int64 = 0
+        for block in blocks.indices {
+            let sum = servers.sumWeights(Self.range(block, servers.count))
+            blocks[block] = sum
+            total &+= sum
         }
-        return (found, draw &- left)
+        return total
+    }
+
+    /// Position of the server at which the weights reach a draw.
+    func reach(_ draw: Int64, in servers: borrowing DestinationList) -> Int? {
+        var left = draw
+        for block in blocks.indices {
+            if left &- blocks[block] <= 0 {
+                var found: Int?
+                servers.walk(Self.range(block, servers.count)) { position, server in
+                    left &-= Int64(max(server.ability, 0))
+                    if left <= 0, server.isEligible { found = position }
+                    return found == nil
+                }
+                if let found { return found }
+            } else {
+                left &-= blocks[block]
+            }
+        }
+        return nil
+    }
+
+    private static func range(_ block: Int, _ count: Int) -> Range<Int> {
+        block * blockLength..<min((block + 1) * blockLength, count)
     }
 }

@@ -33,21 +33,24 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        guard let position = cache.find(request.virtual), let set = cache[position] else {
-            guard let number = servers.leastLoaded(by: { $0.overhead }) else { return nil }
+        guard let position = cache.recall(request.virtual, at: request.now),
+            let set = cache[position]
+        else {
+            guard let number = servers.leastLoaded() else { return nil }
             cache.insert(
                 request.virtual, ServerSet(members: [number], lastChange: request.now),
                 at: request.now)
             return number
         }
-        cache.touch(position, at: request.now)
         let least = leastLoaded(set.members, servers)
-        let age = UInt64(max(expirationSeconds, 0))
-        if set.members.count > 1, request.now > set.lastChange.advanced(bySeconds: age) {
-            removeMostLoaded(position, set.members, servers, now: request.now)
+        if set.members.count > 1 {
+            let age = UInt64(max(expirationSeconds, 0))
+            if request.now > set.lastChange.advanced(bySeconds: age) {
+                removeMostLoaded(position, set.members, servers, now: request.now)
+            }
         }
-        if let least, !servers.isBusy(servers.destination(least)) { return least }
-        guard let number = servers.leastLoaded(by: { $0.overhead }) else { return nil }
+        if let least, !servers.isBusy(servers.destination(least).current) { return least }
+        guard let number = servers.leastLoaded() else { return nil }
         if cache[position]?.members.contains(number) == false {
             cache[position]?.members.insert(number, at: 0)
             cache[position]?.lastChange = request.now

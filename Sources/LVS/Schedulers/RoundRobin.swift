@@ -24,16 +24,17 @@ final class RoundRobin: Scheduler {
         -> DestinationIndex?
     {
         let start = servers.position(after: current, guess: place)
-        guard let found = first(in: servers, from: start) ?? first(in: servers, from: 0) else {
-            return nil
-        }
+        guard
+            let found = first(in: servers, start..<servers.count)
+                ?? first(in: servers, 0..<start)
+        else { return nil }
         (current, place) = (servers.number(found), found)
         return current
     }
 
-    private func first(in servers: borrowing DestinationList, from start: Int) -> Int? {
+    private func first(in servers: borrowing DestinationList, _ range: Range<Int>) -> Int? {
         var found: Int?
-        servers.walk(from: start) { position, server in
+        servers.walk(range) { position, server in
             if server.isEligible { found = position }
             return found == nil
         }

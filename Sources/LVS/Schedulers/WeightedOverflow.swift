@@ -11,6 +11,6 @@ final class WeightedOverflow: Scheduler {
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        servers.heaviest { $0.active <= Int64($0.ability) }
+        servers.heaviest(withRoom: true)
     }
 }

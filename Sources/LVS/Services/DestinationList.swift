@@ -1,3 +1,5 @@
+import CIntrinsics
+
 /// The real servers of one service, newest first, as schedulers walk them.
 package struct DestinationList: Sendable {
     private let cells: DestinationCells
@@ -27,18 +29,56 @@ package struct DestinationList: Sendable {
         return position(number).map { $0 + 1 } ?? 0
     }
 
-    /// Shows the loads from a position on, one after the other, until `body` returns false.
+    /// Shows the loads of a range of positions, one after the other, until `body` returns false.
     @inline(__always)
-    func walk(from start: Int = 0, _ body: (_ position: Int, _ load: ServerLoad) -> Bool) {
+    func walk(
+        _ range: Range<Int>, _ body: (_ position: Int, _ load: ServerLoad) -> Bool
+    ) {
         unsafe places.withUnsafeBufferPointer { places in
-            var position = start
-            while position < places.count {
+            var position = max(range.lowerBound, 0)
+            let end = min(range.upperBound, places.count)
+            while position < end {
                 let load = unsafe ServerLoad(cells.load(at: Int(places[position])))
                 guard body(position, load) else { return }
                 position &+= 1
             }
         }
     }
+
+    /// As above, with all positions.
+    @inline(__always)
+    func walk(_ body: (_ position: Int, _ load: ServerLoad) -> Bool) { walk(0..<count, body) }
+
+    /// The first server from a position on that may answer a question about its load and weight; the
+    /// number of servers when there is none.
+    ///
+    /// A filter: who asks compares again, exactly.
+    @inline(__always)
+    func next(
+        _ question: lvs_question, from position: Int, load: Int64 = 0, weight: Int64 = 0
+    ) -> Int {
+        unsafe places.withUnsafeBufferPointer { places in
+            guard let base = places.baseAddress else { return 0 }
+            return unsafe lvs_next_server(
+                cells.load(at: 0), base, position, places.count, UInt32(clamping: load),
+                UInt32(clamping: weight), question)
+        }
+    }
+
+    /// Sum of the weights of the servers that can be chosen, in a range of positions.
+    @inline(__always)
+    func sumWeights(_ range: Range<Int>) -> Int64 {
+        unsafe places.withUnsafeBufferPointer { places in
+            guard let base = places.baseAddress else { return 0 }
+            return unsafe Int64(
+                lvs_sum_weights(
+                    cells.load(at: 0), base, range.lowerBound, min(range.upperBound, places.count)))
+        }
+    }
+
+    /// What schedulers compare of the server at a position.
+    @inline(__always)
+    func load(_ position: Int) -> ServerLoad { self[position].current }
 
     /// A server by its number, whether it is still in the list or not.
     func destination(_ number: DestinationIndex) -> Destination { cells[number] }

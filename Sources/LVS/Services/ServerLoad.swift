@@ -5,7 +5,8 @@ import Synchronization
 /// Both words of memory are made for comparing a thousand servers in a microsecond: the load of lc
 /// and wlc is a shift away, and a server that cannot be chosen has a negative or no weight.
 struct ServerLoad {
-    /// The 16 bytes of one server that connections write; views of them are `Destination`.
+    /// The 16 bytes of one server that connections write, laid out as `lvs_server_load` of the
+    /// intrinsics; views of them are `Destination`.
     struct Words: ~Copyable {
         /// The overhead (see `ServerLoad.overhead`) in the upper 36 bits, the active connections in
         /// the lower 28, so that an active and an inactive connection are one addition each.
