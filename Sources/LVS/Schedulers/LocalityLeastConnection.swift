@@ -4,7 +4,6 @@ final class LocalityLeastConnection: Scheduler {
     static let name = "lblc"
 
     private var cache = LocalityCache<DestinationIndex>()
-    private var departed = DepartedServers()
     private var expirationSeconds = 0
 
     init(options: SchedulerOptions) { take(options) }
@@ -13,13 +12,7 @@ final class LocalityLeastConnection: Scheduler {
         expirationSeconds = options.settings["lblc_expiration"] ?? 0
     }
 
-    func servers(_ servers: borrowing DestinationList, did event: ServerEvent) {
-        guard let change = departed.follow(servers, event) else { return }
-        cache.update { remembered in
-            if remembered == change.forgotten { remembered = nil }
-            if let former = change.former, remembered == former { remembered = change.number }
-        }
-    }
+    func servers(_ servers: borrowing DestinationList, did event: ServerEvent) {}
 
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
@@ -27,10 +20,9 @@ final class LocalityLeastConnection: Scheduler {
         let position = cache.recall(request.virtual, at: request.now)
         if let position, let number = cache[position] {
             // A full server stays the one that is remembered: its overload flag is not asked.
-            let server = servers.destination(number).current
-            if server.weight > 0, !departed.contains(number), !servers.isBusy(server) {
-                return number
-            }
+            let server = servers.destination(number)
+            let load = server.current
+            if load.weight > 0, server.isAvailable, !servers.isBusy(load) { return number }
         }
         guard let number = servers.leastLoaded() else { return nil }
         if let position {
@@ -40,6 +32,8 @@ final class LocalityLeastConnection: Scheduler {
         }
         return number
     }
+
+    func remembers(_ number: DestinationIndex) -> Bool { cache.contains { $0 == number } }
 
     func tick(_ now: Instant) { cache.collect(now, expirationSeconds: expirationSeconds) }
 }

@@ -11,7 +11,6 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
     }
 
     private var cache = LocalityCache<ServerSet>()
-    private var departed = DepartedServers()
     private var expirationSeconds = 0
 
     init(options: SchedulerOptions) { take(options) }
@@ -20,15 +19,7 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
         expirationSeconds = options.settings["lblcr_expiration"] ?? 0
     }
 
-    func servers(_ servers: borrowing DestinationList, did event: ServerEvent) {
-        guard let change = departed.follow(servers, event) else { return }
-        cache.update { set in
-            set?.members.removeAll { $0 == change.forgotten }
-            if let former = change.former, let at = set?.members.firstIndex(of: former) {
-                set?.members[at] = change.number
-            }
-        }
-    }
+    func servers(_ servers: borrowing DestinationList, did event: ServerEvent) {}
 
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
@@ -58,6 +49,10 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
         return number
     }
 
+    func remembers(_ number: DestinationIndex) -> Bool {
+        cache.contains { $0.members.contains(number) }
+    }
+
     func tick(_ now: Instant) { cache.collect(now, expirationSeconds: expirationSeconds) }
 
     private func leastLoaded(
@@ -65,8 +60,10 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
     ) -> DestinationIndex? {
         var least = LeastLoaded()
         // Positions, since an array's iterator allocates in debug builds.
-        for index in members.indices where !departed.contains(members[index]) {
-            let load = servers.destination(members[index]).current
+        for index in members.indices {
+            let server = servers.destination(members[index])
+            guard server.isAvailable else { continue }
+            let load = server.current
             least.consider(index, load, load: load.overhead)
         }
         return least.position < 0 ? nil : members[least.position]

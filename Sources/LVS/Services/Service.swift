@@ -101,6 +101,11 @@ package final class Service: Sendable {
         }
     }
 
+    /// True while the scheduler may come back to a deleted server.
+    func remembers(_ number: DestinationIndex) -> Bool {
+        state.withLock { $0.scheduler?.remembers(number) ?? false }
+    }
+
     func tick(_ now: Instant) {
         state.withLock { $0.scheduler?.tick(now) }
     }
