@@ -50,7 +50,7 @@ package final class Worker: @unchecked Sendable {
 
     // Cold parts: touched when a packet leaves the fast path.
     var admission: Admission
-    var errors = ICMPErrors()
+    var errors: ICMPErrors
     var parking = ParkingLot()
     var pathMTUs = PathMTUs()
     var fragments = FragmentStore()
@@ -65,6 +65,7 @@ package final class Worker: @unchecked Sendable {
         self.counters = counters
         machine = StateMachine()
         tally = Tally()
+        errors = ICMPErrors(settings: parts.settings)
         unsafe pending = .allocate(capacity: Burst.capacity)
         admission = Admission(
             table: parts.table, cells: parts.cells, counters: counters, settings: parts.settings,
@@ -146,7 +147,7 @@ package final class Worker: @unchecked Sendable {
                 unsafe lvs_prefetch(frames[index &+ Worker.ahead].bytes)
             }
             let packet = unsafe Packet(parsing: frames[index])
-            let place = path.table.place(packet.key)
+            let place = path.table.place(path.table.key(of: packet))
             unsafe lvs_prefetch(path.table.bucket(place.first))
             unsafe (pending + index).initialize(
                 to: Pending(packet: packet, place: place, word: 0))
