@@ -122,16 +122,10 @@ extension Director {
             }
         }
         try checkSupported(server)
-        if hostAddresses.contains(server.address) {
-            throw .notSupported("a real server on the director itself")
-        }
     }
 
     private func checkSupported(_ server: RealServer) throws(CommandRefusal) {
         guard server.address.family == .v4 else { throw .notSupported("IPv6 real servers") }
-        if server.method == .localNode {
-            throw .notSupported("a real server on the director itself")
-        }
         guard server.method == .tunnel else { return }
         switch server.tunnel {
         case .ipip: break

@@ -16,7 +16,8 @@ extension Worker {
             isError && !inbound
             ? path.hops.resolve(packet.destination) : nextHop(connection, direction, path)
         let hop = path.hops[number]
-        switch hop.word.kind {
+        let isLocal = inbound && connection.method == .localNode
+        switch isLocal ? .local : hop.word.kind {
         case .noRoute:
             if inbound {
                 tell(
@@ -166,7 +167,7 @@ extension Worker {
     }
 
     /// Bytes that count against the MTU: the packet's, or those of a super-frame's longest segment.
-    private func length(_ frame: Frame, _ packet: Packet) -> Int {
+    func length(_ frame: Frame, _ packet: Packet) -> Int {
         guard frame.segmentSize != 0, let cut = Offload.cut(frame, packet) else {
             return Int(packet.ipLength)
         }
@@ -198,9 +199,8 @@ extension Worker {
         _ burst: inout Burst
     ) -> Verdict {
         guard connection.method == .masquerading else { return .passThroughDoor }
-        if direction == .inbound, connection.real.v4 >> 24 == 127,
-            connection.client.v4 >> 24 != 127
-        {
+        // The host takes nothing for its loopback from outside.
+        if direction == .inbound, connection.real.isLoopback, !connection.client.isLoopback {
             return .drop(.loopbackServer)
         }
         var frame = burst[index]

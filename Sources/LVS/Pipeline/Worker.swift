@@ -189,7 +189,10 @@ package final class Worker: @unchecked Sendable {
                 sent &+= 1
             } else {
                 let packet = unsafe pending[index].packet
-                let verdict = leave(exit, packet, index, &burst, path)
+                var verdict = leave(exit, packet, index, &burst, path)
+                if verdict.kind == .pass {
+                    verdict = leaveToHost(verdict, index, &burst, path)
+                }
                 unsafe frames[index].verdict = verdict
                 tally.count(verdict)
             }

@@ -5,6 +5,8 @@ struct ServiceTableBuilder {
     /// Endpoints of NAT servers.
     var servers: Set<ServedTraffic.Endpoint> = []
     var hosts: Set<IPAddress> = []
+    /// The port of the host door; nil without one.
+    var door: PortIndex?
     /// What marking rules mark for services by mark.
     var marked: Set<ServedTraffic.Endpoint> = []
     /// The marking rules, and the ports they name.
@@ -41,7 +43,7 @@ struct ServiceTableBuilder {
             to: ServiceTable.Header(
                 services: EndpointIndex(entries),
                 servers: EndpointIndex(ServiceTableBuilder.entries(servers)),
-                hosts: EndpointIndex(hosts.map { (.address(nil, $0), 0) }),
+                hosts: EndpointIndex(hosts.map { (.address(nil, $0), 0) }), door: door,
                 marked: EndpointIndex(ServiceTableBuilder.entries(marked)),
                 marks: MarkClassifier(marks.rules, ports: marks.ports), objects: objects,
                 count: services.count, hasV4: flags.v4, hasV6: flags.v6,

@@ -22,6 +22,8 @@ package struct IPAddress: Hashable, Sendable {
     /// `::`.
     package static let anyV6 = IPAddress(high: 0, low: 0)
 
+    /// In 127.0.0.0/8, or `::1`.
+    package var isLoopback: Bool { isV4 ? v4 >> 24 == 127 : high == 0 && low == 1 }
     package var isV4: Bool { high == 0 && low >> 32 == 0xffff }
     package var family: AddressFamily { isV4 ? .v4 : .v6 }
 

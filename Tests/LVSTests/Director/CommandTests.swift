@@ -144,8 +144,6 @@ import Testing
             (.addServer(server(address: wide, .tunnel)), true),
             (.addServer(server(12, .tunnel, tunnel: .gue(port: 6080, flags: 0))), true),
             (.addServer(server(12, .tunnel, tunnel: .gre(flags: 0))), true),
-            (.addServer(server(12, .localNode)), true),
-            (.addServer(server(address: IPAddress(v4: 0x0a02_0001))), true),
             (.editServer(server(11, .tunnel, tunnel: .gre(flags: 0))), true),
         ] as [(Command, Bool)])
     func refusesWithASentence(_ command: Command, _ isForLater: Bool) throws {
