@@ -44,7 +44,9 @@ package final class HostRules {
             served.hostAddresses.contains($0.address) && families.contains($0.address.family)
         }
         wanted.formUnion(
-            wanted.map { .init(address: $0.address, transport: .icmp(of: $0.address.family), port: 0) })
+            wanted.map {
+                .init(address: $0.address, transport: .icmp(of: $0.address.family), port: 0)
+            })
         for server in servers.subtracting(wanted) {
             try change(add: false, server)
             servers.remove(server)
