@@ -31,10 +31,11 @@ struct QuotedPacket {
     /// transport has none that are balanced.
     ///
     /// A quoted later fragment is taken for one with ports, as the kernel takes it.
-    func key(in bytes: UnsafeMutableRawPointer) -> ConnectionKey? {
+    func tuple(in bytes: UnsafeMutableRawPointer) -> ConnectionTuple? {
         guard protocolNumber == 6 || protocolNumber == 17, transport + 4 <= end else { return nil }
-        return unsafe ConnectionKey(
-            addresses: bytes.le64(network + 12), ports: bytes.le32(transport),
+        return unsafe ConnectionTuple(
+            source: IPAddress(v4: bytes.be32(network + 12)),
+            destination: IPAddress(v4: bytes.be32(network + 16)), ports: bytes.le32(transport),
             transport: protocolNumber)
     }
 }

@@ -275,7 +275,13 @@ extension Packet {
     package var sourcePort: UInt16 { UInt16(truncatingIfNeeded: portWord).byteSwapped }
     /// Host order; 0 without ports.
     package var destinationPort: UInt16 { UInt16(truncatingIfNeeded: portWord >> 16).byteSwapped }
-    /// The tuple by which the connection table knows this packet (IPv4 flows).
+    /// Addresses, ports and transport; ports are 0 when there are none.
+    package var tuple: ConnectionTuple {
+        ConnectionTuple(
+            source: source, destination: destination, ports: portWord, transport: protocolNumber)
+    }
+    /// The key by which connection tables know an IPv4 packet; see `ConnectionTable.key(of:)`.
+    @inline(__always)
     package var key: ConnectionKey {
         ConnectionKey(addresses: addressWord, ports: portWord, transport: protocolNumber)
     }
