@@ -47,10 +47,7 @@ extension Worker {
             errand.width = mtu
             mtu -= min(mtu, UInt32(Tunnel.overhead))
         }
-        // Forwarding does not cut replies with DF again, however they came (the kernel's rule).
-        let isTooLong =
-            length(burst[index], packet) > Int(mtu)
-            || (isReassembled && !inbound && packet.hasDontFragment)
+        let isTooLong = isTooLong(burst[index], packet, for: mtu, direction)
         guard !isTooLong || mayFragment(packet, errand) else {
             return refuseLength(
                 packet, mtu, from: teller, index, &burst, path, on: inbound ? connection : nil)
@@ -105,10 +102,13 @@ extension Worker {
             }
             rewrite(&frame, errand.connection, errand.direction, packet)
         }
-        let total = unsafe Int(frame.bytes.be16(link + 2))
-        guard isReassembled || (frame.segmentSize == 0 && total > widest) else {
-            return send(&frame, errand.number, path)
-        }
+        let total = unsafe IPHeader(frame.bytes + link).totalLength
+        // A whole of IPv6 that is no longer than its longest piece was leaves as it is.
+        let isCut =
+            isReassembled && packet.isIPv6
+            ? total > min(fragments.longest, widest)
+            : isReassembled || (frame.segmentSize == 0 && total > widest)
+        guard isCut else { return send(&frame, errand.number, path) }
         return sendFragments(
             frame, at: link, longest: widest, to: errand.number, index, &burst, path)
     }
@@ -116,9 +116,10 @@ extension Worker {
     /// Whether a packet may be cut when it does not fit (ipvs-semantics 6.1 step 4).
     ///
     /// Without DF, and in a tunnel that is not told to discover the path's MTU; errors from the
-    /// client's side always, since nobody can be told about them.
+    /// client's side always, since nobody can be told about them. IPv6 packets never.
     private func mayFragment(_ packet: Packet, _ errand: Errand) -> Bool {
-        !packet.hasDontFragment || (errand.isTunnel && !parts.settings.discoversPathMTU)
+        guard !packet.isIPv6 else { return false }
+        return !packet.hasDontFragment || (errand.isTunnel && !parts.settings.discoversPathMTU)
             || (packet.kind == .icmpError && errand.direction == .inbound)
     }
 
@@ -129,7 +130,7 @@ extension Worker {
         if packet.kind == .icmpError {
             countError(connection, packet, direction)
         } else {
-            path.advance(connection, packet, direction)
+            path.advance(connection, packet.asStatesSeeIt, direction)
         }
     }
 
@@ -174,6 +175,17 @@ extension Worker {
         return cut.longest
     }
 
+    /// Whether a packet is longer than what its way takes.
+    private func isTooLong(
+        _ frame: Frame, _ packet: Packet, for mtu: UInt32, _ direction: Direction
+    ) -> Bool {
+        // Of an IPv6 packet that came in pieces the longest one counts, which is not cut again.
+        if packet.isIPv6, isReassembled { return fragments.longest > Int(mtu) }
+        // Forwarding does not cut replies with DF again, however they came (the kernel's rule).
+        return length(frame, packet) > Int(mtu)
+            || (isReassembled && direction == .outbound && packet.hasDontFragment)
+    }
+
     /// Drops a packet that does not fit and must not be cut, and tells its sender; `connection` is
     /// nil for a reply.
     private func refuseLength(
@@ -182,8 +194,9 @@ extension Worker {
     ) -> Verdict {
         guard packet.hasDontFragment, let teller else { return .drop(.tooLongForRoute) }
         // What is quoted shows the TTL as it would have left (ipvs-semantics 6.1), but that forwarding
-        // measures a reply before it takes one off, unless it was put together afterwards.
-        if connection != nil || isReassembled {
+        // measures a reply before it takes one off, unless it was put together afterwards, which is
+        // done with IPv4.
+        if connection != nil || (isReassembled && !packet.isIPv6) {
             unsafe DirectRouting.rewrite(burst[index].bytes, packet)
         }
         tell(

@@ -28,7 +28,7 @@ extension Worker {
             burst[index] = frame
             return sent
         }
-        guard frame.segmentSize == 0 else { return .drop(.tooLongForRoute) }
+        guard frame.segmentSize == 0, !packet.isIPv6 else { return .drop(.tooLongForRoute) }
         unsafe Offload.complete(&frame, packet)
         return sendFragments(
             frame, at: Int(packet.networkOffset), longest: Int(hop.mtu), to: number, index, &burst,
