@@ -24,14 +24,11 @@ extension IPAddress {
 
     /// The address as an IP header carries it.
     package var wireBytes: [UInt8] {
+        guard !isV4 else { return [24, 16, 8, 0].map { UInt8(v4 >> $0 & 0xff) } }
         var bytes: [UInt8] = []
-        if !isV4 {
-            for word in [wireHigh, low >> 32 << 32] {
-                bytes.append(be32: UInt32(word >> 32))
-                if bytes.count == 4 { bytes.append(be32: UInt32(word & 0xffff_ffff)) }
-            }
+        for word in [wireHigh >> 32, wireHigh, low >> 32, low] {
+            bytes.append(be32: UInt32(truncatingIfNeeded: word))
         }
-        bytes.append(be32: v4)
         return bytes
     }
 

@@ -70,6 +70,7 @@ extension FragmentStore {
         var target = unsafe network + headerLength
         sizes.removeAll(keepingCapacity: true)
         longest = datagram.longest
+        unfragmentableLength = headerLength
         var piece = datagram.first
         while piece != FragmentStore.none {
             let size = unsafe copy(piece, to: target, memory)

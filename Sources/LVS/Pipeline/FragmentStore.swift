@@ -15,6 +15,8 @@ struct FragmentStore: ~Copyable {
     enum Outcome {
         /// Kept until the others come.
         case waiting
+        /// No fragment of a datagram: an IPv6 one of a length that only the last may have.
+        case odd
         case refused(DropReason)
         /// It was the last one: the whole datagram behind a link header, in memory of the store that
         /// is good until the next fragment is taken.
@@ -55,6 +57,8 @@ struct FragmentStore: ~Copyable {
     /// longest with its header; of no meaning but for that datagram.
     var sizes: [UInt16] = []
     var longest = 0
+    /// Bytes that stood before the fragment header in its first fragment of IPv6.
+    var unfragmentableLength = 0
     private var evicted = 0
 
     var datagrams: [FragmentedDatagram] = []
@@ -75,8 +79,8 @@ struct FragmentStore: ~Copyable {
     /// Takes a fragment, which is copied; the caller has verified the header's checksum.
     mutating func take(_ packet: Packet, _ frame: Frame, now: Instant) -> Outcome {
         let memory = unsafe prepare()
-        guard let fragment = ReceivedFragment(packet, frame),
-            fragment.network + fragment.headerLength <= FragmentStore.headerBytes
+        guard let fragment = ReceivedFragment(packet, frame) else { return .odd }
+        guard fragment.network + fragment.headerLength <= FragmentStore.headerBytes
         else { return .refused(.fragment) }
         let number = find(fragment.key) ?? begin(fragment.key, now)
         guard datagrams[Int(number)].extend(by: fragment) else {

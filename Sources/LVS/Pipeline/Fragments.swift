@@ -11,7 +11,7 @@ enum Fragments {
         private let packet: UnsafeMutableRawPointer
         private let isIPv6: Bool
         /// Bytes that every fragment repeats, as they stand in the whole packet.
-        private let headerLength: Int
+        let headerLength: Int
         /// Where the first header behind them is named.
         private let numberOffset: Int
         /// Bytes of a fragment before its payload.

@@ -55,7 +55,7 @@ struct QuotedPacket {
         guard protocolNumber == 6 || protocolNumber == 17, transport + 4 <= end,
             !isIPv6 || !isLaterFragment
         else { return nil }
-        let header = header(in: bytes)
+        let header = unsafe header(in: bytes)
         return unsafe ConnectionTuple(
             source: header.source, destination: header.destination, ports: bytes.le32(transport),
             transport: protocolNumber)

@@ -19,7 +19,9 @@ extension Worker {
         else { return .drop(.tooLongForRoute) }
         if isIPv6 { identification &+= 1 }
         // What came in fragments leaves in the same ones when these fit.
-        let keepsSizes = isReassembled && cut.accepts(fragments.sizes)
+        // As the kernel has it, whose buffers have no room for further headers to repeat.
+        let keepsHeaders = !isIPv6 || cut.headerLength <= fragments.unfragmentableLength
+        let keepsSizes = isReassembled && keepsHeaders && cut.accepts(fragments.sizes)
         cut.keepsDontFragment =
             unsafe isReassembled && !isIPv6 && !keepsSizes && header.byte(6) & 0x40 != 0
         var start = 0
@@ -87,6 +89,7 @@ extension Worker {
         for _ in 0..<fragments.takeEvicted() { tally.countDrop(.fragmentsFull) }
         switch outcome {
         case .waiting: return isShared ? .pass : .consumed
+        case .odd: return followOdd(packet, index, &burst, path)
         case .refused(let reason): return isShared ? .pass : .drop(reason)
         case .complete(let datagram):
             isReassembled = true
@@ -94,14 +97,26 @@ extension Worker {
             burst[index] = datagram
             let whole = Packet(parsing: datagram)
             let verdict =
-                whole.kind == .flow
-                ? lookUp(whole, index, &burst, path) : classify(whole, index, &burst, path)
+                switch whole.kind {
+                case .flow: lookUp(whole, index, &burst, path)
+                // Another fragment header behind the one that is gone: nothing is put together twice.
+                case .fragment: followOdd(whole, index, &burst, path)
+                default: classify(whole, index, &burst, path)
+                }
             guard verdict.usesDoor else {
                 burst[index] = received
                 return verdict
             }
             return lend(index, received, &burst) ? verdict : .drop(.madeFramesUsedUp)
         }
+    }
+
+    /// An IPv6 fragment that is not put together: a first one with its ports goes the way of a packet.
+    private func followOdd(
+        _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
+    ) -> Verdict {
+        guard let flow = packet.asFlow else { return path.services.pass(packet) }
+        return lookUp(flow, index, &burst, path)
     }
 
     /// Moves a whole datagram from the store's memory into the burst's, which lasts until the host

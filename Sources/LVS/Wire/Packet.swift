@@ -292,6 +292,14 @@ extension Packet {
         return packet
     }
 
+    /// A first fragment that has its transport header whole, as a packet of its own; nil for others.
+    var asFlow: Packet? {
+        guard kind == .fragment, portWord != 0 else { return nil }
+        var packet = self
+        packet.kind = .flow
+        return packet
+    }
+
     /// The packet with the TCP flags that the kernel's state machine sees: it looks for them where
     /// they are in IPv6 packets without extension headers (Linux 6.1; ipvs-semantics appendix B).
     var asStatesSeeIt: Packet {
