@@ -31,7 +31,8 @@ extension Director {
         }
         try checkSupported(server, family: key.family)
         let number = record.servers[position].number
-        if server.method != record.servers[position].server.method {
+        let old = record.servers[position].server
+        if server.method != old.method || server.tunnel != old.tunnel {
             endReplies(from: record.servers[position], of: record.service)
             countReplies(from: server, of: record.service, by: 1)
         }
@@ -134,11 +135,6 @@ extension Director {
         guard server.method == .tunnel else { return }
         guard server.address.family == .v4, family == .v4 else {
             throw .notSupported("tunnels of IPv6 and over IPv6")
-        }
-        switch server.tunnel {
-        case .ipip: break
-        case .gue: throw .notSupported("GUE tunnels, only IPIP")
-        case .gre: throw .notSupported("GRE tunnels, only IPIP")
         }
     }
 }

@@ -43,8 +43,7 @@ package enum ICMPError: Hashable, Sendable {
 /// Makes one worker's ICMP errors, and limits how many a client gets.
 ///
 /// As the kernel sends them (ipvs-semantics 1.3): TTL 64, the quoted packet cut; with IPv4 precedence
-/// 0xc0 and at most 576 bytes, with IPv6 1280. A client gets six at once and then one a second, or
-/// more often when its route is a wide one of IPv6, except those that path MTU discovery lives on.
+/// 0xc0 and at most 576 bytes, with IPv6 1280; as many as `ICMPRateLimiter` allows.
 package struct ICMPErrors {
     /// Longest ICMP error, bytes of the IP packet (RFC 1812 section 4.3.2.3, RFC 4443 section 2.4).
     private static func longest(_ family: AddressFamily) -> Int { family == .v4 ? 576 : 1280 }
@@ -53,7 +52,10 @@ package struct ICMPErrors {
     /// Identification of the next error; they carry no DF bit, so it has to differ.
     private var identification: UInt16 = 1
 
-    package init() {}
+    private let settings: LiveSettings?
+
+    /// Without settings the defaults hold.
+    package init(settings: LiveSettings? = nil) { self.settings = settings }
 
     /// What an error quotes: a packet, IP header first, and how many of its bytes are there.
     @safe
@@ -67,7 +69,7 @@ package struct ICMPErrors {
     /// or when the burst has no room.
     package mutating func make(
         _ error: ICMPError, about packet: Packet, in frame: Frame, from source: IPAddress,
-        pace: UInt64 = ICMPRateLimiter.second, cause: Int, burst: inout Burst, now: Instant
+        routeBits: UInt8 = 128, cause: Int, burst: inout Burst, now: Instant
     ) -> Frame? {
         guard packet.isIP, !packet.isGroupAddressed, !packet.isLaterFragment,
             packet.kind != .icmpError
@@ -75,21 +77,21 @@ package struct ICMPErrors {
         let quote = unsafe Quote(
             packet: frame.bytes + Int(packet.networkOffset), count: Int(packet.ipLength))
         return make(
-            error, to: packet.source, quoting: quote, from: source, pace: pace, cause: cause,
+            error, to: packet.source, quoting: quote, from: source, routeBits: routeBits,
+            cause: cause,
             burst: &burst, now: now)
     }
 
-    /// As above, for a packet that its caller has found to be worth an error; `pace` is how often the
-    /// client gets one, nanoseconds.
+    /// As above, for a packet that its caller has found to be worth an error; `routeBits` are
+    /// those of the prefix that leads to the client, within all of IPv6.
     mutating func make(
         _ error: ICMPError, to client: IPAddress, quoting quote: Quote, from source: IPAddress,
-        pace: UInt64 = ICMPRateLimiter.second, cause: Int, burst: inout Burst, now: Instant
+        routeBits: UInt8 = 128, cause: Int, burst: inout Burst, now: Instant
     ) -> Frame? {
         let family = client.family
         guard ICMPErrors.isUnicast(client), source.family == family else { return nil }
-        if !error.saysMTU(family) {
-            guard limiter.allows(client, every: pace, now: now) else { return nil }
-        }
+        let rate = settings?.icmpRate ?? ICMPRateLimiter.Rate()
+        guard limiter.allows(error, to: client, by: routeBits, rate, now: now) else { return nil }
         let headers = IPHeader.fixedLength(family) + 8
         let quoted = min(quote.count, ICMPErrors.longest(family) - headers)
         let length = headers + quoted
@@ -126,49 +128,5 @@ package struct ICMPErrors {
         address.isV4
             ? address.v4 != 0 && address.v4 >> 28 < 0xe
             : address != .anyV6 && !address.isMulticast
-    }
-}
-
-/// Tokens for each client: six at most, one more every second (the kernel's `icmp_ratelimit`), or more
-/// often where many clients share a route.
-struct ICMPRateLimiter {
-    private struct Client {
-        var address = IPAddress.anyV6
-        /// Time that has passed without an error, up to six times the pace.
-        var tokensNanoseconds: UInt64 = 0
-        var last = Instant(nanoseconds: 0)
-    }
-
-    static let second: UInt64 = 1_000_000_000
-    private static let burst: UInt64 = 6
-    private static let slots = 1024
-
-    /// A client whose slot another one takes begins anew: a limit on memory, not on fairness.
-    private var clients = [Client](repeating: Client(), count: ICMPRateLimiter.slots)
-
-    /// How often a client gets an error, nanoseconds, by the bits that its route's prefix has within
-    /// all of IPv6: twice as often for each 32 that are left free (Linux: `icmpv6_xrlim_allow`).
-    static func pace(prefixLength: UInt8, _ family: AddressFamily) -> UInt64 {
-        family == .v4 ? second : second >> UInt64((128 - min(prefixLength, 128)) >> 5)
-    }
-
-    /// True when this client may get an error now, which then counts; one is due every `pace`
-    /// nanoseconds.
-    mutating func allows(_ address: IPAddress, every pace: UInt64, now: Instant) -> Bool {
-        let hash = (address.low ^ address.high) &* 0x9e37_79b9_7f4a_7c15
-        let slot = Int(hash >> 54)
-        let full = ICMPRateLimiter.burst * pace
-        if clients[slot].address != address {
-            clients[slot] = Client(address: address, tokensNanoseconds: full, last: now)
-        }
-        let passed = now > clients[slot].last ? now.nanoseconds - clients[slot].last.nanoseconds : 0
-        let tokens = min(full, clients[slot].tokensNanoseconds + min(passed, full))
-        clients[slot].last = now
-        guard tokens >= pace else {
-            clients[slot].tokensNanoseconds = tokens
-            return false
-        }
-        clients[slot].tokensNanoseconds = tokens - pace
-        return true
     }
 }
