@@ -25,7 +25,7 @@ package struct Packet {
         case malformed
     }
 
-    private let bytes: UnsafeMutableRawPointer
+    let bytes: UnsafeMutableRawPointer
     /// IPv4: the eight address bytes as a little-endian number, source in the low half.
     package private(set) var addressWord: UInt64 = 0
     /// The four port bytes as a little-endian number, source in the low half; 0 without ports.
