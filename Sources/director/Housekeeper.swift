@@ -22,6 +22,7 @@ final class Housekeeper {
     var rates: [PortIndex: PortRate] = [:]
     private(set) var control: ControlServer?
     private let answering: AddressAnswering?
+    private let groups: SolicitedGroups?
     private var rules: RulesSource?
     private var nextTick: UInt64 = 0
     private var nextSecond: UInt64 = 0
@@ -37,6 +38,7 @@ final class Housekeeper {
         self.hostSide = hostSide
         self.drivers = drivers
         self.answering = answering
+        groups = answering.map { SolicitedGroups(addresses: $0.addresses) }
         self.rules = rules
         self.answered = answered
         self.logger = logger
@@ -197,6 +199,8 @@ final class Housekeeper {
             director.setPorts(ports + (hostSide.door.map { [$0] } ?? []))
             director.setDoor(hostSide.door?.index)
             for port in ports { answering?.setHardware(port.hardware, of: port.index) }
+            let interfaces = ports.compactMap { surroundings.interface(of: $0.index) }
+            for failure in groups?.follow(interfaces) ?? [] { logger.warning("\(failure)") }
             for (port, ids) in surroundings.servedVLANs { drivers[Int(port)].setHostVLANs(ids) }
         }
         if let routes = update.routes { director.setRoutes(routes) }
