@@ -16,8 +16,8 @@ struct RouteTable {
         var neighbour = IPAddress.anyV6
         /// 0 when the route has none of its own.
         var mtu: UInt32 = 0
-        /// IPv4 value of the source for packets made here; 0 when the route names none.
-        var preferredSource: UInt32 = 0
+        /// Source for packets made here; `::` when the route names none.
+        var preferredSource = IPAddress.anyV6
     }
 
     private let starts: UnsafeMutablePointer<UInt128>
@@ -104,7 +104,7 @@ struct RouteTable {
     private static func range(_ route: Route) -> Range {
         var way = Way()
         way.mtu = route.mtu
-        if let source = route.preferredSource, source.isV4 { way.preferredSource = source.v4 }
+        way.preferredSource = route.preferredSource ?? .anyV6
         switch route.kind {
         case .forward(let port, let gateway):
             way.kind = .forward
