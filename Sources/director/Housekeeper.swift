@@ -203,7 +203,10 @@ final class Housekeeper {
             for failure in groups?.follow(interfaces) ?? [] { logger.warning("\(failure)") }
             for (port, ids) in surroundings.servedVLANs { drivers[Int(port)].setHostVLANs(ids) }
         }
-        if let routes = update.routes { director.setRoutes(routes) }
+        if let routes = update.routes {
+            director.setRoutes(routes)
+            hostSide.followRoutes()
+        }
         if let addresses = update.hostAddresses {
             director.setHostAddresses(addresses)
             if hostSide.hasTakenOver { hostSide.keepOut(director.served) }
