@@ -57,12 +57,19 @@ package final class Director: @unchecked Sendable {
     var door: PortIndex?
     /// The director's own marking rules, in order.
     package internal(set) var markRules: [MarkRule] = []
+    /// The marking rules of the host's own netfilter, in order.
+    package internal(set) var followedMarks: [MarkRule] = []
+    /// What both lead to services by mark, as of the table that was published last.
+    var marked = ServedTraffic()
     var ports: [Port] = []
     /// Where NAT replies come from, and how many configured servers send them from there.
     var replyEndpoints: [ServedTraffic.Endpoint: Int] = [:]
+    /// Where packets in tunnels go to, and how many configured servers that is.
+    var tunnelEndpoints: [ServedTraffic.Endpoint: Int] = [:]
     /// Endpoints kept for the connections of servers that are gone.
     var lingeringReplies: [LingeringReplies] = []
-    /// True when workers have not been told yet of a change in `replyEndpoints`.
+    /// True when workers have not been told yet of a change in `replyEndpoints` or
+    /// `tunnelEndpoints`.
     var isTableStale = false
     /// Service tables that a worker may still hold, with the epoch that frees them.
     var retired: [(table: ServiceTable, epoch: UInt64)] = []

@@ -4,11 +4,13 @@ struct ServiceTableBuilder {
     var services: [Service] = []
     /// Endpoints of NAT servers.
     var servers: Set<ServedTraffic.Endpoint> = []
+    /// Where packets in tunnels go to; see `Encapsulation.endpoint`.
+    var tunnels: Set<ServedTraffic.Endpoint> = []
     var hosts: Set<IPAddress> = []
     /// The port of the host door; nil without one.
     var door: PortIndex?
     /// What marking rules mark for services by mark.
-    var marked: Set<ServedTraffic.Endpoint> = []
+    var marked = ServedTraffic()
     /// The marking rules, and the ports they name.
     var marks: (rules: [MarkRule], ports: [Port]) = ([], [])
 
@@ -43,8 +45,10 @@ struct ServiceTableBuilder {
             to: ServiceTable.Header(
                 services: EndpointIndex(entries),
                 servers: EndpointIndex(ServiceTableBuilder.entries(servers)),
+                tunnels: EndpointIndex(ServiceTableBuilder.entries(tunnels)),
                 hosts: EndpointIndex(hosts.map { (.address(nil, $0), 0) }), door: door,
-                marked: EndpointIndex(ServiceTableBuilder.entries(marked)),
+                marked: EndpointIndex(ServiceTableBuilder.entries(marked.services)),
+                blocks: BlockList(marked.blocks),
                 marks: MarkClassifier(marks.rules, ports: marks.ports), objects: objects,
                 count: services.count, hasV4: flags.v4, hasV6: flags.v6,
                 hasPortZero: flags.portZero, hasFTP: flags.ftp, hasMarks: flags.marks))
@@ -69,8 +73,10 @@ extension ServiceTable {
     func deallocate() {
         unsafe header.pointee.services.deallocate()
         unsafe header.pointee.servers.deallocate()
+        unsafe header.pointee.tunnels.deallocate()
         unsafe header.pointee.hosts.deallocate()
         unsafe header.pointee.marked.deallocate()
+        unsafe header.pointee.blocks.deallocate()
         unsafe header.pointee.marks.deallocate()
         let count = unsafe header.pointee.count
         for index in 0..<count {

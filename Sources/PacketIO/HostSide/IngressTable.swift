@@ -26,7 +26,8 @@ enum IngressTable {
                 }
                 text += "}\n"
             }
-            text += "chain block\(family.rawValue) {\n\(rules(family))\n}\n"
+            let lines = [rules(family)] + sets.blocks(family).map { rules($0, family) }
+            text += "chain block\(family.rawValue) {\n\(lines.joined(separator: "\n"))\n}\n"
         }
         text += "chain block {\nmeta protocol vmap { ip : jump block4, ip6 : jump block6 }\n}\n"
         for interface in interfaces {
@@ -90,12 +91,10 @@ enum IngressTable {
     /// What `ServedTraffic` says, cheapest for the frames that are most: requests, then replies.
     private static func rules(_ family: AddressFamily) -> String {
         let n = family.rawValue
+        let (ip, transport, icmp, fragment) = words(family)
         let isV4 = family == .v4
-        let (ip, transport) = isV4 ? ("ip", "ip protocol") : ("ip6", "meta l4proto")
-        let fragment = isV4 ? "ip frag-off & 0x1fff != 0" : "frag frag-off != 0"
         // Parameter problems are the host's where they are not for a virtual address.
-        let icmp = isV4 ? "icmp type { 3, 4, 11, 12 }" : "icmpv6 type < 128"
-        let about = isV4 ? "icmp type { 3, 4, 11 }" : "icmpv6 type < 128"
+        let about = isV4 ? "icmp type { 3, 4, 11 }" : icmp
         // Version and length of a quoted IPv4 header; the first header behind an IPv6 one.
         let plain = isV4 ? "@th,64,8 0x45" : "@th,112,8 != { 0, 43, 44, 60 }"
         let optioned = isV4 ? "@th,64,8 != 0x45" : "@th,112,8 { 0, 43, 44, 60 }"
@@ -114,6 +113,33 @@ enum IngressTable {
             \(icmp) \(ip) daddr @errors\(n) drop
             \(quotes)
             """
+    }
+
+    /// The same for a block of addresses and ports.
+    private static func rules(_ block: ServedTraffic.Block, _ family: AddressFamily) -> String {
+        let words = words(family)
+        let length = block.network.length
+        let to =
+            length == 0
+            ? "" : "\(words.ip) daddr \(literal(block.network.address))/\(length) "
+        let transport = "\(words.transport) \(block.transport.rawValue)"
+        let isEveryPort = block.ports == 0...UInt16.max
+        let ports =
+            isEveryPort ? "" : "th dport \(block.ports.lowerBound)-\(block.ports.upperBound) "
+        return """
+            \(to)\(transport) \(ports)drop
+            \(to)\(words.fragment) \(transport) drop
+            \(to)\(words.icmp) drop
+            """
+    }
+
+    /// How nft says things in a family.
+    private static func words(
+        _ family: AddressFamily
+    ) -> (ip: String, transport: String, icmp: String, fragment: String) {
+        family == .v4
+            ? ("ip", "ip protocol", "icmp type { 3, 4, 11, 12 }", "ip frag-off & 0x1fff != 0")
+            : ("ip6", "meta l4proto", "icmpv6 type < 128", "frag frag-off != 0")
     }
 
     private static func element(_ element: BlockedSets.Element, of set: BlockedSets.Name) -> String

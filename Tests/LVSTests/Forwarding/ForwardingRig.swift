@@ -17,7 +17,9 @@ final class ForwardingRig {
     /// The frame sent last as it went through the host door; nil when it did not.
     private(set) var delivered: [UInt8]?
 
-    init(method: ForwardingMethod, transport: TransportProtocol = .tcp) throws {
+    init(
+        method: ForwardingMethod, transport: TransportProtocol = .tcp, tunnel: TunnelKind = .ipip
+    ) throws {
         unsafe memory = .allocate(
             byteCount: ForwardingRig.room + ForwardingRig.headroom, alignment: 64)
         let key = ServiceKey.address(transport, ForwardingRig.virtual, port: 80)
@@ -25,7 +27,7 @@ final class ForwardingRig {
         try rig.director.add(
             RealServer(
                 address: ForwardingRig.server, port: method == .masquerading ? 8080 : 80,
-                method: method), to: key)
+                method: method, tunnel: tunnel), to: key)
     }
 
     deinit { unsafe memory.deallocate() }
