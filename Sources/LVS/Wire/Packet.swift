@@ -26,7 +26,7 @@ package struct Packet {
         case malformed
     }
 
-    private let bytes: UnsafeMutableRawPointer
+    let bytes: UnsafeMutableRawPointer
     /// IPv4: the eight address bytes as a little-endian number, source in the low half.
     package private(set) var addressWord: UInt64 = 0
     /// The four port bytes as a little-endian number, source in the low half; 0 without ports.
@@ -313,6 +313,12 @@ extension Packet {
     package var icmpType: UInt8 {
         guard kind == .icmpError || kind == .icmpOther else { return 0 }
         return unsafe bytes.byte(Int(transportOffset))
+    }
+
+    /// Code of an ICMP message.
+    package var icmpCode: UInt8 {
+        guard kind == .icmpError || kind == .icmpOther else { return 0 }
+        return unsafe bytes.byte(Int(transportOffset) + 1)
     }
 
     /// Length of the network header (with IPv6 extension headers), bytes.
