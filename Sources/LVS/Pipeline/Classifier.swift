@@ -39,7 +39,7 @@ extension Worker {
             return .drop(.serverGone)
         }
         guard connection.method != .masquerading else {
-            path.count(connection, packet)
+            account(connection, packet, .inbound, path)
             return .drop(.headerTooShort)
         }
         return depart(connection, .inbound, packet, index, &burst, path)

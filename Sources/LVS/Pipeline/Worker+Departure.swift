@@ -129,12 +129,12 @@ extension Worker {
     }
 
     /// Counts a packet on its connection, and moves state and timeout on unless it is an ICMP error.
-    private func account(
+    func account(
         _ connection: Connection, _ packet: Packet, _ direction: Direction, _ path: FastPath
     ) {
         if packet.kind == .icmpError {
             countError(connection, packet, direction)
-        } else if packet.kind == .short {
+        } else if packet.isWithoutState {
             path.count(connection, packet)
         } else {
             path.advance(connection, packet.asStatesSeeIt, direction)

@@ -298,10 +298,15 @@ extension Packet {
         return packet
     }
 
+    /// True for a packet that ends before what the kernel's state machine looks at.
+    var isWithoutState: Bool {
+        kind == .short && !(isIPv6 && protocolNumber == 6 && ipLength >= 60)
+    }
+
     /// The packet with the TCP flags that the kernel's state machine sees: it looks for them where
     /// they are in IPv6 packets without extension headers (Linux 6.1; ipvs-semantics appendix B).
     var asStatesSeeIt: Packet {
-        guard isIPv6, protocolNumber == 6, kind == .flow, networkHeaderLength != 40 else {
+        guard isIPv6, protocolNumber == 6, ipLength >= 60, networkHeaderLength != 40 else {
             return self
         }
         var packet = self
