@@ -130,6 +130,9 @@ extension Director {
 
     private func checkSupported(_ server: RealServer) throws(CommandRefusal) {
         guard server.address.family == .v4 else { throw .notSupported("IPv6 real servers") }
+        guard server.method != .bypass else {
+            throw .notSupported("bypass for a real server; cache_bypass=1 chooses it by itself")
+        }
         if server.method == .localNode {
             throw .notSupported("a real server on the director itself")
         }

@@ -114,7 +114,8 @@ struct FastPath {
         }
         advance(
             connection, control, packet, side: Int(direction.rawValue),
-            isCounted: cells[control.destination].isAvailable)
+            isCounted: control.destination != Destination.none
+                && cells[control.destination].isAvailable)
     }
 
     /// Changes the state; whoever wins the exchange moves the counts of the destination.

@@ -86,7 +86,7 @@ package struct ICMPErrors {
         _ error: ICMPError, to client: IPAddress, quoting quote: Quote, from source: IPAddress,
         cause: Int, burst: inout Burst, now: Instant
     ) -> Frame? {
-        guard ICMPErrors.isUnicast(client) else { return nil }
+        guard client.isUnicast else { return nil }
         let rate = settings?.icmpRate ?? ICMPRateLimiter.Rate()
         guard limiter.allows(error, to: client, rate, now: now) else { return nil }
         let quoted = min(quote.count, ICMPErrors.longest - ICMPErrors.headers)
@@ -115,10 +115,5 @@ package struct ICMPErrors {
         unsafe message.set(2, le16: ~Checksum.sum(message, count: 8 + quoted))
         unsafe made.bytes.set(12, be16: 0x0800)
         return made
-    }
-
-    /// Nobody answers 0.0.0.0, multicast or broadcast.
-    private static func isUnicast(_ address: IPAddress) -> Bool {
-        address.isV4 && address.v4 != 0 && address.v4 >> 28 < 0xe
     }
 }

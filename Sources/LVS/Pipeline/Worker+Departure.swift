@@ -16,12 +16,11 @@ extension Worker {
             isError && !inbound
             ? path.hops.resolve(packet.destination) : nextHop(connection, direction, path)
         let hop = path.hops[number]
+        let teller = teller(connection, direction, packet, path)
         switch hop.word.kind {
         case .noRoute:
-            if inbound {
-                tell(
-                    .hostUnreachable, from: packet.destination, packet, index, &burst, path,
-                    on: connection)
+            if inbound, let teller {
+                tell(.hostUnreachable, from: teller, packet, index, &burst, path, on: connection)
             }
             return .drop(.noRoute)
         case .local:
@@ -29,7 +28,6 @@ extension Worker {
             return deliver(connection, direction, packet, index, &burst)
         case .unresolved, .resolved: break
         }
-        let teller = inbound ? packet.destination : ownAddress(towards: packet.source, path)
         guard packet.timeToLive > 1 else {
             if let teller {
                 tell(
@@ -153,13 +151,26 @@ extension Worker {
         _ connection: Connection, _ direction: Direction, _ path: FastPath
     ) -> NextHopIndex {
         if direction == .inbound {
-            return path.cells[connection.destination].nextHop
+            return connection.method == .bypass
+                ? path.hops.resolve(connection.virtual)
+                : path.cells[connection.destination].nextHop
         }
         let stored = connection.clientHop
         if stored >> 16 == path.generation { return NextHopIndex(truncatingIfNeeded: stored) }
         let number = path.hops.resolve(connection.client)
         connection.setClientHop(UInt32(number) | path.generation << 16)
         return number
+    }
+
+    /// In whose name the sender of a packet is told of an error; nil when in nobody's: what was
+    /// bypassed went to an address that is not the director's.
+    private func teller(
+        _ connection: Connection, _ direction: Direction, _ packet: Packet, _ path: FastPath
+    ) -> IPAddress? {
+        guard direction == .inbound else { return ownAddress(towards: packet.source, path) }
+        let destination = packet.destination
+        return connection.method == .bypass && !path.services.isHost(destination)
+            ? nil : destination
     }
 
     /// The address the director itself uses towards another.
@@ -199,6 +210,7 @@ extension Worker {
         _ connection: Connection, _ direction: Direction, _ packet: Packet, _ index: Int,
         _ burst: inout Burst
     ) -> Verdict {
+        guard connection.method != .bypass else { return .drop(.noRoute) }
         guard connection.method == .masquerading else { return .passThroughDoor }
         if direction == .inbound, connection.real.v4 >> 24 == 127,
             connection.client.v4 >> 24 != 127

@@ -11,16 +11,17 @@ extension Worker {
         if let verdict = lookUpTunnelError(quoted, packet, index, &burst, path) { return verdict }
         let bytes = unsafe burst[index].bytes
         // The error travels against the packet it quotes.
-        guard let tuple = unsafe quoted.tuple(in: bytes),
-            let match = path.table.find(tuple.reversed, now: path.now),
-            match.connection.destination != Destination.none
+        guard let tuple = unsafe quoted.tuple(in: bytes) else { return other }
+        guard let match = path.table.find(tuple.reversed, now: path.now) else {
+            return schedule(packet, answering: tuple, index, &burst, path) ?? other
+        }
+        guard
+            match.connection.destination != Destination.none || match.connection.method == .bypass
         else { return other }
         guard match.direction == .inbound || match.connection.method == .masquerading else {
             return other
         }
-        guard unsafe packet.hasRightHeaderChecksum(bytes), isIntact(packet, burst[index]) else {
-            return .drop(.wrongChecksum)
-        }
+        guard isSound(packet, burst[index]) else { return .drop(.wrongChecksum) }
         return depart(match.connection, match.direction, packet, index, &burst, path)
     }
 
@@ -28,6 +29,11 @@ extension Worker {
         unsafe QuotedPacket(
             at: Int(packet.transportOffset) + 8,
             end: Int(packet.networkOffset) + Int(packet.ipLength), in: frame.bytes)
+    }
+
+    /// True when the checksums of the packet and of the ICMP message are right.
+    func isSound(_ packet: Packet, _ frame: Frame) -> Bool {
+        unsafe packet.hasRightHeaderChecksum(frame.bytes) && isIntact(packet, frame)
     }
 
     /// True when the checksum of the ICMP message is right, or was found right by the card.
@@ -44,7 +50,7 @@ extension Worker {
         if direction == .inbound, connection.method != .masquerading {
             connection.countInPackets(1)
         }
-        guard parts.cells[number].isAvailable else { return }
+        guard number != Destination.none, parts.cells[number].isAvailable else { return }
         counters.count(
             number, side: Int(direction.rawValue), packets: 1, bytes: UInt64(packet.ipLength))
     }
@@ -99,9 +105,7 @@ extension Worker {
             match.connection.method == .tunnel,
             match.connection.destination != Destination.none
         else { return nil }
-        guard unsafe packet.hasRightHeaderChecksum(bytes), isIntact(packet, frame) else {
-            return .drop(.wrongChecksum)
-        }
+        guard isSound(packet, frame) else { return .drop(.wrongChecksum) }
         let message = Int(packet.transportOffset)
         let type = unsafe bytes.byte(message)
         let code = unsafe bytes.byte(message + 1)
