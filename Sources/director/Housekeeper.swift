@@ -195,6 +195,7 @@ final class Housekeeper {
         guard !update.isEmpty else { return }
         if let ports = update.ports {
             director.setPorts(ports + (hostSide.door.map { [$0] } ?? []))
+            director.setDoor(hostSide.door?.index)
             for port in ports { answering?.setHardware(port.hardware, of: port.index) }
             for (port, ids) in surroundings.servedVLANs { drivers[Int(port)].setHostVLANs(ids) }
         }

@@ -23,11 +23,3 @@ extension Admission {
         }
     }
 }
-
-extension IPAddress {
-    /// One host's address: not unspecified, multicast or broadcast.
-    var isUnicast: Bool {
-        if isV4 { return v4 != 0 && v4 >> 28 < 0xe }
-        return self != .anyV6 && high >> 56 != 0xff
-    }
-}

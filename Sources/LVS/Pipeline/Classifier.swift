@@ -1,4 +1,4 @@
-// Frames that are not whole TCP or UDP packets over IPv4.
+// Frames that are not plain packets of TCP or UDP over IPv4: IPv6 as well.
 
 extension Worker {
     /// The verdict of a frame by its kind (ipvs-semantics 0.2 steps 1 and 2, 6.5).
@@ -6,10 +6,13 @@ extension Worker {
         _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
     ) -> Verdict {
         let services = path.services
+        // A family without a service is left alone altogether (ipvs-semantics 0.1).
+        guard services.hasServices(packet.family) else { return .pass }
         switch packet.kind {
         case .arp, .other: return .pass
         case .malformed: return .drop(.malformedHeader)
-        case .flow, .short: return admit(packet, index, &burst, path)
+        case .flow: return lookUp(packet, index, &burst, path)
+        case .short: return admit(packet, index, &burst, path)
         case .icmpError: return lookUpError(packet, index, &burst, path)
         case .icmpOther:
             // The ingress block takes parameter problems for errors about connections; IPVS leaves
@@ -28,6 +31,14 @@ extension Worker {
         let services = path.services
         let flow = packet.withoutOptions
         let header = unsafe burst[index].bytes + Int(packet.networkOffset)
+        if packet.isIPv6 {
+            let length = unsafe (Int(header.byte(41)) + 1) * 8
+            // The host drops the others, and tells the sender when they ask for it.
+            guard unsafe HopByHopOptions.areFine(header + 40, length: length) else {
+                return services.pass(flow)
+            }
+            return lookUp(flow, index, &burst, path)
+        }
         let destination = packet.destination
         let isHere = services.isServiceAddress(nil, destination) || services.isHost(destination)
         guard unsafe packet.hasRightHeaderChecksum(burst[index].bytes) else {

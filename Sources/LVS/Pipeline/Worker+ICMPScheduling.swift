@@ -14,11 +14,11 @@ extension Worker {
         switch admitRequest(of: reply, mark: mark, path) {
         case .connection(let connection):
             // The connection stays even when the error turns out to be damaged.
-            guard isSound(packet, burst[index]) else { return .drop(.wrongChecksum) }
+            guard isSound(packet, .inbound, burst[index]) else { return .drop(.wrongChecksum) }
             return depart(connection, .inbound, packet, index, &burst, path)
         case .once(let connection):
             defer { admission.end(once: connection) }
-            guard isSound(packet, burst[index]) else { return .drop(.wrongChecksum) }
+            guard isSound(packet, .inbound, burst[index]) else { return .drop(.wrongChecksum) }
             return depart(connection, .inbound, packet, index, &burst, path)
         case .verdict(let verdict): return verdict.kind == .drop ? verdict : nil
         case .refused(let reason, _): return reason == .unknownReply ? nil : .drop(reason)

@@ -16,7 +16,8 @@ extension ServiceTable {
             return isServiceAddress(packet.transport, destination)
                 || (isServerAddress(packet.transport, packet.source) && !isHost(destination))
         case .icmpError:
-            return isServiceAddress(nil, destination)
+            // Of ICMPv6 the ingress block knows the errors that there are (`ServedTraffic`).
+            return isServiceAddress(nil, destination) && (!packet.isIPv6 || packet.icmpType <= 4)
         case .icmpOther, .arp, .other, .malformed:
             return false
         }

@@ -4,8 +4,9 @@ package import Posix
 /// Leads the replies of real servers that run on the host itself into the host door, where the
 /// director reads and translates them (packet-io, section 11).
 ///
-/// One policy rule for each such server ("from RIP ipproto tcp sport 8080 lookup 7600") and a table
-/// with a default route by the door. Replies to the host itself never get here: the kernel asks its
+/// One policy rule for each such server ("from RIP ipproto tcp sport 8080 lookup 7600"), one for its
+/// address's ICMP, among which are the errors about packets that the director has translated, and a
+/// table with a default route by the door. Replies to the host itself never get here: the kernel asks its
 /// local table first. The rules belong to the director and go with it; one that was killed leaves
 /// rules whose table is empty, which change nothing, until the next takes them away.
 package final class HostRules {
@@ -39,9 +40,13 @@ package final class HostRules {
 
     /// Makes the rules those that the services need: one for each real server at a host's address.
     package func update(_ served: ServedTraffic) throws(SystemError) {
-        let wanted = served.servers.filter {
+        var wanted = served.servers.filter {
             served.hostAddresses.contains($0.address) && families.contains($0.address.family)
         }
+        wanted.formUnion(
+            wanted.map {
+                .init(address: $0.address, transport: .icmp(of: $0.address.family), port: 0)
+            })
         for server in servers.subtracting(wanted) {
             try change(add: false, server)
             servers.remove(server)
