@@ -102,15 +102,18 @@ extension Worker {
             }
             rewrite(&frame, errand.connection, errand.direction, packet)
         }
-        let total = unsafe IPHeader(frame.bytes + link).totalLength
-        // A whole of IPv6 that is no longer than its longest piece was leaves as it is.
-        let isCut =
-            isReassembled && packet.isIPv6
-            ? total > min(fragments.longest, widest)
-            : isReassembled || (frame.segmentSize == 0 && total > widest)
+        let outer = unsafe IPHeader(frame.bytes + link)
+        let isCut: Bool
+        if !isReassembled || outer.isIPv6 != packet.isIPv6 {
+            isCut = frame.segmentSize == 0 && outer.totalLength > widest
+        } else {
+            // A whole of IPv6 that is no longer than its longest piece was leaves as it is.
+            isCut = !packet.isIPv6 || outer.totalLength > min(fragments.longest, widest)
+        }
         guard isCut else { return send(&frame, errand.number, path) }
         return sendFragments(
-            frame, at: link, longest: widest, to: errand.number, index, &burst, path)
+            frame, at: link, longest: widest, around: errand.tunnel == nil ? nil : packet.family,
+            to: errand.number, index, &burst, path)
     }
 
     /// Whether a packet may be cut when it does not fit (ipvs-semantics 6.1 step 4).

@@ -33,7 +33,7 @@ extension Worker {
         defer { admission.isForError = false }
         return unsafe withUnsafeTemporaryAllocation(byteCount: 128, alignment: 8) { memory in
             unsafe memory.initializeMemory(as: UInt8.self, repeating: 0)
-            guard let start = unsafe memory.baseAddress else { return .verdict(.pass) }
+            guard let start = memory.baseAddress else { return .verdict(.pass) }
             let length = unsafe Worker.writeRequest(reply.reversed, start)
             let frame = unsafe Frame(
                 bytes: start, length: length, capacity: 128, headroom: 0, ingress: 0)
