@@ -18,10 +18,12 @@ final class Housekeeper {
     let memory: TableMapping
     let started = MonotonicClock.now()
     let table: KeptTable
+    private(set) var hostMarks: HostMarkRules?
     let logger: Logger
     var rates: [PortIndex: PortRate] = [:]
     private(set) var control: ControlServer?
     private let answering: AddressAnswering?
+    private let groups: SolicitedGroups?
     private var rules: RulesSource?
     private var nextTick: UInt64 = 0
     private var nextSecond: UInt64 = 0
@@ -37,6 +39,7 @@ final class Housekeeper {
         self.hostSide = hostSide
         self.drivers = drivers
         self.answering = answering
+        groups = answering.map { SolicitedGroups(addresses: $0.addresses) }
         self.rules = rules
         self.answered = answered
         self.logger = logger
@@ -54,6 +57,8 @@ final class Housekeeper {
     func begin(_ loops: [WorkerLoop]) throws {
         self.loops = loops
         try follow()
+        hostMarks = HostMarkRules(table, logger)
+        hostMarks?.follow(now)
         if let rules {
             for step in rules.steps(from: []) {
                 do throws(CommandRefusal) {
@@ -80,6 +85,7 @@ final class Housekeeper {
             poller.removeAll()
             poller.add(signals.descriptor, token: -1)
             poller.add(surroundings.descriptor, token: -2)
+            if let changes = hostMarks?.descriptor { poller.add(changes, token: -3) }
             for interest in control?.interests ?? [] {
                 poller.add(
                     interest.descriptor, token: Int(interest.descriptor),
@@ -170,6 +176,7 @@ final class Housekeeper {
             director.tick(time)
         }
         surroundings.want(director.takeWantedNeighbours(), now: time)
+        hostMarks?.follow(time)
         control?.tick(time)
         let hasWaited = time.nanoseconds - started > Self.takeOverNanoseconds
         if table.takeChange() || (hasWaited && !hostSide.hasTakenOver) {
@@ -197,9 +204,14 @@ final class Housekeeper {
             director.setPorts(ports + (hostSide.door.map { [$0] } ?? []))
             director.setDoor(hostSide.door?.index)
             for port in ports { answering?.setHardware(port.hardware, of: port.index) }
+            let interfaces = ports.compactMap { surroundings.interface(of: $0.index) }
+            for failure in groups?.follow(interfaces) ?? [] { logger.warning("\(failure)") }
             for (port, ids) in surroundings.servedVLANs { drivers[Int(port)].setHostVLANs(ids) }
         }
-        if let routes = update.routes { director.setRoutes(routes) }
+        if let routes = update.routes {
+            director.setRoutes(routes)
+            hostSide.followRoutes()
+        }
         if let addresses = update.hostAddresses {
             director.setHostAddresses(addresses)
             if hostSide.hasTakenOver { hostSide.keepOut(director.served) }

@@ -48,7 +48,7 @@ extension HardwareAddress {
 ///  0  word: MAC in wire order 48 | kind 4 | port 12    atomic
 ///  8  source MAC of the port in wire order, low 48     atomic
 /// 16  MTU of route and port, 32 | claim 32        atomic words
-/// 24  port 16 | route MTU 32 at 28
+/// 24  port 32 | route MTU 32
 /// 32  address of the neighbour
 /// 48  preferred source address, `::` for none
 /// ```
@@ -91,8 +91,8 @@ package struct NextHop: @unchecked Sendable {
     /// Source address of packets the director makes itself for this way; nil when the routes name
     /// none.
     package var preferredSource: IPAddress? {
-        let address = unsafe IPAddress(high: line.le64(48), low: line.le64(56))
-        return address == .anyV6 ? nil : address
+        let source = unsafe IPAddress(high: line.le64(48), low: line.le64(56))
+        return source == .anyV6 ? nil : source
     }
 
     package var address: IPAddress {
@@ -114,8 +114,9 @@ package struct NextHop: @unchecked Sendable {
     }
 
     func matches(_ way: RouteTable.Way) -> Bool {
-        port == way.port && address == way.neighbour && routeMTU == way.mtu
-            && (preferredSource ?? .anyV6) == way.preferredSource
+        let source = preferredSource ?? .anyV6
+        return port == way.port && address == way.neighbour && routeMTU == way.mtu
+            && source == way.preferredSource
     }
 
     /// Writes destination and source of the Ethernet header.

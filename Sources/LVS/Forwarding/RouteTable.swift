@@ -106,9 +106,7 @@ struct RouteTable {
     private static func range(_ route: Route) -> Range {
         var way = Way()
         way.mtu = route.mtu
-        if let source = route.preferredSource, source.isV4 == route.prefix.isV4 {
-            way.preferredSource = source
-        }
+        way.preferredSource = route.preferredSource ?? .anyV6
         switch route.kind {
         case .forward(let port, let gateway):
             way.kind = .forward

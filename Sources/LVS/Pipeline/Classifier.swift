@@ -12,7 +12,7 @@ extension Worker {
         case .arp, .other: return .pass
         case .malformed: return .drop(.malformedHeader)
         case .flow: return lookUp(packet, index, &burst, path)
-        case .short: return admit(packet, index, &burst, path)
+        case .short: return followShort(packet, index, &burst, path)
         case .icmpError: return lookUpError(packet, index, &burst, path)
         case .icmpOther:
             // The ingress block takes parameter problems for errors about connections; IPVS leaves
@@ -22,6 +22,27 @@ extension Worker {
         case .optioned: return recordOptions(packet, index, &burst, path)
         case .fragment: return reassemble(packet, index, &burst, path)
         }
+    }
+
+    /// A packet that ends within its transport header: one with its ports belongs to a connection all
+    /// the same, on which it is counted; only NAT needs the whole header.
+    private func followShort(
+        _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
+    ) -> Verdict {
+        guard packet.portWord != 0, unsafe packet.hasRightHeaderChecksum(burst[index].bytes),
+            let match = path.table.find(packet.tuple, now: path.now)
+        else { return admit(packet, index, &burst, path) }
+        let connection = match.connection
+        let number = connection.destination
+        guard match.direction == .inbound else { return .drop(.headerTooShort) }
+        guard number != Destination.none, path.cells[number].isAvailable else {
+            return .drop(.serverGone)
+        }
+        guard connection.method != .masquerading else {
+            path.count(connection, packet)
+            return .drop(.headerTooShort)
+        }
+        return depart(connection, .inbound, packet, index, &burst, path)
     }
 
     /// A flow with IP options, which are dealt with before anything else is (the kernel's order).

@@ -118,6 +118,15 @@ struct FastPath {
                 && cells[control.destination].isAvailable)
     }
 
+    /// Counts a packet of the client whose transport header is cut short, and so moves no state on.
+    func count(_ connection: Connection, _ packet: Packet) {
+        connection.countInPackets(1)
+        connection.touch(tick)
+        let number = connection.destination
+        guard cells[number].isAvailable else { return }
+        counters.count(number, side: 0, packets: 1, bytes: UInt64(packet.ipLength))
+    }
+
     /// Changes the state; whoever wins the exchange moves the counts of the destination.
     @inline(never)
     private func change(

@@ -69,7 +69,7 @@ package struct ICMPErrors {
     /// or when the burst has no room.
     package mutating func make(
         _ error: ICMPError, about packet: Packet, in frame: Frame, from source: IPAddress,
-        pace: UInt64 = ICMPRateLimiter.second, cause: Int, burst: inout Burst, now: Instant
+        routeBits: UInt8 = 128, cause: Int, burst: inout Burst, now: Instant
     ) -> Frame? {
         guard packet.isIP, !packet.isGroupAddressed, !packet.isLaterFragment,
             packet.kind != .icmpError
@@ -77,20 +77,21 @@ package struct ICMPErrors {
         let quote = unsafe Quote(
             packet: frame.bytes + Int(packet.networkOffset), count: Int(packet.ipLength))
         return make(
-            error, to: packet.source, quoting: quote, from: source, pace: pace, cause: cause,
+            error, to: packet.source, quoting: quote, from: source, routeBits: routeBits,
+            cause: cause,
             burst: &burst, now: now)
     }
 
-    /// As above, for a packet that its caller has found to be worth an error; `pace` is how often the
-    /// client gets one, nanoseconds.
+    /// As above, for a packet that its caller has found to be worth an error; `routeBits` are
+    /// those of the prefix that leads to the client, within all of IPv6.
     mutating func make(
         _ error: ICMPError, to client: IPAddress, quoting quote: Quote, from source: IPAddress,
-        pace: UInt64 = ICMPRateLimiter.second, cause: Int, burst: inout Burst, now: Instant
+        routeBits: UInt8 = 128, cause: Int, burst: inout Burst, now: Instant
     ) -> Frame? {
         let family = client.family
         guard client.isUnicast, source.family == family else { return nil }
         let rate = settings?.icmpRate ?? ICMPRateLimiter.Rate()
-        guard limiter.allows(error, to: client, rate, pace: pace, now: now) else { return nil }
+        guard limiter.allows(error, to: client, by: routeBits, rate, now: now) else { return nil }
         let headers = IPHeader.fixedLength(family) + 8
         let quoted = min(quote.count, ICMPErrors.longest(family) - headers)
         let length = headers + quoted

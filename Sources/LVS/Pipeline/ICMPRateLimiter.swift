@@ -1,6 +1,6 @@
 /// How many ICMP errors one worker sends, as the kernel limits them: to each client six at once and
 /// then one every `icmp_ratelimit`, to all together `icmp_msgs_burst` at once and then
-/// `icmp_msgs_per_sec`; IPv6 clients more often where their route is a wide one; types that `icmp_ratemask` leaves out, and what path MTU discovery lives on,
+/// `icmp_msgs_per_sec`; types that `icmp_ratemask` leaves out, and what path MTU discovery lives on,
 /// as many as there are.
 struct ICMPRateLimiter {
     /// The settings, with their defaults.
@@ -19,7 +19,6 @@ struct ICMPRateLimiter {
         var last = Instant(nanoseconds: 0)
     }
 
-    static let second: UInt64 = 1_000_000_000
     private static let burst: UInt64 = 6
     private static let slots = 1024
 
@@ -29,22 +28,16 @@ struct ICMPRateLimiter {
     private var credit = UInt64.max
     private var last = Instant(nanoseconds: 0)
 
-    /// How often a client gets an error when `icmp_ratelimit` is a second, nanoseconds, by the bits
-    /// that its route's prefix has within all of IPv6: twice as often for each 32 that are left free
-    /// (Linux: `icmpv6_xrlim_allow`).
-    static func pace(prefixLength: UInt8, _ family: AddressFamily) -> UInt64 {
-        family == .v4 ? second : second >> UInt64((128 - min(prefixLength, 128)) >> 5)
-    }
-
     /// True when this client may get the error now, which then counts.
     mutating func allows(
-        _ error: ICMPError, to client: IPAddress, _ rate: Rate, pace: UInt64, now: Instant
+        _ error: ICMPError, to client: IPAddress, by routeBits: UInt8, _ rate: Rate, now: Instant
     ) -> Bool {
         guard rate.milliseconds != 0, error.isLimited(by: rate.types, client.family) else {
             return true
         }
-        return allowsAny(rate, now)
-            && allowsOne(client, every: pace / 1000 * UInt64(rate.milliseconds), now)
+        // An IPv6 client gets errors twice as often for each 32 bits that its route leaves free.
+        let doublings = client.isV4 ? 0 : (128 - UInt64(min(routeBits, 128))) >> 5
+        return allowsAny(rate, now) && allowsOne(client, rate, doublings, now)
     }
 
     private mutating func allowsAny(_ rate: Rate, _ now: Instant) -> Bool {
@@ -59,10 +52,11 @@ struct ICMPRateLimiter {
     }
 
     private mutating func allowsOne(
-        _ address: IPAddress, every cost: UInt64, _ now: Instant
+        _ address: IPAddress, _ rate: Rate, _ doublings: UInt64, _ now: Instant
     ) -> Bool {
         let hash = (address.low ^ address.high) &* 0x9e37_79b9_7f4a_7c15
         let slot = Int(hash >> 54)
+        let cost = UInt64(rate.milliseconds) * 1_000_000 >> doublings
         let most = ICMPRateLimiter.burst * cost
         if clients[slot].address != address {
             clients[slot] = Client(address: address, credit: most, last: now)
@@ -81,11 +75,12 @@ struct ICMPRateLimiter {
 }
 
 extension ICMPError {
-    /// Whether errors of this type are limited: path MTU discovery never is, and every other error
-    /// of IPv6.
+    /// Whether errors of this type are limited; path MTU discovery never is.
+    ///
+    /// The mask is one of IPv4 types; all others of IPv6 are limited.
     fileprivate func isLimited(by types: UInt32, _ family: AddressFamily) -> Bool {
-        guard !saysMTU(family) else { return false }
         let type = numbers(family).type
+        guard !saysMTU(family) else { return false }
         return family == .v6 || (type < 32 && types >> UInt32(type) & 1 != 0)
     }
 }

@@ -103,12 +103,15 @@ extension Worker {
             rewrite(&frame, errand.connection, errand.direction, packet)
         }
         let outer = unsafe IPHeader(frame.bytes + link)
+        let total = outer.totalLength
+        // What lay behind the packet stays behind.
+        if frame.segmentSize == 0 { frame.length = UInt32(link + total) }
         let isCut: Bool
         if !isReassembled || outer.isIPv6 != packet.isIPv6 {
-            isCut = frame.segmentSize == 0 && outer.totalLength > widest
+            isCut = frame.segmentSize == 0 && total > widest
         } else {
             // A whole of IPv6 that is no longer than its longest piece was leaves as it is.
-            isCut = !packet.isIPv6 || outer.totalLength > min(fragments.longest, widest)
+            isCut = !packet.isIPv6 || total > min(fragments.longest, widest)
         }
         guard isCut else { return send(&frame, errand.number, path) }
         return sendFragments(
@@ -133,6 +136,8 @@ extension Worker {
     ) {
         if packet.kind == .icmpError {
             countError(connection, packet, direction)
+        } else if packet.kind == .short {
+            path.count(connection, packet)
         } else {
             path.advance(connection, packet.asStatesSeeIt, direction)
         }

@@ -118,15 +118,11 @@ extension Worker {
         let frame = burst[index]
         guard
             let made = errors.make(
-                error, about: packet, in: frame, from: source, pace: pace(packet.source, path),
+                error, about: packet, in: frame, from: source,
+                routeBits: path.hops.prefixLength(to: packet.source),
                 cause: index, burst: &burst, now: path.now)
         else { return }
         sendError(made, to: packet.source, like: frame, on: connection, &burst, path)
-    }
-
-    /// How often a client is told of errors, nanoseconds.
-    func pace(_ client: IPAddress, _ path: FastPath) -> UInt64 {
-        ICMPRateLimiter.pace(prefixLength: path.hops.prefixLength(to: client), client.family)
     }
 
     /// Sends the error that was made last, on the VLAN of the frame that caused it.

@@ -115,6 +115,7 @@ extension Worker {
                 case .fragment: followOdd(whole, index, &burst, path)
                 default: classify(whole, index, &burst, path)
                 }
+            if verdict.kind == .send { return sendWhole(verdict, index, received, &burst) }
             guard verdict.usesDoor else {
                 burst[index] = received
                 return verdict
@@ -129,6 +130,19 @@ extension Worker {
     ) -> Verdict {
         guard let flow = packet.asFlow else { return path.services.pass(packet) }
         return lookUp(flow, index, &burst, path)
+    }
+
+    /// Sends a datagram that leaves whole as a frame of the burst's, which lasts until it is sent.
+    private func sendWhole(
+        _ verdict: Verdict, _ index: Int, _ received: Frame, _ burst: inout Burst
+    ) -> Verdict {
+        guard lend(index, received, &burst) else { return .drop(.madeFramesUsedUp) }
+        var whole = burst[index]
+        burst[index] = received
+        whole.verdict = verdict
+        burst.setMadeFrame(burst.madeCount - 1, whole)
+        tally.countMade()
+        return .consumed
     }
 
     /// Moves a whole datagram from the store's memory into the burst's, which lasts until the host
@@ -181,7 +195,8 @@ extension Worker {
             guard let own,
                 let made = errors.make(
                     .reassemblyTimeExceeded, about: packet, in: frame, from: own,
-                    pace: pace(packet.source, path), cause: Burst.capacity, burst: &burst,
+                    routeBits: path.hops.prefixLength(to: packet.source), cause: Burst.capacity,
+                    burst: &burst,
                     now: path.now)
             else { continue }
             sendError(made, to: packet.source, like: frame, on: nil, &burst, path)

@@ -159,7 +159,8 @@ extension Worker {
         guard
             let made = errors.make(
                 error, to: connection.client, quoting: quote, from: connection.virtual,
-                pace: pace(connection.client, path), cause: index, burst: &burst, now: path.now)
+                routeBits: path.hops.prefixLength(to: connection.client), cause: index,
+                burst: &burst, now: path.now)
         else { return }
         sendError(made, to: connection.client, like: frame, on: connection, &burst, path)
     }

@@ -10,7 +10,7 @@ struct ServiceTableBuilder {
     /// The port of the host door; nil without one.
     var door: PortIndex?
     /// What marking rules mark for services by mark.
-    var marked: Set<ServedTraffic.Endpoint> = []
+    var marked = ServedTraffic()
     /// The marking rules, and the ports they name.
     var marks: (rules: [MarkRule], ports: [Port]) = ([], [])
 
@@ -47,7 +47,8 @@ struct ServiceTableBuilder {
                 servers: EndpointIndex(ServiceTableBuilder.entries(servers)),
                 tunnels: EndpointIndex(ServiceTableBuilder.entries(tunnels)),
                 hosts: EndpointIndex(hosts.map { (.address(nil, $0), 0) }), door: door,
-                marked: EndpointIndex(ServiceTableBuilder.entries(marked)),
+                marked: EndpointIndex(ServiceTableBuilder.entries(marked.services)),
+                blocks: BlockList(marked.blocks),
                 marks: MarkClassifier(marks.rules, ports: marks.ports), objects: objects,
                 count: services.count, hasV4: flags.v4, hasV6: flags.v6,
                 hasPortZero: flags.portZero, hasFTP: flags.ftp, hasMarks: flags.marks))
@@ -75,6 +76,7 @@ extension ServiceTable {
         unsafe header.pointee.tunnels.deallocate()
         unsafe header.pointee.hosts.deallocate()
         unsafe header.pointee.marked.deallocate()
+        unsafe header.pointee.blocks.deallocate()
         unsafe header.pointee.marks.deallocate()
         let count = unsafe header.pointee.count
         for index in 0..<count {

@@ -105,13 +105,24 @@ package enum Checksum {
         return fold(UInt64(addresses) &+ tail)
     }
 
-    /// Writes the complete checksum of the TCP or UDP packet at `header`, whose IP header, of either
-    /// family, is at `network`; a UDP result of 0 is written as 0xffff (RFC 768).
+    /// Whether the complete checksum of a packet with a pseudo-header is right.
+    ///
+    /// A UDP checksum of 0, which means none over IPv4, is not asked about here.
+    package static func isTransportRight(
+        _ header: UnsafeMutableRawPointer, length: Int, network: UnsafeMutableRawPointer,
+        transport: UInt8
+    ) -> Bool {
+        let pseudo = unsafe pseudoHeader(network, transport: transport, length: length)
+        return unsafe fold(UInt32(pseudo) &+ UInt32(sum(header, count: length))) == 0xffff
+    }
+
+    /// Writes the complete checksum of the TCP, UDP or ICMPv6 packet at `header`, whose IP header, of
+    /// either family, is at `network`; a UDP result of 0 is written as 0xffff (RFC 768).
     package static func writeTransport(
         _ header: UnsafeMutableRawPointer, length: Int, network: UnsafeMutableRawPointer,
         transport: UInt8
     ) {
-        let field = transport == 6 ? 16 : 6
+        let field = transport == 6 ? 16 : transport == 58 ? 2 : 6
         unsafe header.set(field, le16: 0)
         let pseudo = unsafe pseudoHeader(network, transport: transport, length: length)
         let sum = unsafe ~fold(UInt32(pseudo) &+ UInt32(sum(header, count: length)))

@@ -9,7 +9,7 @@ package struct Packet {
     package enum Kind: UInt8, Sendable {
         /// A whole TCP or UDP packet with complete headers.
         case flow
-        /// A TCP or UDP packet that ends within its transport header.
+        /// A TCP or UDP packet that ends within its transport header; the ports may be there.
         case short
         /// An ICMP error as IPVS treats them: types 3, 4, 11; ICMPv6 below 128 (ipvs-semantics 6.5).
         case icmpError
@@ -26,7 +26,7 @@ package struct Packet {
         case malformed
     }
 
-    private let bytes: UnsafeMutableRawPointer
+    let bytes: UnsafeMutableRawPointer
     /// IPv4: the eight address bytes as a little-endian number, source in the low half.
     package private(set) var addressWord: UInt64 = 0
     /// The four port bytes as a little-endian number, source in the low half; 0 without ports.
@@ -123,23 +123,18 @@ package struct Packet {
     }
 
     private mutating func parseTransport(at offset: Int, end: Int) {
-        transportOffset = UInt16(truncatingIfNeeded: offset)
-        if protocolNumber == 6 {
-            guard end - offset >= 20 else {
-                kind = .short
-                return
-            }
-            tcpFlags = unsafe bytes.byte(offset + 13)
-        } else if protocolNumber == 17 {
-            guard end - offset >= 8 else {
-                kind = .short
-                return
-            }
-        } else {
+        transportOffset = UInt16(truncatingIfNeeded: min(offset, end))
+        let isTCP = protocolNumber == 6
+        guard isTCP || protocolNumber == 17 else {
             parseOther(at: offset, end: end)
             return
         }
-        portWord = unsafe bytes.le32(offset)
+        if end - offset >= 4 { portWord = unsafe bytes.le32(offset) }
+        guard end - offset >= (isTCP ? 20 : 8) else {
+            kind = .short
+            return
+        }
+        if isTCP { tcpFlags = unsafe bytes.byte(offset + 13) }
         kind = .flow
     }
 
@@ -235,7 +230,7 @@ package struct Packet {
             guard chain.advance() else { return }
         }
         protocolNumber = chain.number
-        transportOffset = UInt16(truncatingIfNeeded: chain.offset)
+        transportOffset = UInt16(truncatingIfNeeded: min(chain.offset, end))
         if !isLaterFragment { parseTransport(at: chain.offset, end: end) }
         if hasOptions, kind == .flow { kind = .optioned }
         if isFragment { kind = .fragment }
@@ -294,7 +289,10 @@ extension Packet {
 
     /// A first fragment that has its transport header whole, as a packet of its own; nil for others.
     var asFlow: Packet? {
-        guard kind == .fragment, portWord != 0 else { return nil }
+        let length = Int(ipLength) - networkHeaderLength
+        guard kind == .fragment, !isLaterFragment,
+            (protocolNumber == 6 && length >= 20) || (protocolNumber == 17 && length >= 8)
+        else { return nil }
         var packet = self
         packet.kind = .flow
         return packet
@@ -315,6 +313,12 @@ extension Packet {
     package var icmpType: UInt8 {
         guard kind == .icmpError || kind == .icmpOther else { return 0 }
         return unsafe bytes.byte(Int(transportOffset))
+    }
+
+    /// Code of an ICMP message.
+    package var icmpCode: UInt8 {
+        guard kind == .icmpError || kind == .icmpOther else { return 0 }
+        return unsafe bytes.byte(Int(transportOffset) + 1)
     }
 
     /// Length of the network header (with IPv6 extension headers), bytes.

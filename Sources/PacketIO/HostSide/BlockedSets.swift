@@ -25,15 +25,25 @@ struct BlockedSets: Equatable {
         case everyServerPort = "servers_any"
         /// Source address and protocol of real servers, for fragments without ports.
         case replies
+        /// Destination address, protocol and port of the packet that an ICMP error quotes.
+        case quoted
+        /// The same where a server is one on every port.
+        case quotedEveryPort = "quoted_any"
+        /// Destination address of a quoted packet whose ports lie behind options.
+        case quotedAddress = "quoted_address"
         /// The host's own addresses: what real servers send to them is the host's.
         case host
 
         /// What the elements hold besides the address.
-        var hasTransport: Bool { self != .errors && self != .host }
-        var hasPort: Bool { self == .services || self == .servers }
+        var hasTransport: Bool { ![.errors, .host, .quotedAddress].contains(self) }
+        var hasPort: Bool { [.services, .servers, .quoted].contains(self) }
+        /// Whether it is looked up with bytes of a quoted packet.
+        var isQuoted: Bool { [.quoted, .quotedEveryPort, .quotedAddress].contains(self) }
     }
 
     private(set) var sets: [Name: Set<Element>] = [:]
+    /// What is served in blocks of addresses and ports, which no set holds.
+    private(set) var blocks: Set<ServedTraffic.Block> = []
 
     init() {}
 
@@ -44,13 +54,18 @@ struct BlockedSets: Equatable {
         }
         for endpoint in served.servers {
             add(endpoint, ports: .servers, everyPort: .everyServerPort, fragments: .replies)
+            sets[.quotedAddress, default: []].insert(Element(address: endpoint.address))
         }
+        sets[.quoted] = sets[.servers]
+        sets[.quotedEveryPort] = sets[.everyServerPort]
         sets[.host] = Set(served.hostAddresses.map { Element(address: $0) })
+        blocks = served.blocks
     }
 
     /// Takes in all that other sets hold; costs what they hold.
     mutating func formUnion(_ other: BlockedSets) {
         for (name, elements) in other.sets { sets[name, default: []].formUnion(elements) }
+        blocks.formUnion(other.blocks)
     }
 
     /// Without what other sets hold; costs what is in these.
@@ -59,6 +74,7 @@ struct BlockedSets: Equatable {
         for (name, elements) in sets {
             rest.sets[name] = elements.subtracting(other.elements(name))
         }
+        rest.blocks = blocks.subtracting(other.blocks)
         return rest
     }
 
@@ -66,7 +82,21 @@ struct BlockedSets: Equatable {
         elements(name).filter { $0.address.family == family }
     }
 
-    var isEmpty: Bool { sets.values.allSatisfy(\.isEmpty) }
+    /// The blocks of a family, in an order that is always the same.
+    func blocks(_ family: AddressFamily) -> [ServedTraffic.Block] {
+        blocks.filter { $0.network.address.family == family }.sorted {
+            let (one, other) = ($0.network.address, $1.network.address)
+            return (
+                one.high, one.low, $0.network.length, $0.transport.rawValue, $0.ports.lowerBound
+            )
+                < (
+                    other.high, other.low, $1.network.length, $1.transport.rawValue,
+                    $1.ports.lowerBound
+                )
+        }
+    }
+
+    var isEmpty: Bool { sets.values.allSatisfy(\.isEmpty) && blocks.isEmpty }
 
     func elements(_ name: Name) -> Set<Element> { sets[name] ?? [] }
 

@@ -14,6 +14,8 @@ final class ForwardingRig {
     let rig = DirectorRig.twoLegged()
     private let memory: UnsafeMutableRawPointer
     private var burst = Burst()
+    /// The frame sent last as it went through the host door; nil when it did not.
+    private(set) var delivered: [UInt8]?
 
     init(
         method: ForwardingMethod, transport: TransportProtocol = .tcp, tunnel: TunnelKind = .ipip
@@ -39,7 +41,7 @@ final class ForwardingRig {
             to: ForwardingRig.client, at: HardwareAddress(value: 0x0200_0a02_0001))
     }
 
-    /// Verdict, and every frame that left or went through the host door, as it lies in memory.
+    /// Verdict, and every frame that left, as it lies in memory.
     func send(
         _ bytes: [UInt8], on port: PortIndex = 0, headroom: Int = ForwardingRig.headroom,
         describe: (inout Frame) -> Void = { _ in }
@@ -58,7 +60,8 @@ final class ForwardingRig {
         rig.director.workers[0].rest()
         var sent: [[UInt8]] = []
         let verdict = burst[0].verdict
-        if verdict.kind == .send || verdict.usesDoor { sent.append(ForwardingRig.bytes(burst[0])) }
+        delivered = verdict.usesDoor ? ForwardingRig.bytes(burst[0]) : nil
+        if verdict.kind == .send { sent.append(ForwardingRig.bytes(burst[0])) }
         for index in 0..<burst.madeCount {
             let made = burst.madeFrame(index).frame
             if made.verdict.kind == .send { sent.append(ForwardingRig.bytes(made)) }
