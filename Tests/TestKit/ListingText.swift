@@ -213,7 +213,7 @@ package enum ListingText {
         case .masquerading: "Masq"
         case .localNode: "Local"
         case .tunnel: "Tunnel"
-        case .directRouting: "Route"
+        case .directRouting, .bypass: "Route"
         }
     }
 

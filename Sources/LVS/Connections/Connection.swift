@@ -147,8 +147,14 @@ package struct Connection: @unchecked Sendable {
     package var clientPort: UInt16 { key(.inbound).sourcePort }
     package var virtual: IPAddress { hasExtension ? wideAddress(16) : key(.inbound).destination }
     package var virtualPort: UInt16 { key(.inbound).destinationPort }
-    package var real: IPAddress { hasExtension ? wideAddress(32) : key(.outbound).source }
-    package var realPort: UInt16 { key(.outbound).sourcePort }
+    /// 0.0.0.0 or `::`, port 0, for what is bypassed.
+    package var real: IPAddress {
+        if hasExtension { return wideAddress(32) }
+        return method == .bypass ? .anyV4 : key(.outbound).source
+    }
+    package var realPort: UInt16 { method == .bypass ? 0 : key(.outbound).sourcePort }
+    /// Source address of replies.
+    var replySource: IPAddress { method == .bypass ? virtual : real }
 
     /// Forwarding method with the traits that lead off the usual path: templates and extensions.
     var methodAndTraits: UInt8 {

@@ -64,10 +64,13 @@ package struct ConnectionSpec: Hashable, Sendable {
     }
 
     /// The tuple of packets from the real server.
+    ///
+    /// What was bypassed is answered by its own destination.
     package var outboundTuple: ConnectionTuple {
-        ConnectionTuple(
-            source: real, sourcePort: realPort, destination: client, destinationPort: clientPort,
-            transport: transport)
+        let isBypassed = method == .bypass
+        return ConnectionTuple(
+            source: isBypassed ? virtual : real, sourcePort: isBypassed ? virtualPort : realPort,
+            destination: client, destinationPort: clientPort, transport: transport)
     }
 
     /// Extension lines of the entry: one as soon as an address does not fit into a key, or a helper

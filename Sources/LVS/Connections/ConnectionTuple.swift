@@ -100,6 +100,6 @@ extension Connection {
         guard isWide else { return true }
         return direction == .inbound
             ? client == tuple.source && virtual == tuple.destination
-            : real == tuple.source && client == tuple.destination
+            : replySource == tuple.source && client == tuple.destination
     }
 }

@@ -18,7 +18,9 @@ extension Connection {
     fileprivate static let heldSeconds: UInt32 = 60
 
     /// True for entries that packets of the real server are looked up by as well.
-    var isFoundByReplies: Bool { method == .masquerading && !isTemplate }
+    var isFoundByReplies: Bool {
+        (method == .masquerading || method == .bypass) && !isTemplate
+    }
 
     /// A template that was replaced: listed until its time has passed, never followed.
     package var isInvalidTemplate: Bool { control.isInvalid }

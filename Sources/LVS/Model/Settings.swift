@@ -31,7 +31,7 @@ package struct Settings: Hashable, Sendable {
         Setting("am_droprate", 10, anyValue),
         Setting("amemthresh", 1024, anyValue),
         Setting("backup_only", 0, anyValue, only: [0], because: "there is no backup daemon"),
-        Setting("cache_bypass", 0, anyValue, only: [0], because: "bypass is not supported"),
+        Setting("cache_bypass", 0, anyValue),
         Setting("conn_reuse_mode", 1, anyValue),
         Setting(
             "conntrack", 0, 0...1, only: [0],
@@ -40,9 +40,8 @@ package struct Settings: Hashable, Sendable {
         Setting("drop_packet", 0, 0...3, only: [0, 3], because: automatic),
         Setting("expire_nodest_conn", 0, anyValue),
         Setting("expire_quiescent_template", 0, anyValue),
-        Setting(
-            "ignore_tunneled", 0, anyValue, only: [0],
-            because: "tunnelled packets are not taken out here"),
+        // What comes out of a tunnel of the host never passes here again, whatever the value.
+        Setting("ignore_tunneled", 0, anyValue),
         // Milliseconds between two errors to one client, 0 for no limit at all; the types limited, a
         // bit each; all errors of a second, and at once.
         Setting("icmp_ratelimit", 1000, 0...Int(Int32.max)),
@@ -56,9 +55,7 @@ package struct Settings: Hashable, Sendable {
         Setting("pmtu_disc", 1, anyValue),
         Setting(
             "run_estimation", 1, anyValue, only: [1], because: "statistics cannot be frozen"),
-        Setting(
-            "schedule_icmp", 0, anyValue, only: [0],
-            because: "ICMP errors are not scheduled"),
+        Setting("schedule_icmp", 0, anyValue),
         Setting("secure_tcp", 0, 0...3, only: [0, 3], because: automatic),
         Setting("sloppy_sctp", 0, anyValue, only: [0], because: "SCTP is not supported"),
         Setting("sloppy_tcp", 0, anyValue),

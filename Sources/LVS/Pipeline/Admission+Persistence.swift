@@ -17,7 +17,7 @@ extension Admission {
         let template: Connection
         switch leader(packet, mark: mark, service: service, persistence, now: now) {
         case .held(let held): template = held
-        case .refused: return refuse(packet, service, services)
+        case .refused: return refuse(packet, mark: mark, service, services, now: now)
         case .full: return .verdict(.drop(.tableFull))
         }
         let server = cells[template.destination]

@@ -19,7 +19,9 @@ package struct Admission {
     let counters: WorkerCounters
     let settings: LiveSettings
     let worker: Int
-    private let onePacket = OnePacketEntry()
+    let onePacket = OnePacketEntry()
+    /// The packet stands for what an ICMP error answers.
+    var isForError = false
     /// Counts down the packets until the next one that `drop_packet` takes.
     private var dropCountdown: UInt32 = 1
     private var random: SeededGenerator
@@ -98,6 +100,7 @@ package struct Admission {
 
     /// Ends a connection that was made for one packet, which is forwarded or dropped by now.
     func end(once connection: Connection) {
+        guard connection.destination != Destination.none else { return }
         cells[connection.destination].unbind(active: false)
     }
 
@@ -135,7 +138,7 @@ package struct Admission {
         // A service of port 0 or 21 that the packet reached by another port needs persistence.
         guard service.port == nil || packet.destinationPort == service.port,
             let server = service.schedule(request(packet, now))
-        else { return refuse(packet, service, services) }
+        else { return refuse(packet, mark: mark, service, services, now: now) }
         var spec = ConnectionSpec(
             tuple: packet.tuple, real: server.address,
             realPort: server.port == 0 ? packet.destinationPort : server.port,
@@ -177,7 +180,12 @@ package struct Admission {
     }
 
     /// No server can take the connection (ipvs-semantics 1.3).
-    func refuse(_ packet: Packet, _ service: Service, _ services: ServiceTable) -> Admitted {
+    func refuse(
+        _ packet: Packet, mark: UInt32, _ service: Service, _ services: ServiceTable, now: Instant
+    ) -> Admitted {
+        if let bypassed = bypass(packet, mark: mark, service, services, now: now) {
+            return bypassed
+        }
         if service.port == 21, packet.destinationPort != 21 {
             return .verdict(services.pass(packet))
         }

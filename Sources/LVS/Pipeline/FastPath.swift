@@ -114,7 +114,8 @@ struct FastPath {
         }
         advance(
             connection, control, packet, side: Int(direction.rawValue),
-            isCounted: cells[control.destination].isAvailable)
+            isCounted: control.destination != Destination.none
+                && cells[control.destination].isAvailable)
     }
 
     /// Counts a packet of the client whose transport header is cut short, and so moves no state on.

@@ -16,13 +16,12 @@ extension Worker {
             isError && !inbound
             ? path.hops.resolve(packet.destination) : nextHop(connection, direction, path)
         let hop = path.hops[number]
+        let teller = teller(connection, direction, packet, path)
         let isLocal = inbound && connection.method == .localNode
         switch isLocal ? .local : hop.word.kind {
         case .noRoute:
-            if inbound {
-                tell(
-                    .hostUnreachable, from: packet.destination, packet, index, &burst, path,
-                    on: connection)
+            if inbound, let teller {
+                tell(.hostUnreachable, from: teller, packet, index, &burst, path, on: connection)
             }
             return .drop(.noRoute)
         case .local:
@@ -30,7 +29,6 @@ extension Worker {
             return deliver(connection, direction, packet, index, &burst)
         case .unresolved, .resolved: break
         }
-        let teller = inbound ? packet.destination : ownAddress(towards: packet.source, path)
         guard packet.timeToLive > 1 else {
             if let teller {
                 tell(
@@ -104,17 +102,21 @@ extension Worker {
             }
             rewrite(&frame, errand.connection, errand.direction, packet)
         }
-        let total = unsafe IPHeader(frame.bytes + link).totalLength
+        let outer = unsafe IPHeader(frame.bytes + link)
+        let total = outer.totalLength
         // What lay behind the packet stays behind.
         if frame.segmentSize == 0 { frame.length = UInt32(link + total) }
-        // A whole of IPv6 that is no longer than its longest piece was leaves as it is.
-        let isCut =
-            isReassembled && packet.isIPv6
-            ? total > min(fragments.longest, widest)
-            : isReassembled || (frame.segmentSize == 0 && total > widest)
+        let isCut: Bool
+        if !isReassembled || outer.isIPv6 != packet.isIPv6 {
+            isCut = frame.segmentSize == 0 && total > widest
+        } else {
+            // A whole of IPv6 that is no longer than its longest piece was leaves as it is.
+            isCut = !packet.isIPv6 || total > min(fragments.longest, widest)
+        }
         guard isCut else { return send(&frame, errand.number, path) }
         return sendFragments(
-            frame, at: link, longest: widest, to: errand.number, index, &burst, path)
+            frame, at: link, longest: widest, around: errand.tunnel == nil ? nil : packet.family,
+            to: errand.number, index, &burst, path)
     }
 
     /// Whether a packet may be cut when it does not fit (ipvs-semantics 6.1 step 4).
@@ -160,13 +162,26 @@ extension Worker {
         _ connection: Connection, _ direction: Direction, _ path: FastPath
     ) -> NextHopIndex {
         if direction == .inbound {
-            return path.cells[connection.destination].nextHop
+            return connection.method == .bypass
+                ? path.hops.resolve(connection.virtual)
+                : path.cells[connection.destination].nextHop
         }
         let stored = connection.clientHop
         if stored >> 16 == path.generation { return NextHopIndex(truncatingIfNeeded: stored) }
         let number = path.hops.resolve(connection.client)
         connection.setClientHop(UInt32(number) | path.generation << 16)
         return number
+    }
+
+    /// In whose name the sender of a packet is told of an error; nil when in nobody's: what was
+    /// bypassed went to an address that is not the director's.
+    private func teller(
+        _ connection: Connection, _ direction: Direction, _ packet: Packet, _ path: FastPath
+    ) -> IPAddress? {
+        guard direction == .inbound else { return ownAddress(towards: packet.source, path) }
+        let destination = packet.destination
+        return connection.method == .bypass && !path.services.isHost(destination)
+            ? nil : destination
     }
 
     /// The address the director itself uses towards another.
@@ -218,6 +233,7 @@ extension Worker {
         _ connection: Connection, _ direction: Direction, _ packet: Packet, _ index: Int,
         _ burst: inout Burst
     ) -> Verdict {
+        guard connection.method != .bypass else { return .drop(.noRoute) }
         guard connection.method == .masquerading else { return .passThroughDoor }
         // The host takes nothing for its loopback from outside.
         if direction == .inbound, connection.real.isLoopback, !connection.client.isLoopback {

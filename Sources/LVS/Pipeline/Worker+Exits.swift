@@ -28,6 +28,11 @@ extension Worker {
         }
         let connection = match.connection
         guard match.direction == .inbound else {
+            guard connection.method != .bypass else {
+                // An answer to what was bypassed: the host's to forward, but the state moves on.
+                path.advance(connection, packet, .outbound)
+                return path.services.pass(packet)
+            }
             return depart(connection, .outbound, packet, index, &burst, path)
         }
         if packet.isOpener, admission.reschedules(connection) {
@@ -42,7 +47,10 @@ extension Worker {
         _ path: FastPath
     ) -> Verdict {
         let number = connection.destination
-        guard number != Destination.none, path.cells[number].isAvailable else {
+        let isServed =
+            number == Destination.none
+            ? connection.method == .bypass : path.cells[number].isAvailable
+        guard isServed else {
             guard parts.settings.expiresConnectionsWithoutDestination else {
                 return .drop(.serverGone)
             }

@@ -10,6 +10,8 @@ package struct LiveSettings: @unchecked Sendable {
         let expireQuiescentTemplate = Atomic<UInt32>(0)
         let sloppyTCP = Atomic<UInt32>(0)
         let natICMPSend = Atomic<UInt32>(0)
+        let cacheBypass = Atomic<UInt32>(0)
+        let scheduleICMP = Atomic<UInt32>(0)
         let pathMTUDiscovery = Atomic<UInt32>(1)
         let secureTCP = Atomic<UInt32>(0)
         /// Every n-th packet about to be scheduled is dropped; 0 is none.
@@ -48,6 +50,14 @@ package struct LiveSettings: @unchecked Sendable {
     }
     package var sendsICMPForUnknownReplies: Bool {
         unsafe words.pointee.natICMPSend.load(ordering: .relaxed) != 0
+    }
+    /// What a service by mark has no server for goes on to its own destination.
+    package var bypassesCache: Bool {
+        unsafe words.pointee.cacheBypass.load(ordering: .relaxed) != 0
+    }
+    /// ICMP errors open connections (ipvs-semantics 6.5).
+    package var schedulesICMP: Bool {
+        unsafe words.pointee.scheduleICMP.load(ordering: .relaxed) != 0
     }
     package var discoversPathMTU: Bool {
         unsafe words.pointee.pathMTUDiscovery.load(ordering: .relaxed) != 0
@@ -95,6 +105,8 @@ extension LiveSettings {
             word("expire_quiescent_template"), ordering: .relaxed)
         unsafe words.pointee.sloppyTCP.store(word("sloppy_tcp"), ordering: .relaxed)
         unsafe words.pointee.natICMPSend.store(word("nat_icmp_send"), ordering: .relaxed)
+        unsafe words.pointee.cacheBypass.store(word("cache_bypass"), ordering: .relaxed)
+        unsafe words.pointee.scheduleICMP.store(word("schedule_icmp"), ordering: .relaxed)
         unsafe words.pointee.pathMTUDiscovery.store(word("pmtu_disc"), ordering: .relaxed)
         unsafe words.pointee.secureTCP.store(word("secure_tcp"), ordering: .relaxed)
         unsafe words.pointee.icmpRateLimit.store(word("icmp_ratelimit"), ordering: .relaxed)

@@ -139,7 +139,6 @@ import Testing
                 .addService(VirtualService(key: other, scheduler: "rr", persistenceEngine: "sip")),
                 true
             ),
-            (.addServer(server(address: wide, .tunnel)), true),
             (.editServer(server(11, .tunnel, tunnel: .gue(port: 0, flags: 0))), false),
         ] as [(Command, Bool)])
     func refusesWithASentence(_ command: Command, _ isForLater: Bool) throws {
