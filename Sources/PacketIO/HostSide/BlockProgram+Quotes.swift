@@ -50,7 +50,7 @@ extension BlockProgram {
         guard !address.isV4 else {
             return [load(.word, behindX: quote + 16)] + when(address.v4, block)
         }
-        let words = [address.high >> 32, address.high, address.low >> 32, address.low]
+        let words = [address.wireHigh >> 32, address.wireHigh, address.low >> 32, address.low]
         return words.enumerated().reversed().reduce(block) { inner, word in
             [load(.word, behindX: quote + 24 + UInt32(4 * word.offset))]
                 + when(UInt32(truncatingIfNeeded: word.element), inner)

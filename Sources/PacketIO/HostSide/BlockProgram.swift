@@ -148,7 +148,7 @@ struct BlockProgram {
         _ address: IPAddress, at offset: UInt32, _ block: [UInt64]
     ) -> [UInt64] {
         guard !address.isV4 else { return [load(.word, at: offset)] + when(address.v4, block) }
-        let words = [address.high >> 32, address.high, address.low >> 32, address.low]
+        let words = [address.wireHigh >> 32, address.wireHigh, address.low >> 32, address.low]
         return words.enumerated().reversed().reduce(block) { inner, word in
             [load(.word, at: offset + UInt32(4 * word.offset))]
                 + when(UInt32(truncatingIfNeeded: word.element), inner)

@@ -158,7 +158,7 @@ enum IngressTable {
         }
         return address.isV4
             ? "0x" + digits(UInt64(address.v4)).suffix(8)
-            : "0x" + digits(address.high) + digits(address.low)
+            : "0x" + digits(address.wireHigh) + digits(address.low)
     }
 
     /// An address as nft reads it; not meant for people, so zeros are not shortened.
@@ -166,7 +166,7 @@ enum IngressTable {
         guard !address.isV4 else {
             return [24, 16, 8, 0].map { String(address.v4 >> $0 & 0xff) }.joined(separator: ".")
         }
-        return [address.high, address.low].flatMap { half in
+        return [address.wireHigh, address.low].flatMap { half in
             [48, 32, 16, 0].map { String(half >> $0 & 0xffff, radix: 16) }
         }.joined(separator: ":")
     }
