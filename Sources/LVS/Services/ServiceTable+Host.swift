@@ -16,9 +16,7 @@ extension ServiceTable {
             return isServiceAddress(packet.transport, destination)
                 || (isServerAddress(packet.transport, packet.source) && !isHost(destination))
         case .icmpError:
-            // Of ICMPv6 the ingress block knows the errors that there are (`ServedTraffic`).
-            let isKnown = !packet.isIPv6 || packet.icmpType <= 4
-            return (isServiceAddress(nil, destination) && isKnown)
+            return isServiceAddress(nil, destination)
                 || (!isHost(destination) && quotesServer(packet))
         case .icmpOther, .arp, .other, .malformed:
             return false
