@@ -36,7 +36,8 @@ struct BlockProgram {
             + blocks.flatMap { test($0, family, isWhole: false) }
         let fragmentReplies = tests(sets, family, [.replies])
         let ours = replies + quotes(sets, family)
-        let whole = readPorts + requests + wide + unlessForHost(sets, family, ours)
+        let whole =
+            readPorts + requests + wide + tunnels(sets, family) + unlessForHost(sets, family, ours)
         let rest = fragments + wide + unlessForHost(sets, family, fragmentReplies)
         return readHeaders(family) + [recall(.fragmentOffset)] + when(0, whole + [pass])
             + rest + [pass]

@@ -99,9 +99,11 @@ enum IngressTable {
         let plain = isV4 ? "@th,64,8 0x45" : "@th,112,8 != { 0, 43, 44, 60 }"
         let optioned = isV4 ? "@th,64,8 != 0x45" : "@th,112,8 { 0, 43, 44, 60 }"
         let notHost = "\(ip) daddr != @host\(n)"
-        let quotes = [BlockedSets.Name.quoted, .quotedEveryPort, .quotedAddress].map { set in
+        let quotes = BlockedSets.Name.allCases.filter(\.isQuoted).map { set in
             let header = set == .quotedAddress ? optioned : plain
-            return "\(about) \(header) \(quoted(set, family)) @\(set.rawValue)\(n) \(notHost) drop"
+            let isTunnel = set == .tunnels || set == .tunnelsWithoutPort
+            return "\(about) \(header) \(quoted(set, family)) @\(set.rawValue)\(n) "
+                + (isTunnel ? "drop" : "\(notHost) drop")
         }.joined(separator: "\n")
         return """
             \(ip) daddr . \(transport) . th dport @services\(n) drop
