@@ -1,5 +1,5 @@
 package import LVS
-package import Posix
+internal import Posix
 internal import CPacketIO
 
 /// Reads the mangle tables of the host's own netfilter, whose marks come too late for a packet socket,
