@@ -107,7 +107,8 @@ final class KeptTable: ControlTarget {
         guard let service = director.service(key)?.service else { return }
         var more = ServedTraffic()
         more.servers = Set(service.replies(from: server))
-        if !more.servers.isEmpty { hostSide.keepOut(also: more) }
+        if let tunnel = server.tunnelEndpoint { more.tunnels = [tunnel] }
+        if more != ServedTraffic() { hostSide.keepOut(also: more) }
     }
 
     private func warn(about server: RealServer) {

@@ -16,21 +16,22 @@ extension ServiceTable {
             return isServiceAddress(packet.transport, destination)
                 || (isServerAddress(packet.transport, packet.source) && !isHost(destination))
         case .icmpError:
-            // Of ICMPv6 the ingress block knows the errors that there are (`ServedTraffic`).
-            let isKnown = !packet.isIPv6 || packet.icmpType <= 4
-            return (isServiceAddress(nil, destination) && isKnown)
-                || (!isHost(destination) && quotesServer(packet))
+            return isServiceAddress(nil, destination)
+                || quotesOurs(packet)
         case .icmpOther, .arp, .other, .malformed:
             return false
         }
     }
 
-    /// True for an error about a packet to a NAT server.
-    private func quotesServer(_ error: Packet) -> Bool {
+    /// True for an error about a packet in a tunnel of the director's, or to a NAT server when it is
+    /// not for the host itself.
+    private func quotesOurs(_ error: Packet) -> Bool {
         guard let quoted = error.quotedDestination else { return false }
+        let isForHost = isHost(error.destination)
         guard let (transport, port) = quoted.endpoint else {
-            return isServerAddress(nil, quoted.address)
+            return !isForHost && isServerAddress(nil, quoted.address)
         }
-        return isServer(transport, quoted.address, port: port)
+        return isTunnel(transport, quoted.address, port: port)
+            || (!isForHost && isServer(transport, quoted.address, port: port))
     }
 }

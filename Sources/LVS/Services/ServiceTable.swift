@@ -138,6 +138,15 @@ package struct ServiceTable: @unchecked Sendable {
         return unsafe header.pointee.tunnels.find(key) != nil
     }
 
+    /// True for the endpoint of a tunnel to some real server.
+    func isTunnel(
+        _ transport: TransportProtocol, _ address: IPAddress, port: UInt16
+    ) -> Bool {
+        let tunnels = unsafe header.pointee.tunnels
+        return tunnels.find(.endpoint(transport, address, port)) != nil
+            || tunnels.find(.endpoint(transport, address, 0)) != nil
+    }
+
     /// True for the host's own addresses.
     package func isHost(_ address: IPAddress) -> Bool {
         unsafe header.pointee.hosts.find(.address(nil, address)) != nil
