@@ -3,9 +3,10 @@
 extension Worker {
     /// Forwards a packet on a connection.
     func depart(
-        _ connection: Connection, _ direction: Direction, _ packet: Packet, _ index: Int,
+        _ connection: Connection, _ direction: Direction, _ arrived: Packet, _ index: Int,
         _ burst: inout Burst, _ path: FastPath
     ) -> Verdict {
+        var packet = arrived
         let inbound = direction == .inbound
         // A client's packet counts and moves the state on even when it cannot be forwarded; a
         // reply was refused by the host's forwarding before IPVS saw it.
@@ -25,6 +26,9 @@ extension Worker {
             }
             return .drop(.noRoute)
         case .local:
+            if let reason = help(connection, direction, &packet, index, &burst, path) {
+                return .drop(reason)
+            }
             if !inbound { account(connection, packet, direction, path) }
             return deliver(connection, direction, packet, index, &burst)
         case .unresolved, .resolved: break
@@ -54,7 +58,13 @@ extension Worker {
             return refuseLength(
                 packet, mtu, from: teller, index, &burst, path, on: inbound ? connection : nil)
         }
+        if let reason = help(connection, direction, &packet, index, &burst, path) {
+            return .drop(reason)
+        }
         if !inbound { account(connection, packet, direction, path) }
+        // What a helper has made too long is lost: its sender cannot be told of what it did not send.
+        guard isTooLong || length(burst[index], packet) <= Int(mtu) || !packet.hasDontFragment
+        else { return .drop(.tooLongForRoute) }
         if errand.isTunnel {
             guard mtu >= Tunnel.smallestMTU else { return .drop(.tooLongForRoute) }
             guard hop.preferredSource != nil else { return .drop(.noRoute) }

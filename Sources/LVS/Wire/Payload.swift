@@ -21,21 +21,19 @@ package struct Payload: RandomAccessCollection {
 }
 
 extension Packet {
-    /// What a whole TCP or UDP packet carries; nil when its header says it is longer than the packet.
-    ///
-    /// `bytes` is where the frame begins.
-    func payload(in bytes: UnsafeMutableRawPointer) -> Payload? {
-        let transport = Int(transportOffset)
-        let end = Int(networkOffset) + Int(ipLength)
-        let header: Int
-        switch self.transport {
-        case .tcp: header = unsafe Int(bytes.byte(transport + 12) >> 4) * 4
-        case .udp: header = 8
-        default: return nil
-        }
-        guard header >= (self.transport == .tcp ? 20 : 8), transport + header <= end else {
-            return nil
-        }
-        return unsafe Payload(bytes + transport + header, count: end - transport - header)
+    /// True when the transport checksum of a whole TCP or UDP packet is right; `bytes` is where the
+    /// frame begins.
+    func hasRightTransportChecksum(_ bytes: UnsafeMutableRawPointer) -> Bool {
+        let network = unsafe bytes + Int(networkOffset)
+        let addresses =
+            isIPv6
+            ? unsafe Checksum.sum(network + 8, count: 32)
+            : unsafe Checksum.sum(network + 12, count: 8)
+        let length = Int(ipLength) - networkHeaderLength
+        let words =
+            UInt32(addresses) + UInt32(UInt16(protocolNumber).byteSwapped)
+            + UInt32(UInt16(truncatingIfNeeded: length).byteSwapped)
+        let segment = unsafe Checksum.sum(bytes + Int(transportOffset), count: length)
+        return Checksum.fold(words + UInt32(segment)) == 0xffff
     }
 }

@@ -57,7 +57,6 @@ struct DirectorTargetTests {
         Sample.service(.newService, Sample.dns6),
         Sample.service(
             .newService, ServiceRecord(family: .v6, identity: .mark(7), scheduler: "rr")),
-        Sample.service(.newService, Sample.absent.with(\.persistenceEngine, "sip")),
         Sample.destination(
             .newDestination,
             Sample.web2.with(\.method, 2).with(\.tunnelType, 1).with(\.tunnelPort, 6080)),

@@ -137,10 +137,6 @@ import Testing
                 .addService(
                     VirtualService(key: .address(.sctp, virtual, port: 80), scheduler: "rr")), true
             ),
-            (
-                .addService(VirtualService(key: other, scheduler: "rr", persistenceEngine: "sip")),
-                true
-            ),
             (.addServer(server(address: wide, .tunnel)), true),
             (.addServer(server(12, .tunnel, tunnel: .gue(port: 6080, flags: 0))), true),
             (.addServer(server(12, .tunnel, tunnel: .gre(flags: 0))), true),
