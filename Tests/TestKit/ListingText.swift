@@ -65,12 +65,13 @@ package enum ListingText {
                     line += " -M \(IPAddress(v4: listing.service.netmask).dotted)"
                 }
             }
+            if let engine = listing.service.persistenceEngine { line += " --pe \(engine)" }
             if let names = flagNames(listing.service) { line += " -b \(names)" }
             return [line]
                 + listing.servers.map { server in
                     let method = ["Masq": "-m", "Route": "-g", "Tunnel": "-i"][forward(server)]
                     var line = "-a \(service) -r \(serverName(server)) \(method ?? "?")"
-                    line += " -w \(server.server.weight)"
+                    line += " -w \(server.server.weight)" + tunnel(server.server)
                     if server.server.upperThreshold != 0 {
                         line += " -x \(server.server.upperThreshold)"
                     }
@@ -79,6 +80,19 @@ package enum ListingText {
                     }
                     return line
                 }
+        }
+    }
+
+    private static func tunnel(_ server: RealServer) -> String {
+        guard server.method == .tunnel else { return "" }
+        func sum(_ flags: UInt16) -> String {
+            flags & 1 != 0 ? " --tun-csum" : flags & 2 != 0 ? " --tun-remcsum" : " --tun-nocsum"
+        }
+        switch server.tunnel {
+        case .ipip: return " --tun-type ipip"
+        case .gue(let port, let flags):
+            return " --tun-type gue --tun-port \(port)" + sum(flags)
+        case .gre(let flags): return " --tun-type gre" + sum(flags)
         }
     }
 
@@ -169,6 +183,7 @@ package enum ListingText {
             text += " persistent \(service.persistenceTimeoutSeconds)"
             if service.netmask != .max { text += " mask \(IPAddress(v4: service.netmask).dotted)" }
         }
+        if let engine = service.persistenceEngine { text += " pe \(engine)" }
         if service.flags.contains(.onePacket) { text += " ops" }
         return text
     }

@@ -16,6 +16,7 @@ package struct RuleLine {
     private var key: ServiceKey?
     private var scheduler = "wlc"
     private var flags: ServiceFlags = []
+    private var engine: String?
     private var persistence = Persistence(timeoutSeconds: 0, netmask: .max)
     private var server: (address: IPAddress, port: UInt16?)?
     private var method = ForwardingMethod.directRouting
@@ -23,6 +24,7 @@ package struct RuleLine {
     private var upper: UInt32 = 0
     private var lower: UInt32 = 0
     private var timeouts: [UInt32] = []
+    private var tunnel = (type: "ipip", port: UInt16(0), flags: UInt16(0))
 
     /// Runs a line given as words.
     package static func run(_ words: [String], on director: Director) throws(RuleLineError) {
@@ -53,11 +55,17 @@ package struct RuleLine {
             flags.insert(.persistent)
             persistence.timeoutSeconds = try number(try next(), as: UInt32.self)
         case "-M": persistence.netmask = try endpoint(try next()).address.v4
+        case "--pe": engine = try next()
         case "-b": flags.formUnion(try schedulerFlags(try next()))
         case "-r": server = try endpoint(try next())
         case "-m": method = .masquerading
         case "-g": method = .directRouting
         case "-i": method = .tunnel
+        case "--tun-type": tunnel.type = try next()
+        case "--tun-port": tunnel.port = try number(try next(), as: UInt16.self)
+        case "--tun-nocsum": break
+        case "--tun-csum": tunnel.flags |= 1
+        case "--tun-remcsum": tunnel.flags |= 2
         case "-w": weight = try number(try next(), as: Int32.self)
         case "-x": upper = try number(try next(), as: UInt32.self)
         case "-y": lower = try number(try next(), as: UInt32.self)
@@ -89,7 +97,8 @@ package struct RuleLine {
         }
         let service = VirtualService(
             key: key, scheduler: scheduler, flags: flags,
-            persistenceTimeoutSeconds: persistence.timeoutSeconds, netmask: persistence.netmask)
+            persistenceTimeoutSeconds: persistence.timeoutSeconds, netmask: persistence.netmask,
+            persistenceEngine: engine)
         switch command {
         case "-A": try director.add(service)
         case "-E": try director.edit(service)
@@ -121,7 +130,15 @@ package struct RuleLine {
         }
         return RealServer(
             address: server.address, port: port ?? 0, method: method, weight: weight,
-            upperThreshold: upper, lowerThreshold: lower)
+            upperThreshold: upper, lowerThreshold: lower, tunnel: tunnelKind)
+    }
+
+    private var tunnelKind: TunnelKind {
+        switch tunnel.type {
+        case "gue": .gue(port: tunnel.port, flags: tunnel.flags)
+        case "gre": .gre(flags: tunnel.flags)
+        default: .ipip
+        }
     }
 
     private mutating func next() throws(RuleLineError) -> String {

@@ -8,6 +8,7 @@ import Synchronization
 //  4  shift of the sequence numbers: position | before | after
 // 16  the answer that is waited for
 // 20  connections that hang on this one
+// 24  how it has ended so far: `Ending`
 // ```
 
 extension Connection {
@@ -43,6 +44,39 @@ extension Connection {
             guard let word = unsafe helperWord(16) else { return }
             unsafe word.pointee.store(UInt32(newValue.rawValue), ordering: .releasing)
         }
+    }
+
+    /// What connection tracking would remember of the end of a connection.
+    struct Ending: OptionSet {
+        var rawValue: UInt32
+
+        /// One side has sent a FIN.
+        static let finished = Ending(rawValue: 1)
+        /// The last reset came from the server.
+        static let resetByServer = Ending(rawValue: 2)
+    }
+
+    private var ending: Ending {
+        guard let word = unsafe helperWord(24) else { return [] }
+        return unsafe Ending(rawValue: word.pointee.load(ordering: .relaxed))
+    }
+
+    /// Notes a FIN or a reset.
+    func noteEnding(_ packet: Packet, _ direction: Direction) {
+        guard packet.tcpFlags & 5 != 0, let word = unsafe helperWord(24) else { return }
+        var ending = ending
+        if packet.tcpFlags & 1 != 0 { ending.insert(.finished) }
+        if packet.isReset {
+            ending.remove(.resetByServer)
+            if direction == .outbound { ending.insert(.resetByServer) }
+        }
+        unsafe word.pointee.store(ending.rawValue, ordering: .relaxed)
+    }
+
+    /// True when connection tracking, on which IPVS leans for FTP, takes an opener for one more packet
+    /// of this connection: its server has reset it without any FIN (ipvs-semantics 4.7).
+    var isTrackedOn: Bool {
+        hasHelper && ending == .resetByServer && state == TCPState.close.rawValue
     }
 
     /// How far the sequence numbers of the two sides are apart.

@@ -27,6 +27,7 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
     case fragmentTimeout
     case fragmentsFull
     case noCallID
+    case openedAgain
 
     /// The name in metrics and listings.
     package var name: String {
@@ -56,6 +57,7 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
         case .fragmentTimeout: "fragment-timeout"
         case .fragmentsFull: "fragments-full"
         case .noCallID: "no-call-id"
+        case .openedAgain: "opened-again"
         }
     }
 
@@ -110,6 +112,8 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
             "a datagram whose fragments did not all come within 30 seconds; look for losses"
         case .fragmentsFull:
             "a datagram gave way to younger ones: more fragments wait than there is memory for"
+        case .openedAgain:
+            "a client opened anew what its FTP server had reset; it will repeat that and be served"
         case .noCallID:
             "a service with --pe sip got what has no Call-ID, or is not UDP; look at the client"
         }

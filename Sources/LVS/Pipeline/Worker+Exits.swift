@@ -32,10 +32,15 @@ extension Worker {
                 ?? path.table.findUnknownPort(packet.tuple, now: path.now)
         else { return admit(packet, index, &burst, path) }
         if packet.isOpener {
-            if admission.reschedules(connection) {
+            if admission.reschedules(connection), !connection.isTrackedOn {
                 // While others hang on it, it only makes room for the new one.
                 if !admission.expire(connection) { path.table.removeSlot(connection, .inbound) }
                 return admit(packet, index, &burst, path)
+            }
+            if connection.isTrackedOn, admission.reschedules(connection),
+                admission.expire(connection)
+            {
+                return .drop(.openedAgain)
             }
             forgetShift(of: connection)
         }

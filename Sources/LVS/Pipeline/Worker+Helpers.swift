@@ -12,6 +12,7 @@ extension Worker {
         _ burst: inout Burst, _ path: FastPath
     ) -> DropReason? {
         guard connection.hasHelper, packet.kind == .flow else { return nil }
+        connection.noteEnding(packet, direction)
         let frame = burst[index]
         // Whoever changes a packet must not make a wrong checksum right.
         guard
@@ -47,6 +48,42 @@ extension Worker {
         let state = TCPState(rawValue: connection.state)
         guard connection.hasHelper, state == .timeWait || state == .close else { return }
         connection.changeShift { $0 = SequenceShift() }
+    }
+
+    /// Drops a reply that a helper has made longer than the way is wide.
+    ///
+    /// Its server is told, as by a kernel director: the host tells the virtual address, which the
+    /// packet seems to come from, and that error is treated like one from the client's side.
+    func refuseGrown(
+        _ packet: Packet, _ mtu: UInt32, on connection: Connection, _ index: Int,
+        _ burst: inout Burst, _ path: FastPath
+    ) -> Verdict {
+        guard packet.isIPv4 else { return .drop(.tooLongForRoute) }
+        var frame = burst[index]
+        unsafe Offload.complete(&frame, packet)
+        unsafe NAT.rewrite(
+            &frame, packet, connection, side: Int(Direction.outbound.rawValue), timeToLive: 1)
+        // Kernels leave the checksum of what they have changed to the card, and quote it like that.
+        let network = unsafe frame.bytes + Int(packet.networkOffset)
+        let length = Int(packet.ipLength) - packet.networkHeaderLength
+        unsafe (network + packet.networkHeaderLength).set(
+            16,
+            le16: Checksum.pseudoHeader(
+                addresses: network.le64(12), transport: packet.protocolNumber, length: length))
+        let quote = unsafe ICMPErrors.Quote(
+            packet: frame.bytes + Int(packet.networkOffset), count: Int(packet.ipLength))
+        guard
+            var error = errors.make(
+                .fragmentationNeeded(mtu: UInt16(clamping: mtu)), to: connection.virtual,
+                quoting: quote, from: connection.virtual, cause: index, burst: &burst,
+                now: path.now)
+        else { return .drop(.tooLongForRoute) }
+        tally.countMade()
+        tally.countDrop(.tooLongForRoute)
+        error.ingress = frame.ingress
+        error.slot = frame.slot
+        burst[index] = error
+        return depart(connection, .inbound, Packet(parsing: error), index, &burst, path)
     }
 
     /// Takes note of what a client asks for; active mode gets its connection at once.
@@ -133,17 +170,23 @@ extension Worker {
         spec.timeoutSeconds = path.machine.tcpTimeoutSeconds(spec.state)
         spec.mark = control.mark
         spec.bindHelper()
-        if path.table.hold(control) { spec.controller = control.number }
-        server.bind()
-        switch path.table.insert(spec, worker: number, now: path.now) {
-        case .inserted(let made): return made
-        case .existing(let known):
-            server.unbind(active: false)
-            listen(known, path)
-            return known
-        case .full:
-            server.unbind(active: false)
-            return nil
+        while true {
+            spec.controller = path.table.hold(control) ? control.number : Connection.noNumber
+            server.bind()
+            switch path.table.insert(spec, worker: number, now: path.now) {
+            case .inserted(let made): return made
+            case .existing(let known):
+                server.unbind(active: false)
+                guard known.real != real || known.realPort != port else {
+                    listen(known, path)
+                    return known
+                }
+                // It leads to another server, and makes room for this one.
+                path.table.removeSlot(known, .inbound)
+            case .full:
+                server.unbind(active: false)
+                return nil
+            }
         }
     }
 
