@@ -37,10 +37,17 @@ package protocol ControlTarget: AnyObject {
     /// The director's own marking rules, in their order.
     var markRules: [MarkRule] { get }
     func setMarkRules(_ rules: [MarkRule]) throws(CommandRefusal)
+    /// The lines of the host's own marking rules, in their order; they apply before the director's.
+    var followedMarks: [FollowedMark] { get }
 
     /// Settings by their names under net.ipv4.vs, in the order of listings.
     func settings() -> [(name: String, value: String)]
     func set(_ name: String, to value: String) throws(CommandRefusal)
+}
+
+extension ControlTarget {
+    /// None, where nobody follows the host.
+    package var followedMarks: [FollowedMark] { [] }
 }
 
 /// What the daemon knows and the engine does not.
