@@ -17,7 +17,11 @@ extension Worker {
         // Whoever changes a packet must not make a wrong checksum right.
         guard
             unsafe frame.checksum != .complete
-                || packet.hasRightTransportChecksum(frame.bytes)
+                || Checksum.isTransportRight(
+                    frame.bytes + Int(packet.transportOffset),
+                    length: Int(packet.ipLength) - packet.networkHeaderLength,
+                    network: frame.bytes + Int(packet.networkOffset),
+                    transport: packet.protocolNumber)
         else { return .wrongChecksum }
         if connection.state == TCPState.established.rawValue, let text = packet.payload {
             if direction == .inbound {
@@ -69,7 +73,7 @@ extension Worker {
         unsafe (network + packet.networkHeaderLength).set(
             16,
             le16: Checksum.pseudoHeader(
-                addresses: network.le64(12), transport: packet.protocolNumber, length: length))
+                network, transport: packet.protocolNumber, length: length))
         let quote = unsafe ICMPErrors.Quote(
             packet: frame.bytes + Int(packet.networkOffset), count: Int(packet.ipLength))
         guard

@@ -19,21 +19,3 @@ package struct Payload: RandomAccessCollection {
         return unsafe base.byte(index)
     }
 }
-
-extension Packet {
-    /// True when the transport checksum of a whole TCP or UDP packet is right; `bytes` is where the
-    /// frame begins.
-    func hasRightTransportChecksum(_ bytes: UnsafeMutableRawPointer) -> Bool {
-        let network = unsafe bytes + Int(networkOffset)
-        let addresses =
-            isIPv6
-            ? unsafe Checksum.sum(network + 8, count: 32)
-            : unsafe Checksum.sum(network + 12, count: 8)
-        let length = Int(ipLength) - networkHeaderLength
-        let words =
-            UInt32(addresses) + UInt32(UInt16(protocolNumber).byteSwapped)
-            + UInt32(UInt16(truncatingIfNeeded: length).byteSwapped)
-        let segment = unsafe Checksum.sum(bytes + Int(transportOffset), count: length)
-        return Checksum.fold(words + UInt32(segment)) == 0xffff
-    }
-}
