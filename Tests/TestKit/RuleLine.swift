@@ -54,8 +54,6 @@ package struct RuleLine {
         case "-o": flags.insert(.onePacket)
         case "-p":
             flags.insert(.persistent)
-        case "--pe":
-            engine = try next()
             persistenceSeconds = try number(try next(), as: UInt32.self)
         case "-M":
             let word = try next()
@@ -63,6 +61,7 @@ package struct RuleLine {
         case "-6":
             guard case .mark(let mark, _) = key else { throw .unknown(word) }
             key = .mark(mark, .v6)
+        case "--pe": engine = try next()
         case "-b": flags.formUnion(try schedulerFlags(try next()))
         case "-r": server = try endpoint(try next())
         case "-m": method = .masquerading

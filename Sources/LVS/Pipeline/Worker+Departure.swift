@@ -64,7 +64,9 @@ extension Worker {
             return .drop(reason)
         }
         if !inbound { account(connection, packet, direction, path) }
-        guard isTooLong || length(burst[index], packet) <= Int(mtu) || !packet.hasDontFragment
+        guard
+            packet.ipLength <= arrived.ipLength || length(burst[index], packet) <= Int(mtu)
+                || !packet.hasDontFragment
         else { return refuseGrown(packet, mtu, on: connection, index, &burst, path) }
         if burst[index].segmentSize != 0 {
             if isTooLong { return sendSegments(errand, packet, index, &burst, path) }

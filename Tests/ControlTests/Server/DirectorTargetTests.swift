@@ -57,7 +57,7 @@ struct DirectorTargetTests {
     @Test(arguments: [
         Sample.destination(
             .newDestination,
-            Sample.web2.with(\.method, 2).with(\.tunnelType, 1).with(\.tunnelPort, 6080)),
+            Sample.web2.with(\.method, 2).with(\.tunnelType, 1).with(\.tunnelPort, 6080))
     ])
     func whatTheEngineDoesNotDoIsRefusedWithASentence(request: Request) throws {
         let fixture = try Fixture()
