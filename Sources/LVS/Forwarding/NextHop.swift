@@ -48,7 +48,7 @@ extension HardwareAddress {
 ///  0  word: MAC in wire order 48 | kind 4 | port 12    atomic
 ///  8  source MAC of the port in wire order, low 48     atomic
 /// 16  MTU of route and port, 32 | claim 32        atomic words
-/// 24  port 32 | route MTU 32
+/// 24  port 16 | route MTU 32 at 28
 /// 32  address of the neighbour
 /// 48  preferred source address, `::` for none
 /// ```

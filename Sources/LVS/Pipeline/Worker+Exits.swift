@@ -116,7 +116,8 @@ extension Worker {
     private func ownName(_ packet: Packet, _ path: FastPath) -> IPAddress? {
         let asked = packet.destination
         guard packet.isIPv6, !path.services.isHost(asked),
-            !path.services.isService(packet.transport, asked, port: packet.destinationPort)
+            path.services.find(mark: 0, packet.transport, asked, port: packet.destinationPort)
+                == nil
         else { return asked }
         return ownAddress(towards: packet.source, path)
     }
