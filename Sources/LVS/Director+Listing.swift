@@ -33,6 +33,10 @@ package struct ConnectionListing: Hashable, Sendable {
     package var method: ForwardingMethod
     package var isTemplate: Bool
     package var isInactive: Bool
+    /// Name of the persistence engine that made the template; nil without one.
+    package var engine: String?
+    /// What the engine tells the template apart by.
+    package var engineData: [UInt8] = []
 }
 
 extension Director {
@@ -75,7 +79,9 @@ extension Director {
             virtualPort: isInvalid ? .max : connection.virtualPort, real: connection.real,
             realPort: isInvalid ? .max : connection.realPort, state: connection.stateName,
             remainingSeconds: connection.remainingSeconds(now), method: connection.method,
-            isTemplate: connection.isTemplate, isInactive: connection.isInactive)
+            isTemplate: connection.isTemplate, isInactive: connection.isInactive,
+            engine: connection.engineData == nil ? nil : PersistenceEngine.sip.name,
+            engineData: connection.engineData ?? [])
     }
 
     /// Frames dropped so far, by every reason there is.

@@ -38,7 +38,11 @@ extension Director {
         let old = record.service
         record.service = service
         record.object.configure(service)
-        guard old.flags.contains(.persistent) != service.flags.contains(.persistent) else { return }
+        if old.persistenceEngine != service.persistenceEngine { isTableStale = true }
+        guard old.flags.contains(.persistent) != service.flags.contains(.persistent) else {
+            if isTableStale { publish() }
+            return
+        }
         for server in record.servers {
             endReplies(from: server, of: old)
             countReplies(from: server.server, of: service, by: 1)
@@ -116,8 +120,9 @@ extension Director {
             throw .schedulerNotFound(service.scheduler)
         }
         if let engine = service.persistenceEngine {
-            guard engine == "sip" else { throw .schedulerNotFound(engine) }
-            throw .notSupported("the persistence engine sip")
+            guard PersistenceEngine(name: engine) != nil else {
+                throw .schedulerNotFound(engine)
+            }
         }
         if service.key.family == .v6, !(1...128).contains(service.netmask) {
             throw .invalid("an IPv6 prefix length is 1 to 128, not \(service.netmask)")

@@ -63,6 +63,7 @@ package enum ListingText {
                 line += " -p \(listing.service.persistenceTimeoutSeconds)"
                 line += mask(listing.service).map { " -M \($0)" } ?? ""
             }
+            if let engine = listing.service.persistenceEngine { line += " --pe \(engine)" }
             if let names = flagNames(listing.service) { line += " -b \(names)" }
             return [line]
                 + listing.servers.map { server in
@@ -188,6 +189,7 @@ package enum ListingText {
             text += " persistent \(service.persistenceTimeoutSeconds)"
             text += mask(service).map { " mask \($0)" } ?? ""
         }
+        if let engine = service.persistenceEngine { text += " pe \(engine)" }
         if service.flags.contains(.onePacket) { text += " ops" }
         return text
     }

@@ -16,6 +16,7 @@ package struct RuleLine {
     private var key: ServiceKey?
     private var scheduler = "wlc"
     private var flags: ServiceFlags = []
+    private var engine: String?
     private var persistenceSeconds: UInt32 = 0
     private var netmask: UInt32?
     private var server: (address: IPAddress, port: UInt16?)?
@@ -60,6 +61,7 @@ package struct RuleLine {
         case "-6":
             guard case .mark(let mark, _) = key else { throw .unknown(word) }
             key = .mark(mark, .v6)
+        case "--pe": engine = try next()
         case "-b": flags.formUnion(try schedulerFlags(try next()))
         case "-r": server = try endpoint(try next())
         case "-m": method = .masquerading
@@ -101,7 +103,8 @@ package struct RuleLine {
         }
         let service = VirtualService(
             key: key, scheduler: scheduler, flags: flags,
-            persistenceTimeoutSeconds: persistenceSeconds, netmask: netmask)
+            persistenceTimeoutSeconds: persistenceSeconds, netmask: netmask,
+            persistenceEngine: engine)
         switch command {
         case "-A": try director.add(service)
         case "-E": try director.edit(service)

@@ -125,6 +125,9 @@ extension ConnectionRecord {
             transport: listing.transport.rawValue, client: listing.client,
             clientPort: listing.clientPort, virtual: listing.virtual,
             virtualPort: listing.virtualPort, real: listing.real, realPort: listing.realPort,
-            state: listing.state, expiresSeconds: UInt64(listing.remainingSeconds))
+            state: listing.state, expiresSeconds: UInt64(listing.remainingSeconds),
+            engine: listing.engine.map {
+                $0 + " " + String(decoding: listing.engineData, as: UTF8.self)
+            })
     }
 }

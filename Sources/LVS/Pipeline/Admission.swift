@@ -6,6 +6,8 @@ package enum Admitted {
     /// A connection for this packet only: the caller forwards the packet on it and hands it to
     /// `end(once:)`.
     case once(Connection)
+    /// A connection that a server's packet has opened towards a client; `isOnce` as above.
+    case outgoing(Connection, isOnce: Bool)
     /// Nothing to forward on: handed to the host, or dropped for a reason.
     case verdict(Verdict)
     /// Dropped, and the sender is to be told.
@@ -56,7 +58,9 @@ package struct Admission {
         guard packet.kind == .flow, asksForScheduling(packet),
             let service = services.find(
                 mark: mark, packet.transport, packet.destination, port: packet.destinationPort)
-        else { return leaveAlone(packet, services) }
+        else {
+            return open(packet, services: services, now: now) ?? leaveAlone(packet, services)
+        }
         if let found = table.find(packet.tuple, now: now), found.direction == .inbound {
             return .connection(found.connection)
         }
@@ -91,9 +95,9 @@ package struct Admission {
     }
 
     /// Ends a connection now and takes it off its destination's counts; false when somebody else
-    /// was first.
+    /// was first, or others hang on it.
     package func expire(_ connection: Connection) -> Bool {
-        guard table.expire(connection, worker: worker) else { return false }
+        guard table.expireUnheld(connection, worker: worker) else { return false }
         cells.release(connection)
         return true
     }
@@ -158,12 +162,14 @@ package struct Admission {
     /// Makes the connection to the server that was chosen; for one packet only when the service says
     /// so, which it can for UDP (ipvs-semantics 1.4).
     func connect(
-        _ spec: ConnectionSpec, _ server: Destination, of service: Service, now: Instant
+        _ request: ConnectionSpec, _ server: Destination, of service: Service, now: Instant
     ) -> Admitted {
+        var spec = request
+        spec.bindHelper()
         server.bind()
         if service.isOnePacket, spec.transport == .udp {
             counters.countConnection(server.number)
-            table.releaseTemplate(spec.controller)
+            table.releaseHold(spec.controller)
             return .once(onePacket.connection(spec, now: now))
         }
         switch table.insert(spec, worker: worker, now: now) {

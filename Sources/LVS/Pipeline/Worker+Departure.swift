@@ -3,9 +3,10 @@
 extension Worker {
     /// Forwards a packet on a connection.
     func depart(
-        _ connection: Connection, _ direction: Direction, _ packet: Packet, _ index: Int,
+        _ connection: Connection, _ direction: Direction, _ arrived: Packet, _ index: Int,
         _ burst: inout Burst, _ path: FastPath
     ) -> Verdict {
+        var packet = arrived
         let inbound = direction == .inbound
         // A client's packet counts and moves the state on even when it cannot be forwarded; a
         // reply was refused by the host's forwarding before IPVS saw it.
@@ -25,6 +26,9 @@ extension Worker {
             }
             return .drop(.noRoute)
         case .local:
+            if let reason = help(connection, direction, &packet, index, &burst, path) {
+                return .drop(reason)
+            }
             if !inbound { account(connection, packet, direction, path) }
             return deliver(connection, direction, packet, index, &burst)
         case .unresolved, .resolved: break
@@ -54,7 +58,14 @@ extension Worker {
             return refuseLength(
                 packet, mtu, from: teller, index, &burst, path, on: inbound ? connection : nil)
         }
+        if let reason = help(connection, direction, &packet, index, &burst, path) {
+            return .drop(reason)
+        }
         if !inbound { account(connection, packet, direction, path) }
+        guard
+            packet.ipLength <= arrived.ipLength || length(burst[index], packet) <= Int(mtu)
+                || !packet.hasDontFragment
+        else { return refuseGrown(packet, mtu, on: connection, index, &burst, path) }
         if burst[index].segmentSize != 0 {
             if isTooLong { return sendSegments(errand, packet, index, &burst, path) }
             if let tunnel = errand.tunnel {

@@ -23,21 +23,31 @@ extension Worker {
         guard unsafe packet.hasRightHeaderChecksum(burst[index].bytes) else {
             return .drop(.malformedHeader)
         }
-        guard let match = path.table.find(packet.tuple, now: path.now) else {
-            return admit(packet, index, &burst, path)
-        }
-        let connection = match.connection
-        guard match.direction == .inbound else {
-            guard connection.method != .bypass else {
+        let match = path.table.find(packet.tuple, now: path.now)
+        if let match, match.direction == .outbound {
+            guard match.connection.method != .bypass else {
                 // An answer to what was bypassed: the host's to forward, but the state moves on.
-                path.advance(connection, packet, .outbound)
+                path.advance(match.connection, packet, .outbound)
                 return path.services.pass(packet)
             }
-            return depart(connection, .outbound, packet, index, &burst, path)
+            return depart(match.connection, .outbound, packet, index, &burst, path)
         }
-        if packet.isOpener, admission.reschedules(connection) {
-            _ = admission.expire(connection)
-            return admit(packet, index, &burst, path)
+        guard
+            let connection = match?.connection
+                ?? path.table.findUnknownPort(packet.tuple, now: path.now)
+        else { return admit(packet, index, &burst, path) }
+        if packet.isOpener {
+            if admission.reschedules(connection), !connection.isTrackedOn {
+                // While others hang on it, it only makes room for the new one.
+                if !admission.expire(connection) { path.table.removeSlot(connection, .inbound) }
+                return admit(packet, index, &burst, path)
+            }
+            if connection.isTrackedOn, admission.reschedules(connection),
+                admission.expire(connection)
+            {
+                return .drop(.openedAgain)
+            }
+            forgetShift(of: connection)
         }
         return departToServer(connection, packet, index, &burst, path)
     }
@@ -55,9 +65,19 @@ extension Worker {
                 return .drop(.serverGone)
             }
             _ = admission.expire(connection)
+            // Connection tracking knows the packet of old, and then IPVS lets the client repeat it.
+            if isHelped(connection, path) { return .drop(.serverGone) }
             return admit(packet, index, &burst, path)
         }
-        return depart(connection, .inbound, packet, index, &burst, path)
+        guard connection.hasUnknownPort, connection.method == .masquerading else {
+            return depart(connection, .inbound, packet, index, &burst, path)
+        }
+        guard
+            let known = path.table.learnPort(
+                packet.sourcePort, of: connection, worker: self.number, now: path.now,
+                release: path.cells.release)
+        else { return admit(packet, index, &burst, path) }
+        return depart(known, .inbound, packet, index, &burst, path)
     }
 
     /// A packet without a connection.
@@ -71,6 +91,10 @@ extension Worker {
         case .once(let connection):
             let verdict = depart(connection, .inbound, packet, index, &burst, path)
             admission.end(once: connection)
+            return verdict
+        case .outgoing(let connection, let isOnce):
+            let verdict = depart(connection, .outbound, packet, index, &burst, path)
+            if isOnce { admission.end(once: connection) }
             return verdict
         case .verdict(let verdict): return verdict
         case .refused(let reason, let error):

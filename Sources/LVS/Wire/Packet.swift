@@ -320,6 +320,24 @@ extension Packet {
         return unsafe bytes.byte(Int(transportOffset))
     }
 
+    /// What a whole TCP or UDP packet carries; nil for other packets, and when its header claims to be
+    /// longer than the packet.
+    package var payload: Payload? {
+        let end = Int(networkOffset) + Int(ipLength)
+        var start = Int(transportOffset)
+        guard kind == .flow || kind == .optioned else { return nil }
+        switch protocolNumber {
+        case 6:
+            let header = unsafe Int(bytes.byte(start + 12) >> 4) * 4
+            guard header >= 20 else { return nil }
+            start += header
+        case 17: start += 8
+        default: return nil
+        }
+        guard start <= end else { return nil }
+        return unsafe Payload(bytes + start, count: end - start)
+    }
+
     /// Code of an ICMP message.
     package var icmpCode: UInt8 {
         guard kind == .icmpError || kind == .icmpOther else { return 0 }

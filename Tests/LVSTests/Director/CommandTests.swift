@@ -135,10 +135,6 @@ import Testing
                 .addService(
                     VirtualService(key: .address(.sctp, virtual, port: 80), scheduler: "rr")), true
             ),
-            (
-                .addService(VirtualService(key: other, scheduler: "rr", persistenceEngine: "sip")),
-                true
-            ),
             (.editServer(server(11, .tunnel, tunnel: .gue(port: 0, flags: 0))), false),
         ] as [(Command, Bool)])
     func refusesWithASentence(_ command: Command, _ isForLater: Bool) throws {
