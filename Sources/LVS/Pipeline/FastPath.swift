@@ -65,10 +65,10 @@ struct FastPath {
 
         advance(connection, control, packet, side: side, isCounted: true)
         if method == ForwardingMethod.masquerading.rawValue {
-            unsafe NAT.rewrite(
+            unsafe NAT.rewritePlain(
                 frame, packet, connection, side: side, timeToLive: 1, network: 14, transport: 34)
         } else {
-            unsafe DirectRouting.rewrite(bytes, packet)
+            unsafe DirectRouting.rewritePlain(bytes, packet)
         }
         unsafe hop.writeHardware(way, bytes)
         unsafe frame.pointee.verdict = .send(way.port)
@@ -115,6 +115,15 @@ struct FastPath {
         advance(
             connection, control, packet, side: Int(direction.rawValue),
             isCounted: cells[control.destination].isAvailable)
+    }
+
+    /// Counts a packet of the client whose transport header is cut short, and so moves no state on.
+    func count(_ connection: Connection, _ packet: Packet) {
+        connection.countInPackets(1)
+        connection.touch(tick)
+        let number = connection.destination
+        guard cells[number].isAvailable else { return }
+        counters.count(number, side: 0, packets: 1, bytes: UInt64(packet.ipLength))
     }
 
     /// Changes the state; whoever wins the exchange moves the counts of the destination.
