@@ -265,7 +265,12 @@ package struct GoldenPlayer {
     /// A recorded mark as the director's own marking rule.
     private static func rule(_ mark: Golden.Mark) -> MarkRule {
         var rule = MarkRule(mark: mark.mark)
-        rule.transport = mark.proto.map { $0 == "udp" ? .udp : .tcp }
+        rule.family = mark.family == 6 ? .v6 : .v4
+        rule.interface = mark.in
+        let protocols: [String: TransportProtocol] = [
+            "tcp": .tcp, "udp": .udp, "sctp": .sctp, "icmp": .icmp, "icmpv6": .icmpV6,
+        ]
+        rule.transport = mark.proto.flatMap { protocols[$0] }
         rule.source = mark.src.flatMap(block)
         rule.destination = mark.dst.flatMap(block)
         rule.sourcePorts = mark.sport.map { [$0...$0] } ?? []
