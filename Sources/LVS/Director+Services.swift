@@ -124,9 +124,10 @@ extension Director {
         }
         guard service.key.family == .v4 else { throw .notSupported("IPv6 services") }
         switch service.key {
-        case .mark, .address(.tcp, _, _), .address(.udp, _, _): break
+        case .mark, .address(.tcp, _, _), .address(.udp, _, _), .address(.sctp, _, _): break
         case .address(let transport, _, _):
-            throw .notSupported("services of IP protocol \(transport.rawValue), only TCP and UDP")
+            throw .notSupported(
+                "services of IP protocol \(transport.rawValue), only TCP, UDP and SCTP")
         }
     }
 }

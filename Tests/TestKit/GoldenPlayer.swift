@@ -228,7 +228,7 @@ package struct GoldenPlayer {
     /// A recorded mark as the director's own marking rule.
     private static func rule(_ mark: Golden.Mark) -> MarkRule {
         var rule = MarkRule(mark: mark.mark)
-        rule.transport = mark.proto.map { $0 == "udp" ? .udp : .tcp }
+        rule.transport = mark.proto.map { $0 == "udp" ? .udp : $0 == "sctp" ? .sctp : .tcp }
         rule.source = mark.src.flatMap(block)
         rule.destination = mark.dst.flatMap(block)
         rule.sourcePorts = mark.sport.map { [$0...$0] } ?? []

@@ -46,6 +46,7 @@ package struct RuleLine {
             for _ in 0..<3 { timeouts.append(try number(try next(), as: UInt32.self)) }
         case "-t": key = try service(.tcp, try next())
         case "-u": key = try service(.udp, try next())
+        case "--sctp-service": key = try service(.sctp, try next())
         case "-f": key = .mark(try number(try next(), as: UInt32.self), .v4)
         case "-s": scheduler = try next()
         case "-o": flags.insert(.onePacket)

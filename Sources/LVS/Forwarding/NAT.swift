@@ -56,6 +56,39 @@ enum NAT {
         }
     }
 
+    /// As `rewrite` for SCTP: the checksum is made anew when the port changes, and was right or
+    /// wrong before that as it came; the packet has a whole common header.
+    static func rewriteSCTP(
+        _ frame: inout Frame, _ packet: Packet, _ connection: Connection, side: Int,
+        timeToLive hops: UInt8
+    ) {
+        let ports = connection.key(side: side ^ 1).reversed.ports
+        rewriteAddresses(&frame, packet, connection, side: side, timeToLive: hops)
+        let header = unsafe frame.bytes + Int(packet.transportOffset)
+        guard ports != packet.portWord || frame.checksum == .partial else { return }
+        unsafe header.set(0, le32: ports)
+        unsafe CRC32C.writeSCTP(header, length: packet.transportLength)
+        frame.checksum = .complete
+    }
+
+    /// As `rewrite` where nothing but the IP header is translated: AH and ESP.
+    static func rewriteAddresses(
+        _ frame: inout Frame, _ packet: Packet, _ connection: Connection, side: Int,
+        timeToLive hops: UInt8
+    ) {
+        let network = Int(packet.networkOffset)
+        let difference = connection.addressDifference(side: side)
+        let header = unsafe frame.bytes.le16(network + 10)
+        unsafe frame.bytes.set(network + 8, byte: packet.timeToLive &- hops)
+        unsafe frame.bytes.set(
+            network + 10,
+            le16: Checksum.updated(
+                header,
+                adding: hops == 0 ? difference : difference + Checksum.decrementedTimeToLive))
+        unsafe frame.bytes.set(
+            network + 12, le64: connection.key(side: side ^ 1).reversed.addresses)
+    }
+
     /// A datagram without a checksum gets one (ipvs-semantics 6.2).
     @inline(never)
     private static func completeUDP(

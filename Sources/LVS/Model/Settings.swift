@@ -53,7 +53,7 @@ package struct Settings: Hashable, Sendable {
             "schedule_icmp", 0, anyValue, only: [0],
             because: "ICMP errors are not scheduled"),
         Setting("secure_tcp", 0, 0...3, only: [0, 3], because: automatic),
-        Setting("sloppy_sctp", 0, anyValue, only: [0], because: "SCTP is not supported"),
+        Setting("sloppy_sctp", 0, anyValue),
         Setting("sloppy_tcp", 0, anyValue),
         // Replies leave by the route to the client in any case: there are no source routes here.
         Setting("snat_reroute", 1, anyValue),

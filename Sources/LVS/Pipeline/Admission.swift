@@ -47,9 +47,9 @@ package struct Admission {
         guard services.hasServices(.v4), packet.isIPv4 else {
             return .verdict(services.pass(packet))
         }
-        if packet.kind == .short {
+        if packet.kind == .short || packet.lacksSCTPChunk {
             return services.isServiceAddress(packet.transport, packet.destination)
-                ? .verdict(.drop(.headerTooShort)) : .verdict(services.pass(packet))
+                ? .verdict(.drop(.headerTooShort)) : leaveAlone(packet, services)
         }
         guard packet.kind == .flow, asksForScheduling(packet),
             let service = services.find(
@@ -81,6 +81,9 @@ package struct Admission {
         }
         let mode = settings.connReuseMode
         guard mode != 0, connection.controller == Connection.noNumber else { return false }
+        if connection.transport == .sctp {
+            return control.state == SCTPState.closed.rawValue
+        }
         switch TCPState(rawValue: control.state) {
         case .timeWait, .close: return true
         case .finWait: return mode & 2 != 0 && control.hasNoOutput
@@ -103,8 +106,11 @@ package struct Admission {
 
     /// Whether a transport's packet may open a connection (ipvs-semantics 1.2).
     private func asksForScheduling(_ packet: Packet) -> Bool {
-        guard packet.transport == .tcp else { return true }
-        return !packet.isReset && (packet.isOpener || settings.isSloppyTCP)
+        switch packet.transport {
+        case .tcp: !packet.isReset && (packet.isOpener || settings.isSloppyTCP)
+        case .sctp: !packet.isReset && (packet.isOpener || settings.isSloppySCTP)
+        default: true
+        }
     }
 
     /// A packet no service wants to schedule: the host's, unless it is a stray reply and the

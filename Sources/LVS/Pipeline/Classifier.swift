@@ -9,7 +9,8 @@ extension Worker {
         switch packet.kind {
         case .arp, .other: return .pass
         case .malformed: return .drop(.malformedHeader)
-        case .flow, .short: return admit(packet, index, &burst, path)
+        case .flow, .security: return lookUp(packet, index, &burst, path)
+        case .short: return admit(packet, index, &burst, path)
         case .icmpError: return lookUpError(packet, index, &burst, path)
         case .icmpOther:
             // The ingress block takes parameter problems for errors about connections; IPVS leaves
@@ -17,7 +18,12 @@ extension Worker {
             return packet.icmpType == 12 && services.isServiceAddress(nil, packet.destination)
                 ? .passThroughDoor : .pass
         case .optioned: return recordOptions(packet, index, &burst, path)
-        case .fragment: return reassemble(packet, index, &burst, path)
+        case .fragment:
+            // Forwarding puts no pieces together, and AH and ESP need no ports.
+            if packet.isSecurity, services.isReply(packet) {
+                return lookUp(packet.asWholeSecurity, index, &burst, path)
+            }
+            return reassemble(packet, index, &burst, path)
         }
     }
 
@@ -34,7 +40,7 @@ extension Worker {
             return .drop(.malformedHeader)
         }
         // What is not ours stays as it came: the host does the same with it.
-        guard isHere || services.isServerAddress(packet.transport, packet.source) else {
+        guard isHere || services.isServerAddress(packet.flowTransport, packet.source) else {
             return lookUp(flow, index, &burst, path)
         }
         let own = isHere ? destination : ownAddress(towards: destination, path) ?? destination

@@ -27,12 +27,21 @@ struct QuotedPacket {
         isLaterFragment = fragment & 0x1fff != 0
     }
 
-    /// The quoted packet's own tuple; nil when the quote ends before the ports, or when the
-    /// transport has none that are balanced.
+    /// True when ports follow the header: for TCP, UDP and SCTP.
+    var hasPorts: Bool { protocolNumber == 6 || protocolNumber == 17 || protocolNumber == 132 }
+
+    /// The tuple of the quoted packet's connection; nil when the quote ends before the ports, or when
+    /// the transport is none that is balanced.
     ///
-    /// A quoted later fragment is taken for one with ports, as the kernel takes it.
+    /// A quoted later fragment is taken for one with ports, as the kernel takes it; AH and ESP go
+    /// with their key exchange.
     func key(in bytes: UnsafeMutableRawPointer) -> ConnectionKey? {
-        guard protocolNumber == 6 || protocolNumber == 17, transport + 4 <= end else { return nil }
+        if protocolNumber == 50 || protocolNumber == 51, !isLaterFragment {
+            return unsafe ConnectionKey(
+                addresses: bytes.le64(network + 12), ports: Packet.keyExchangePorts,
+                transport: TransportProtocol.udp.rawValue)
+        }
+        guard hasPorts, transport + 4 <= end else { return nil }
         return unsafe ConnectionKey(
             addresses: bytes.le64(network + 12), ports: bytes.le32(transport),
             transport: protocolNumber)

@@ -23,7 +23,7 @@ extension Worker {
         guard unsafe packet.hasRightHeaderChecksum(burst[index].bytes) else {
             return .drop(.malformedHeader)
         }
-        guard let match = path.table.find(packet.key, now: path.now) else {
+        guard let match = path.table.find(packet.flowKey, now: path.now) else {
             return admit(packet, index, &burst, path)
         }
         let connection = match.connection
@@ -80,8 +80,10 @@ extension Worker {
     private func refuseReply(
         _ error: ICMPError, _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
     ) {
-        guard packet.timeToLive > 1, let own = ownAddress(towards: packet.source, path) else {
-            return
+        guard let own = ownAddress(towards: packet.source, path) else { return }
+        // Forwarding refuses it before IPVS sees it.
+        guard packet.timeToLive > 1 else {
+            return tell(.timeExceeded, from: own, packet, index, &burst, path)
         }
         unsafe DirectRouting.rewrite(burst[index].bytes, packet)
         tell(error, from: own, packet, index, &burst, path)

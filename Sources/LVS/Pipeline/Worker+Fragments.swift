@@ -123,6 +123,7 @@ extension Worker {
     private func isOurs(_ packet: Packet, _ services: ServiceTable) -> Bool {
         let transport = packet.protocolNumber == 1 ? nil : packet.transport
         let destination = packet.destination
+        if packet.isSecurity { return services.isService(.udp, destination, port: 500) }
         return services.isServiceAddress(transport, destination)
             || (services.isServerAddress(transport, packet.source)
                 && !services.isHost(destination))

@@ -53,7 +53,7 @@ extension Worker {
 
     /// Translates an error about a NAT connection: the outer address and what it quotes.
     ///
-    /// The sum of the quoted TCP or UDP packet stays as it is: the quote is cut anyway.
+    /// The sum of the quoted transport packet stays as it is: the quote is cut anyway.
     func translateError(
         _ frame: inout Frame, _ packet: Packet, _ connection: Connection, _ direction: Direction,
         timeToLive hops: UInt8
@@ -64,11 +64,13 @@ extension Worker {
         if direction == .inbound {
             unsafe bytes.set(outer + 16, be32: connection.real.v4)
             unsafe bytes.set(quoted.network + 12, be32: connection.real.v4)
-            unsafe bytes.set(quoted.transport, be16: connection.realPort)
+            if quoted.hasPorts { unsafe bytes.set(quoted.transport, be16: connection.realPort) }
         } else {
             unsafe bytes.set(outer + 12, be32: connection.virtual.v4)
             unsafe bytes.set(quoted.network + 16, be32: connection.virtual.v4)
-            unsafe bytes.set(quoted.transport + 2, be16: connection.virtualPort)
+            if quoted.hasPorts {
+                unsafe bytes.set(quoted.transport + 2, be16: connection.virtualPort)
+            }
         }
         unsafe bytes.set(outer + 8, byte: packet.timeToLive &- hops)
         unsafe Checksum.writeHeader(bytes + outer, count: packet.networkHeaderLength)

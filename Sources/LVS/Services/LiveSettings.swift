@@ -9,6 +9,7 @@ package struct LiveSettings: @unchecked Sendable {
         let expireNoDestination = Atomic<UInt32>(0)
         let expireQuiescentTemplate = Atomic<UInt32>(0)
         let sloppyTCP = Atomic<UInt32>(0)
+        let sloppySCTP = Atomic<UInt32>(0)
         let natICMPSend = Atomic<UInt32>(0)
         let pathMTUDiscovery = Atomic<UInt32>(1)
         let secureTCP = Atomic<UInt32>(0)
@@ -41,6 +42,9 @@ package struct LiveSettings: @unchecked Sendable {
     }
     package var isSloppyTCP: Bool {
         unsafe words.pointee.sloppyTCP.load(ordering: .relaxed) != 0
+    }
+    package var isSloppySCTP: Bool {
+        unsafe words.pointee.sloppySCTP.load(ordering: .relaxed) != 0
     }
     package var sendsICMPForUnknownReplies: Bool {
         unsafe words.pointee.natICMPSend.load(ordering: .relaxed) != 0
@@ -82,6 +86,7 @@ extension LiveSettings {
         unsafe words.pointee.expireQuiescentTemplate.store(
             word("expire_quiescent_template"), ordering: .relaxed)
         unsafe words.pointee.sloppyTCP.store(word("sloppy_tcp"), ordering: .relaxed)
+        unsafe words.pointee.sloppySCTP.store(word("sloppy_sctp"), ordering: .relaxed)
         unsafe words.pointee.natICMPSend.store(word("nat_icmp_send"), ordering: .relaxed)
         unsafe words.pointee.pathMTUDiscovery.store(word("pmtu_disc"), ordering: .relaxed)
         unsafe words.pointee.secureTCP.store(word("secure_tcp"), ordering: .relaxed)

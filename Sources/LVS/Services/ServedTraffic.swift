@@ -6,7 +6,8 @@
 /// 2. a fragment without ports whose destination address and protocol have a service,
 /// 3. an ICMP error (types 3, 4, 11, 12; ICMPv6 1...4) to the address of a service,
 /// 4. a reply: source address, protocol and port stand in `servers` (NAT only; port 0: every port),
-///    or a fragment of such, **unless** its destination is an address of the host itself.
+///    or a fragment of such, **unless** its destination is an address of the host itself,
+/// 5. AH or ESP where 1 or 4 hold for the key exchange, UDP port 500.
 package struct ServedTraffic: Hashable, Sendable {
     /// Address, protocol and port (host order).
     package struct Endpoint: Hashable, Sendable {
@@ -18,6 +19,16 @@ package struct ServedTraffic: Hashable, Sendable {
             self.address = address
             self.transport = transport
             self.port = port
+        }
+
+        /// The endpoint, and those of AH and ESP where it takes their key exchange.
+        package var withSecurity: [Endpoint] {
+            guard transport == .udp, port == 500 || port == 0 else { return [self] }
+            return [self]
+                + [50, 51].map {
+                    Endpoint(
+                        address: address, transport: TransportProtocol(rawValue: $0), port: 0)
+                }
         }
     }
 

@@ -6,9 +6,14 @@ enum Offload {
         guard unsafe frame.pointee.checksum == .partial else { return }
         let length = Int(packet.ipLength) - packet.networkHeaderLength
         let header = unsafe frame.pointee.bytes + Int(packet.transportOffset)
-        unsafe Checksum.writeTransport(
-            header, length: length, addresses: packet.addressWord,
-            transport: packet.protocolNumber)
+        if packet.protocolNumber == 132 {
+            guard length >= Packet.sctpHeaderBytes else { return }
+            unsafe CRC32C.writeSCTP(header, length: length)
+        } else {
+            unsafe Checksum.writeTransport(
+                header, length: length, addresses: packet.addressWord,
+                transport: packet.protocolNumber)
+        }
         unsafe frame.pointee.checksum = .complete
     }
 
