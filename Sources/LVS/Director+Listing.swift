@@ -57,10 +57,7 @@ extension Director {
         let limit = table.highWater
         let end = UInt32(min(UInt64(limit), UInt64(position) + UInt64(count)))
         guard position < end else { return nil }
-        for number in position..<end {
-            let connection = table.connection(number)
-            if connection.isLive { body(listing(connection)) }
-        }
+        table.forEach(in: position..<end) { body(listing($0)) }
         return end == limit ? nil : end
     }
 

@@ -10,16 +10,19 @@ import Synchronization
 /// 24  inbound ports | outbound ports
 /// 32  checksum differences: inbound IP, inbound transport, outbound IP, outbound transport
 /// 40  packets in 32 | timeout, seconds 32    atomic words
-/// 48  protocol 8 | method and kind 8 | rank among equal outbound keys 16
+/// 48  protocol 8 | method and traits 8 | rank among equal outbound keys 16
 /// 52  next hop towards the client 16 | generation of the routes it comes from 16    atomic
 /// 56  number of the controlling entry
-/// 60  firewall mark of the first packet; in a dead entry the free list's link
+/// 60  firewall mark of the first packet, or the number of the first extension line; in a free entry
+///     the list's link
 /// ```
+/// Addresses that do not fit into a key stand in an extension line (`Extension.swift`).
+///
 /// The memory of an entry stays readable while any worker may hold the view: a removed entry is
 /// used again only after every worker has passed a quiescent state.
 @safe
 package struct Connection: @unchecked Sendable {
-    /// Bytes of an IPv4 entry.
+    /// Bytes of an entry, and of an extension line.
     static let bytes = 64
     /// What `control` says when there is no controlling entry.
     package static let noNumber = UInt32.max
@@ -120,7 +123,9 @@ package struct Connection: @unchecked Sendable {
 
     package var transport: TransportProtocol {
         let number = unsafe entry.byte(48)
-        return TransportProtocol(rawValue: isTemplate ? number ^ Connection.templateBit : number)
+        let template = isTemplate ? Connection.templateBit : 0
+        return TransportProtocol(
+            rawValue: number ^ template ^ (isWide ? ConnectionKey.wideBit : 0))
     }
 
     /// The tuple of packets in a direction.
@@ -138,19 +143,23 @@ package struct Connection: @unchecked Sendable {
             transport: entry.byte(48))
     }
 
-    package var client: IPAddress { key(.inbound).source }
+    package var client: IPAddress { hasExtension ? wideAddress(0) : key(.inbound).source }
     package var clientPort: UInt16 { key(.inbound).sourcePort }
-    package var virtual: IPAddress { key(.inbound).destination }
+    package var virtual: IPAddress { hasExtension ? wideAddress(16) : key(.inbound).destination }
     package var virtualPort: UInt16 { key(.inbound).destinationPort }
-    package var real: IPAddress { key(.outbound).source }
+    package var real: IPAddress { hasExtension ? wideAddress(32) : key(.outbound).source }
     package var realPort: UInt16 { key(.outbound).sourcePort }
 
+    /// Forwarding method with the traits that lead off the usual path: templates and extensions.
+    var methodAndTraits: UInt8 {
+        @inline(__always) get { unsafe entry.byte(49) }
+    }
     package var method: ForwardingMethod {
         @inline(__always) get {
             ForwardingMethod(rawValue: unsafe entry.byte(49) & 7) ?? .masquerading
         }
     }
-    package var isTemplate: Bool { unsafe entry.byte(49) & 0x10 != 0 }
+    package var isTemplate: Bool { unsafe entry.byte(49) & Connection.templateTrait != 0 }
     /// Rank among entries with the same outbound key: replies go to the highest.
     var rank: UInt16 { unsafe entry.le16(50) }
     /// Number of the controlling entry; `noNumber` when there is none.

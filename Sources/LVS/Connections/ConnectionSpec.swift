@@ -21,17 +21,29 @@ package struct ConnectionSpec: Hashable, Sendable {
     package var timeoutSeconds: UInt32 = 3
     package var controller = Connection.noNumber
     package var mark: UInt32 = 0
+    /// Extension lines that a helper asks for, 48 bytes each (`Connection.extraLine`).
+    package var extraLines = 0
 
-    /// A connection of the packets with this key, to a real server; ports host order.
+    /// A connection of the packets with this IPv4 key, to a real server; ports host order.
     package init(
         key: ConnectionKey, real: IPAddress, realPort: UInt16, method: ForwardingMethod,
         destination: DestinationIndex
     ) {
-        transport = TransportProtocol(rawValue: key.transport)
-        client = key.source
-        clientPort = key.sourcePort
-        virtual = key.destination
-        virtualPort = key.destinationPort
+        self.init(
+            tuple: ConnectionTuple(key), real: real, realPort: realPort, method: method,
+            destination: destination)
+    }
+
+    /// A connection of the packets with this tuple, to a real server; ports host order.
+    package init(
+        tuple: ConnectionTuple, real: IPAddress, realPort: UInt16, method: ForwardingMethod,
+        destination: DestinationIndex
+    ) {
+        transport = TransportProtocol(rawValue: tuple.transport)
+        client = tuple.source
+        clientPort = UInt16(truncatingIfNeeded: tuple.ports).byteSwapped
+        virtual = tuple.destination
+        virtualPort = UInt16(truncatingIfNeeded: tuple.ports >> 16).byteSwapped
         self.real = real
         self.realPort = realPort
         self.method = method
@@ -39,8 +51,8 @@ package struct ConnectionSpec: Hashable, Sendable {
     }
 
     /// The tuple of packets from the client.
-    package var inboundKey: ConnectionKey {
-        ConnectionKey(
+    package var inboundTuple: ConnectionTuple {
+        ConnectionTuple(
             source: client, sourcePort: clientPort, destination: virtual,
             destinationPort: virtualPort, transport: keyTransport)
     }
@@ -52,36 +64,53 @@ package struct ConnectionSpec: Hashable, Sendable {
     }
 
     /// The tuple of packets from the real server.
-    package var outboundKey: ConnectionKey {
-        ConnectionKey(
+    package var outboundTuple: ConnectionTuple {
+        ConnectionTuple(
             source: real, sourcePort: realPort, destination: client, destinationPort: clientPort,
             transport: transport)
+    }
+
+    /// Extension lines of the entry: one as soon as an address does not fit into a key, or a helper
+    /// asks for some.
+    var lines: Int {
+        let isNarrow = client.isV4 && virtual.isV4 && real.isV4
+        return isNarrow && extraLines == 0 ? 0 : 1 + extraLines
     }
 }
 
 extension Connection {
     /// Writes the whole entry; nobody else can reach it yet.
     ///
+    /// `keys` are the inbound and the outbound one, `lines` the number of the first extension line.
     /// The control word comes last, so that a sweep that passes by sees either a dead entry or a
     /// whole one.
-    func write(_ spec: ConnectionSpec, now: Instant) {
-        let inbound = spec.inboundKey
-        let outbound = spec.outboundKey
+    func write(
+        _ spec: ConnectionSpec, keys: (ConnectionKey, ConnectionKey), lines: UInt32, now: Instant
+    ) {
+        let (inbound, outbound) = keys
         unsafe word(4).pointee.store(now.tick, ordering: .relaxed)
         unsafe entry.set(8, le64: inbound.addresses)
         unsafe entry.set(16, le64: outbound.addresses)
         unsafe entry.set(24, le32: inbound.ports)
         unsafe entry.set(28, le32: outbound.ports)
-        writeDifferences(from: inbound, to: outbound.reversed, at: 32)
-        writeDifferences(from: outbound, to: inbound.reversed, at: 36)
+        writeDifferences(from: spec.inboundTuple, to: spec.outboundTuple.reversed, at: 32)
+        writeDifferences(from: spec.outboundTuple, to: spec.inboundTuple.reversed, at: 36)
         unsafe word(40).pointee.store(0, ordering: .relaxed)
         unsafe word(44).pointee.store(spec.timeoutSeconds, ordering: .relaxed)
         unsafe entry.set(48, byte: inbound.transport)
-        unsafe entry.set(49, byte: spec.method.rawValue | (spec.isTemplate ? 0x10 : 0))
+        let traits =
+            (spec.isTemplate ? Connection.templateTrait : 0)
+            | (lines == Connection.noNumber ? 0 : Connection.extensionBit)
+            | (spec.client.isV4 ? 0 : Connection.wideBit)
+        unsafe entry.set(49, byte: spec.method.rawValue | traits)
         unsafe entry.set(50, le16: 0)
         unsafe word(52).pointee.store(0, ordering: .relaxed)
         unsafe entry.set(56, le32: spec.controller)
-        unsafe entry.set(60, le32: spec.mark)
+        if lines == Connection.noNumber {
+            unsafe entry.set(60, le32: spec.mark)
+        } else {
+            writeExtension(spec, first: lines)
+        }
         let noOutput = spec.hasNoOutput ?? (spec.method != .masquerading)
         let flags =
             ConnectionControl.live | (spec.isInactive ? ConnectionControl.inactive : 0)
@@ -92,9 +121,11 @@ extension Connection {
     }
 
     private func writeDifferences(
-        from old: ConnectionKey, to new: ConnectionKey, at offset: Int
+        from old: ConnectionTuple, to new: ConnectionTuple, at offset: Int
     ) {
-        let addresses = Checksum.difference(from: old.addresses, to: new.addresses)
+        let addresses = Checksum.fold(
+            UInt32(Checksum.difference(from: old.source, to: new.source))
+                + UInt32(Checksum.difference(from: old.destination, to: new.destination)))
         let ports = Checksum.difference(from: old.ports, to: new.ports)
         unsafe entry.set(offset, le16: addresses)
         unsafe entry.set(

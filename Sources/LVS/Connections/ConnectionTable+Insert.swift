@@ -15,18 +15,18 @@ extension ConnectionTable {
     /// Of several workers with one inbound key exactly one inserts; the others get its entry. The
     /// hold on a controlling template goes over to the new entry, or is released here.
     package func insert(_ spec: ConnectionSpec, worker: Int, now: Instant) -> InsertResult {
-        let key = spec.inboundKey
+        let tuple = spec.inboundTuple
+        let key = key(tuple)
         let place = place(key)
-        if let found = find(key, place: place, tick: now.tick), found.direction == .inbound {
+        if let found = find(tuple, place: place, tick: now.tick), found.direction == .inbound {
             releaseTemplate(spec.controller)
             return .existing(found.connection)
         }
-        guard let entry = takeEntry(worker) else {
+        guard let entry = make(spec, key, worker, now) else {
             releaseTemplate(spec.controller)
             return .full
         }
-        entry.write(spec, now: now)
-        switch publishInbound(entry, key, place, tick: now.tick) {
+        switch publishInbound(entry, key, tuple, place, tick: now.tick) {
         case .existing(let winner):
             discard(entry, worker)
             return .existing(winner)
@@ -36,11 +36,24 @@ extension ConnectionTable {
         case .inserted: break
         }
         unsafe owner(worker).pointee.live.wrappingAdd(1, ordering: .relaxed)
-        if entry.isFoundByReplies, !publishOutbound(entry, spec.outboundKey) {
+        if entry.isFoundByReplies, !publishOutbound(entry, spec.outboundTuple) {
             _ = expire(entry, worker: worker)
             return .full
         }
         return .inserted(entry)
+    }
+
+    /// An entry with its extension lines, written but not published; nil when the table is full.
+    private func make(
+        _ spec: ConnectionSpec, _ key: ConnectionKey, _ worker: Int, _ now: Instant
+    ) -> Connection? {
+        guard let entry = takeEntry(worker) else { return nil }
+        guard let lines = takeLines(spec, worker) else {
+            giveBack(entry, worker)
+            return nil
+        }
+        entry.write(spec, keys: (key, self.key(spec.outboundTuple)), lines: lines, now: now)
+        return entry
     }
 
     private func discard(_ entry: Connection, _ worker: Int) {
@@ -56,14 +69,17 @@ extension ConnectionTable {
     /// The tentative insertion of swift-data-plane 3.3: every claim of a slot is visible before the
     /// claimant looks for others, so of two at least one sees the other.
     private func publishInbound(
-        _ entry: Connection, _ key: ConnectionKey, _ place: Place, tick: UInt32
+        _ entry: Connection, _ key: ConnectionKey, _ tuple: ConnectionTuple, _ place: Place,
+        tick: UInt32
     ) -> InsertResult {
         let word = ConnectionTable.word(place, .inbound, entry.number)
         let claim = word | ConnectionTable.tentative
         while true {
             guard let slot = unsafe claimSlot(place, claim) else { return .full }
             var rival: Rival
-            repeat { rival = unsafe findRival(entry, key, place, slot, tick) } while rival == .again
+            repeat {
+                rival = unsafe findRival(entry, key, tuple, place, slot, tick)
+            } while rival == .again
             switch rival {
             case .committed(let number):
                 unsafe release(slot, claim)
@@ -94,14 +110,16 @@ extension ConnectionTable {
     }
 
     private func findRival(
-        _ entry: Connection, _ key: ConnectionKey, _ place: Place, _ own: Slot, _ tick: UInt32
+        _ entry: Connection, _ key: ConnectionKey, _ tuple: ConnectionTuple, _ place: Place,
+        _ own: Slot, _ tick: UInt32
     ) -> Rival {
         var rival = Rival.none
         unsafe forEachSlot(of: place) { slot, word in
             guard unsafe slot != own, word >> 32 & 1 == 0 else { return true }
             let other = connection(UInt32(truncatingIfNeeded: word))
             let control = other.control
-            guard control.isLive, other.key(.inbound) == key else { return true }
+            guard control.isLive, other.key(.inbound) == key, other.confirms(tuple, .inbound)
+            else { return true }
             if word & ConnectionTable.tentative == 0 {
                 // An overdue one is as good as gone; the sweep takes it away.
                 if other.isOverdue(tick: tick) { return true }
@@ -126,25 +144,29 @@ extension ConnectionTable {
     ///
     /// An equal key of another connection is legal; the newer one gets the higher rank and both are
     /// marked, so that look-ups compare.
-    private func publishOutbound(_ entry: Connection, _ key: ConnectionKey) -> Bool {
+    private func publishOutbound(_ entry: Connection, _ tuple: ConnectionTuple) -> Bool {
+        let key = key(tuple)
         let place = place(key)
-        rankAmongEquals(entry, key, place)
+        rankAmongEquals(entry, key, tuple, place)
         let word = ConnectionTable.word(place, .outbound, entry.number)
         guard let slot = unsafe claimSlot(place, word) else { return false }
-        rankAmongEquals(entry, key, place)
+        rankAmongEquals(entry, key, tuple, place)
         // Someone may have ended the connection between the two publications and found no outbound
         // slot to clear.
         if !entry.isLive { unsafe release(slot, word) }
         return true
     }
 
-    private func rankAmongEquals(_ entry: Connection, _ key: ConnectionKey, _ place: Place) {
+    private func rankAmongEquals(
+        _ entry: Connection, _ key: ConnectionKey, _ tuple: ConnectionTuple, _ place: Place
+    ) {
         var highest: UInt16?
         unsafe forEachSlot(of: place) { _, word in
             let number = UInt32(truncatingIfNeeded: word)
             guard word >> 32 & 1 == 1, number != entry.number else { return true }
             let other = connection(number)
-            guard other.isLive, other.key(.outbound) == key else { return true }
+            guard other.isLive, other.key(.outbound) == key, other.confirms(tuple, .outbound)
+            else { return true }
             highest = max(highest ?? 0, other.rank)
             other.markDuplicate()
             return true
@@ -253,10 +275,9 @@ extension ConnectionTable {
         guard from < limit else { return 0 }
         let end = UInt32(min(UInt64(limit), UInt64(from) + UInt64(count)))
         let tick = now.tick
-        for number in from..<end {
-            let entry = connection(number)
-            guard entry.isLive, entry.isOverdue(tick: tick) else { continue }
-            if entry.isTemplate, renews(entry, now: now) { continue }
+        forEach(in: from..<end) { entry in
+            guard entry.isOverdue(tick: tick) else { return }
+            if entry.isTemplate, renews(entry, now: now) { return }
             if expire(entry, worker: worker) { removed(entry) }
         }
         return end == limit ? 0 : end

@@ -3,7 +3,7 @@ import Synchronization
 /// The first bytes of a table's memory.
 struct TableHeader: ~Copyable {
     /// Tells a table from other memory, and the layout from older ones.
-    static let magic: UInt64 = 0x4c56_5363_6f6e_0001
+    static let magic: UInt64 = 0x4c56_5363_6f6e_0002
 
     var magic: UInt64 = TableHeader.magic
     var connections: UInt32
@@ -54,7 +54,8 @@ extension ConnectionTable {
         max(2, bucketCount(connections) / 256)
     }
 
-    /// Bytes of memory a table of `connections` takes: 88 for each connection and a little.
+    /// Bytes of memory a table of `connections` takes: 88 for each connection and a little; one of
+    /// IPv6, which has an extension line, counts as two.
     package static func bytes(connections: Int, workers: Int) -> Int {
         headerBytes + (workers + 1) * ownerBytes
             + (bucketCount(connections) + overflowCount(connections)) * 64
@@ -142,10 +143,18 @@ extension ConnectionTable {
         return true
     }
 
+    /// Puts an entry or a line that nobody can reach, nor ever could, on the worker's free list.
+    func giveBack(_ connection: Connection, _ worker: Int) {
+        let owner = unsafe owner(worker)
+        unsafe connection.link = owner.pointee.free
+        unsafe owner.pointee.free = connection.number
+        unsafe owner.pointee.freeCount &+= 1
+    }
+
     /// Puts an entry that nobody can find any more on the worker's list of removed ones.
     func retire(_ connection: Connection, _ worker: Int) {
         let owner = unsafe owner(worker)
-        unsafe connection.link = owner.pointee.retiring
+        unsafe connection.waitingLink = owner.pointee.retiring
         unsafe owner.pointee.retiring = connection.number
         unsafe owner.pointee.retiringCount &+= 1
     }
@@ -161,10 +170,9 @@ extension ConnectionTable {
         {
             while unsafe owner.pointee.waiting != ConnectionTable.noEntry {
                 let freed = unsafe connection(owner.pointee.waiting)
-                unsafe owner.pointee.waiting = freed.link
-                unsafe freed.link = owner.pointee.free
-                unsafe owner.pointee.free = freed.number
-                unsafe owner.pointee.freeCount &+= 1
+                unsafe owner.pointee.waiting = freed.waitingLink
+                if freed.hasExtension { giveBackLines(from: freed.firstLine.number, worker) }
+                giveBack(freed, worker)
             }
             unsafe owner.pointee.waitingCount = 0
             while unsafe owner.pointee.freeCount >= 3 * ConnectionTable.blockSize {

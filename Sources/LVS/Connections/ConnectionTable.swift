@@ -32,7 +32,7 @@ package struct ConnectionTable: @unchecked Sendable {
     let entries: UnsafeMutableRawPointer
     let bucketCount: UInt32
     let overflowBuckets: UInt32
-    /// Most connections the table holds.
+    /// Most entries the table holds: one for a connection, and one for each line of its extension.
     package let capacity: UInt32
     package let workers: Int
     let seed: (UInt64, UInt64)
@@ -91,15 +91,18 @@ package struct ConnectionTable: @unchecked Sendable {
         return found == 0 ? 0 : word
     }
 
-    /// The live entry that a key belongs to; entries whose timeout has passed are not found.
-    package func find(_ key: ConnectionKey, now: Instant) -> Match? {
-        find(key, place: place(key), tick: now.tick)
+    /// The live entry that a tuple belongs to; entries whose timeout has passed are not found.
+    package func find(_ tuple: ConnectionTuple, now: Instant) -> Match? {
+        find(tuple, place: place(key(tuple)), tick: now.tick)
     }
 
     /// As `find`, also returning an entry whose timeout has passed (nil tick).
-    func find(_ key: ConnectionKey, place: Place, tick: UInt32?) -> Match? {
-        if let match = unsafe find(in: bucket(place.first), key, place.tag, tick) { return match }
-        if let match = unsafe find(in: bucket(place.second), key, place.tag, tick) {
+    func find(_ tuple: ConnectionTuple, place: Place, tick: UInt32?) -> Match? {
+        let key = key(tuple)
+        if let match = unsafe find(in: bucket(place.first), key, tuple, place.tag, tick) {
+            return match
+        }
+        if let match = unsafe find(in: bucket(place.second), key, tuple, place.tag, tick) {
             return match
         }
         guard unsafe header.pointee.overflowCount.load(ordering: .acquiring) != 0 else {
@@ -107,7 +110,7 @@ package struct ConnectionTable: @unchecked Sendable {
         }
         for turn in UInt32(0)..<2 {
             let bucket = unsafe overflowBucket(place, turn)
-            if let match = unsafe find(in: bucket, key, place.tag, tick) { return match }
+            if let match = unsafe find(in: bucket, key, tuple, place.tag, tick) { return match }
         }
         return nil
     }
@@ -122,7 +125,8 @@ package struct ConnectionTable: @unchecked Sendable {
     }
 
     private func find(
-        in bucket: UnsafeMutableRawPointer, _ key: ConnectionKey, _ tag: UInt32, _ tick: UInt32?
+        in bucket: UnsafeMutableRawPointer, _ key: ConnectionKey, _ tuple: ConnectionTuple,
+        _ tag: UInt32, _ tick: UInt32?
     ) -> Match? {
         var lanes = unsafe lvs_match_tags(bucket, tag)
         while lanes != 0 {
@@ -133,23 +137,29 @@ package struct ConnectionTable: @unchecked Sendable {
             let found = connection(UInt32(truncatingIfNeeded: word))
             let direction: Direction = word >> 32 & 1 == 0 ? .inbound : .outbound
             let control = found.control
-            guard control.isLive, found.key(direction) == key else { continue }
+            guard control.isLive, found.key(direction) == key,
+                found.confirms(tuple, direction)
+            else { continue }
             if let tick, found.isOverdue(tick: tick) { continue }
             guard direction == .outbound, control.isDuplicate else {
                 return Match(connection: found, direction: direction)
             }
-            return newest(key, place(key), tick) ?? Match(connection: found, direction: direction)
+            return newest(key, tuple, place(key), tick)
+                ?? Match(connection: found, direction: direction)
         }
         return nil
     }
 
     /// Replies follow the newest of several connections with one outbound key (ipvs-semantics 4.2).
-    private func newest(_ key: ConnectionKey, _ place: Place, _ tick: UInt32?) -> Match? {
+    private func newest(
+        _ key: ConnectionKey, _ tuple: ConnectionTuple, _ place: Place, _ tick: UInt32?
+    ) -> Match? {
         var best: Connection?
         unsafe forEachSlot(of: place) { _, word in
             guard word >> 32 & 1 == 1, word & ConnectionTable.tentative == 0 else { return true }
             let other = connection(UInt32(truncatingIfNeeded: word))
-            guard other.isLive, other.key(.outbound) == key else { return true }
+            guard other.isLive, other.key(.outbound) == key, other.confirms(tuple, .outbound)
+            else { return true }
             if let tick, other.isOverdue(tick: tick) { return true }
             if let known = best, known.rank >= other.rank { return true }
             best = other
@@ -207,11 +217,16 @@ package struct ConnectionTable: @unchecked Sendable {
         min(capacity, unsafe header.pointee.fresh.load(ordering: .acquiring))
     }
 
-    /// Calls `body` for every live connection, in the order of the slab.
-    package func forEach(_ body: (Connection) -> Void) {
-        for number in 0..<highWater {
+    /// Calls `body` for every live connection, in the order of the slab (housekeeper).
+    package func forEach(_ body: (Connection) -> Void) { forEach(in: 0..<highWater, body) }
+
+    /// As above, for the entries of these numbers; none of them is used again meanwhile.
+    func forEach(in numbers: Range<UInt32>, _ body: (Connection) -> Void) {
+        quiescence.wake(workers)
+        for number in numbers {
             let connection = connection(number)
             if connection.isLive { body(connection) }
         }
+        quiescence.sleep(workers)
     }
 }

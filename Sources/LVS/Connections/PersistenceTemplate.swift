@@ -10,6 +10,8 @@ import Synchronization
 extension Connection {
     /// Tells the keys of templates from those of packets: set in the protocol number of the key.
     static let templateBit: UInt8 = 0x40
+    /// In byte 49: the entry is a template.
+    static let templateTrait: UInt8 = 0x10
     /// What the count of holders says when the template is about to be ended.
     fileprivate static let closed: UInt32 = 0x8000_0000
     /// Seconds after which a template that is still held is looked at again (ipvs-semantics 5.3).
@@ -78,12 +80,12 @@ enum TemplateState: UInt8 {
 }
 
 extension ConnectionTable {
-    /// The template of a key; one whose time has passed, and that nothing holds, is taken out of the
+    /// The template of a tuple; one whose time has passed, and that nothing holds, is taken out of the
     /// index and left to the sweep.
     ///
     /// Workers never end a template: the sweep may be looking at it, and must find it as it was.
-    package func findTemplate(_ key: ConnectionKey, now: Instant) -> Connection? {
-        while let template = find(key, place: place(key), tick: nil)?.connection {
+    package func findTemplate(_ tuple: ConnectionTuple, now: Instant) -> Connection? {
+        while let template = find(tuple, place: place(key(tuple)), tick: nil)?.connection {
             guard template.isOverdue(now), !renews(template, now: now) else { return template }
             invalidate(template)
         }

@@ -3,7 +3,8 @@ import Synchronization
 /// Tells when memory that was unlinked can be used again: a global epoch, and for each worker the
 /// epoch of its last moment without references, a cache line each.
 ///
-/// Whoever unlinks something takes `advance()` and may use the memory again once `hasPassed` is
+/// The housekeeper reads as the worker numbered `workers`, and is asleep unless it looks through a
+/// table. Whoever unlinks something takes `advance()` and may use the memory again once `hasPassed` is
 /// true for that epoch. A sleeping worker says so and holds nothing back.
 @safe
 package struct QuiescentState: @unchecked Sendable {
@@ -18,11 +19,11 @@ package struct QuiescentState: @unchecked Sendable {
     /// All workers begin asleep.
     package init(workers: Int) {
         self.workers = workers
-        let bytes = (workers + 1) * QuiescentState.lineBytes
+        let bytes = (workers + 2) * QuiescentState.lineBytes
         unsafe memory = .allocate(byteCount: bytes, alignment: 64)
         unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
         unsafe cell(-1).pointee.store(1, ordering: .relaxed)
-        for worker in 0..<workers {
+        for worker in 0...workers {
             unsafe cell(worker).pointee.store(QuiescentState.asleep, ordering: .relaxed)
         }
     }
@@ -63,9 +64,9 @@ package struct QuiescentState: @unchecked Sendable {
         unsafe cell(-1).pointee.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue
     }
 
-    /// True when every worker has begun a later burst than `epoch`, or sleeps.
+    /// True when every worker has begun a later burst than `epoch`, or sleeps, and so the housekeeper.
     package func hasPassed(_ epoch: UInt64) -> Bool {
-        for worker in 0..<workers {
+        for worker in 0...workers {
             let seen = unsafe cell(worker).pointee.load(ordering: .sequentiallyConsistent)
             if seen < epoch { return false }
         }

@@ -24,7 +24,7 @@ extension Admission {
         // Services of port 0 and services by mark leave the port as it is, whatever the server's.
         let keepsPort = packet.destinationPort != service.port || server.port == 0
         var spec = ConnectionSpec(
-            key: packet.key, real: server.address,
+            tuple: packet.tuple, real: server.address,
             realPort: keepsPort ? packet.destinationPort : server.port, method: server.method,
             destination: server.number)
         spec.mark = mark
@@ -40,7 +40,7 @@ extension Admission {
         var spec = template(packet, service, persistence)
         // Another worker may make or end the client's template between two steps here: then again.
         while true {
-            if let known = table.findTemplate(spec.inboundKey, now: now) {
+            if let known = table.findTemplate(spec.inboundTuple, now: now) {
                 if isValid(known), table.holdTemplate(known) { return .held(known) }
                 table.invalidate(known)
             }
@@ -67,7 +67,7 @@ extension Admission {
         _ packet: Packet, _ service: Service, _ persistence: Persistence
     ) -> ConnectionSpec {
         var spec = ConnectionSpec(
-            key: packet.key, real: .anyV4, realPort: 0, method: .masquerading,
+            tuple: packet.tuple, real: .anyV4, realPort: 0, method: .masquerading,
             destination: Destination.none)
         spec.isTemplate = true
         spec.isInactive = false

@@ -55,7 +55,7 @@ package struct Admission {
             let service = services.find(
                 mark: mark, packet.transport, packet.destination, port: packet.destinationPort)
         else { return leaveAlone(packet, services) }
-        if let found = table.find(packet.key, now: now), found.direction == .inbound {
+        if let found = table.find(packet.tuple, now: now), found.direction == .inbound {
             return .connection(found.connection)
         }
         if isDroppedForDefence() { return .verdict(.drop(.defence)) }
@@ -143,7 +143,7 @@ package struct Admission {
             let server = service.schedule(request(packet, now))
         else { return refuse(packet, service, services) }
         var spec = ConnectionSpec(
-            key: packet.key, real: server.address,
+            tuple: packet.tuple, real: server.address,
             realPort: server.port == 0 ? packet.destinationPort : server.port,
             method: server.method, destination: server.number)
         spec.mark = mark

@@ -56,13 +56,15 @@ struct FastPath {
         }
         let hop = hops[NextHopIndex(truncatingIfNeeded: number)]
         let way = hop.word
-        let method = connection.method
+        // Connections with extension lines have traits, too, and take the long way.
+        let method = connection.methodAndTraits
         guard way.isResolved, packet.timeToLive > 1, packet.ipLength <= hop.mtu,
-            method == .masquerading || method == .directRouting
+            method == ForwardingMethod.masquerading.rawValue
+                || method == ForwardingMethod.directRouting.rawValue
         else { return .special }
 
         advance(connection, control, packet, side: side, isCounted: true)
-        if method == .masquerading {
+        if method == ForwardingMethod.masquerading.rawValue {
             unsafe NAT.rewrite(
                 frame, packet, connection, side: side, timeToLive: 1, network: 14, transport: 34)
         } else {

@@ -35,15 +35,13 @@ struct QuotedPacket {
     ///
     /// A quoted later fragment is taken for one with ports, as the kernel takes it; AH and ESP go
     /// with their key exchange.
-    func key(in bytes: UnsafeMutableRawPointer) -> ConnectionKey? {
-        if protocolNumber == 50 || protocolNumber == 51, !isLaterFragment {
-            return unsafe ConnectionKey(
-                addresses: bytes.le64(network + 12), ports: Packet.keyExchangePorts,
-                transport: TransportProtocol.udp.rawValue)
-        }
-        guard hasPorts, transport + 4 <= end else { return nil }
-        return unsafe ConnectionKey(
-            addresses: bytes.le64(network + 12), ports: bytes.le32(transport),
-            transport: protocolNumber)
+    func tuple(in bytes: UnsafeMutableRawPointer) -> ConnectionTuple? {
+        let isSecurity = protocolNumber == 50 || protocolNumber == 51
+        guard isSecurity ? !isLaterFragment : hasPorts && transport + 4 <= end else { return nil }
+        return unsafe ConnectionTuple(
+            source: IPAddress(v4: bytes.be32(network + 12)),
+            destination: IPAddress(v4: bytes.be32(network + 16)),
+            ports: isSecurity ? Packet.keyExchangePorts : bytes.le32(transport),
+            transport: isSecurity ? TransportProtocol.udp.rawValue : protocolNumber)
     }
 }

@@ -23,7 +23,7 @@ extension Worker {
         guard unsafe packet.hasRightHeaderChecksum(burst[index].bytes) else {
             return .drop(.malformedHeader)
         }
-        guard let match = path.table.find(packet.flowKey, now: path.now) else {
+        guard let match = path.table.find(packet.tuple, now: path.now) else {
             return admit(packet, index, &burst, path)
         }
         let connection = match.connection

@@ -13,8 +13,8 @@ extension Worker {
         }
         let bytes = unsafe burst[index].bytes
         // The error travels against the packet it quotes.
-        guard let key = unsafe quoted.key(in: bytes),
-            let match = path.table.find(key.reversed, now: path.now),
+        guard let tuple = unsafe quoted.tuple(in: bytes),
+            let match = path.table.find(tuple.reversed, now: path.now),
             match.connection.destination != Destination.none
         else { return other }
         guard match.direction == .inbound || match.connection.method == .masquerading else {
@@ -95,8 +95,8 @@ extension Worker {
         let bytes = unsafe frame.bytes
         guard !outer.isLaterFragment, path.services.isHost(packet.destination),
             let inner = unsafe QuotedPacket(at: outer.transport, end: outer.end, in: bytes),
-            let key = unsafe inner.key(in: bytes),
-            let match = path.table.find(key, now: path.now), match.direction == .inbound,
+            let tuple = unsafe inner.tuple(in: bytes),
+            let match = path.table.find(tuple, now: path.now), match.direction == .inbound,
             match.connection.method == .tunnel,
             match.connection.destination != Destination.none,
             unsafe match.connection.real == IPAddress(v4: bytes.be32(outer.network + 16))

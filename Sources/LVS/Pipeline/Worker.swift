@@ -146,7 +146,7 @@ package final class Worker: @unchecked Sendable {
                 unsafe lvs_prefetch(frames[index &+ Worker.ahead].bytes)
             }
             let packet = unsafe Packet(parsing: frames[index])
-            let place = path.table.place(packet.key)
+            let place = path.table.place(path.table.key(of: packet))
             unsafe lvs_prefetch(path.table.bucket(place.first))
             unsafe (pending + index).initialize(
                 to: Pending(packet: packet, place: place, word: 0))

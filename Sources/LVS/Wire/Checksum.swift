@@ -45,6 +45,14 @@ package enum Checksum {
         fold(UInt32(fold(~old)) &+ UInt32(fold(new)))
     }
 
+    /// What to add to a sum when `old` becomes `new`, another address of the same family.
+    static func difference(from old: IPAddress, to new: IPAddress) -> UInt16 {
+        if old.isV4 { return difference(from: old.v4.byteSwapped, to: new.v4.byteSwapped) }
+        return fold(
+            UInt32(difference(from: old.high.byteSwapped, to: new.high.byteSwapped))
+                &+ UInt32(difference(from: old.low.byteSwapped, to: new.low.byteSwapped)))
+    }
+
     /// The folded sum of `count` bytes; an odd last byte counts as the first of its word.
     package static func sum(_ bytes: UnsafeMutableRawPointer, count: Int) -> UInt16 {
         var total: UInt64 = 0

@@ -289,20 +289,23 @@ extension Packet {
     package var sourcePort: UInt16 { UInt16(truncatingIfNeeded: portWord).byteSwapped }
     /// Host order; 0 without ports.
     package var destinationPort: UInt16 { UInt16(truncatingIfNeeded: portWord >> 16).byteSwapped }
-    /// The tuple by which the connection table knows this packet (IPv4 flows).
+    /// Addresses, ports and transport; ports are 0 when there are none.
+    ///
+    /// AH and ESP have those of the key exchange whose connection they belong to.
+    package var tuple: ConnectionTuple {
+        ConnectionTuple(
+            source: source, destination: destination,
+            ports: isSecurity ? Packet.keyExchangePorts : portWord,
+            transport: flowTransport.rawValue)
+    }
+    /// The key by which connection tables know an IPv4 packet; see `ConnectionTable.key(of:)`.
+    @inline(__always)
     package var key: ConnectionKey {
         ConnectionKey(addresses: addressWord, ports: portWord, transport: protocolNumber)
     }
 
     /// The transport whose connection the packet belongs to: UDP for AH and ESP.
     var flowTransport: TransportProtocol { isSecurity ? .udp : transport }
-    /// The tuple of the connection the packet belongs to: AH and ESP go with their key exchange.
-    var flowKey: ConnectionKey {
-        guard isSecurity else { return key }
-        return ConnectionKey(
-            addresses: addressWord, ports: Packet.keyExchangePorts,
-            transport: TransportProtocol.udp.rawValue)
-    }
     /// AH or ESP, or a fragment of such.
     var isSecurity: Bool { protocolNumber == 50 || protocolNumber == 51 }
 

@@ -6,9 +6,9 @@ import Testing
         let rig = TableRig(connections: 100)
         let spec = TableRig.spec(7)
         let made = try #require(rig.insert(spec))
-        let inbound = try #require(rig.find(spec.inboundKey))
+        let inbound = try #require(rig.find(spec.inboundTuple))
         #expect(inbound.direction == .inbound && inbound.connection.number == made.number)
-        let outbound = try #require(rig.find(spec.outboundKey))
+        let outbound = try #require(rig.find(spec.outboundTuple))
         #expect(outbound.direction == .outbound && outbound.connection.number == made.number)
         #expect(rig.table.count == 1)
         #expect(made.client == spec.client && made.virtual == spec.virtual)
@@ -22,7 +22,7 @@ import Testing
             let spec = TableRig.spec(client, method: method)
             let made = try #require(rig.insert(spec))
             #expect(made.hasNoOutput && made.method == method)
-            #expect(rig.find(spec.outboundKey) == nil)
+            #expect(rig.find(spec.outboundTuple) == nil)
         }
     }
 
@@ -52,7 +52,7 @@ import Testing
         let rig = TableRig(connections: 100)
         let old = try #require(rig.insert(TableRig.spec(1, port: 80)))
         let new = try #require(rig.insert(TableRig.spec(1, port: 81)))
-        let reply = TableRig.spec(1).outboundKey
+        let reply = TableRig.spec(1).outboundTuple
         #expect(rig.find(reply)?.connection.number == new.number)
         #expect(rig.find(TableRig.key(1, port: 80))?.connection.number == old.number)
         #expect(rig.table.expire(new, worker: 0))
@@ -65,7 +65,7 @@ import Testing
         #expect(rig.table.expire(made, worker: 0))
         #expect(!rig.table.expire(made, worker: 0))
         #expect(rig.find(TableRig.key(1)) == nil)
-        #expect(rig.find(TableRig.spec(1).outboundKey) == nil)
+        #expect(rig.find(TableRig.spec(1).outboundTuple) == nil)
         #expect(rig.table.count == 0)
     }
 

@@ -13,7 +13,7 @@ import Testing
 
     private func find(_ client: Int, in rig: TableRig) -> Connection? {
         rig.table.findTemplate(
-            PersistenceTemplateTests.template(client).inboundKey, now: rig.now)
+            PersistenceTemplateTests.template(client).inboundTuple, now: rig.now)
     }
 
     @Test func `Packets find no template, and a template no connection`() throws {
@@ -25,10 +25,10 @@ import Testing
         #expect(find(1, in: rig) == nil)
         let template = try #require(rig.insert(PersistenceTemplateTests.template(1)))
         #expect(find(1, in: rig)?.number == template.number)
-        #expect(rig.find(connection.inboundKey)?.connection.number == made.number)
+        #expect(rig.find(connection.inboundTuple)?.connection.number == made.number)
         #expect(template.transport == .tcp && template.isTemplate)
         #expect(rig.table.expire(made, worker: 0))
-        #expect(rig.find(connection.outboundKey) == nil)
+        #expect(rig.find(connection.outboundTuple) == nil)
     }
 
     @Test func `A template nobody holds ends in its time`() throws {

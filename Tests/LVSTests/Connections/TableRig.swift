@@ -7,12 +7,12 @@ final class TableRig {
     private let memory: UnsafeMutableRawPointer
     var now = Instant(nanoseconds: 3_600_000_000_000)
 
-    init(connections: Int, workers: Int = 1) {
+    init(connections: Int, workers: Int = 1, seed: (UInt64, UInt64) = (17, 23)) {
         let bytes = ConnectionTable.bytes(connections: connections, workers: workers)
         unsafe memory = .allocate(byteCount: bytes, alignment: 4096)
         unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
         table = unsafe ConnectionTable(
-            memory: memory, connections: connections, workers: workers, seed: (17, 23))
+            memory: memory, connections: connections, workers: workers, seed: seed)
     }
 
     deinit {
@@ -41,6 +41,21 @@ final class TableRig {
         return spec
     }
 
+    /// An IPv6 connection of the client numbered `client`.
+    static func wideSpec(
+        _ client: Int, server: UInt64 = 1, method: ForwardingMethod = .masquerading
+    ) -> ConnectionSpec {
+        let tuple = ConnectionTuple(
+            source: IPAddress(high: 0xfd00_0000_0000_0001, low: UInt64(client)), sourcePort: 4000,
+            destination: IPAddress(high: 0xfd00_0000_0000_0001, low: 100 << 32),
+            destinationPort: 80, transport: .tcp)
+        var spec = ConnectionSpec(
+            tuple: tuple, real: IPAddress(high: 0xfd00_0000_0000_0002, low: server),
+            realPort: 8080, method: method, destination: UInt16(server))
+        spec.timeoutSeconds = 60
+        return spec
+    }
+
     /// Inserts; nil unless the connection is new.
     func insert(_ spec: ConnectionSpec, worker: Int = 0) -> Connection? {
         guard case .inserted(let made) = table.insert(spec, worker: worker, now: now) else {
@@ -49,7 +64,9 @@ final class TableRig {
         return made
     }
 
-    func find(_ key: ConnectionKey) -> ConnectionTable.Match? { table.find(key, now: now) }
+    func find(_ key: ConnectionKey) -> ConnectionTable.Match? { find(ConnectionTuple(key)) }
+
+    func find(_ tuple: ConnectionTuple) -> ConnectionTable.Match? { table.find(tuple, now: now) }
 
     func advance(seconds: UInt64) { now = now.advanced(bySeconds: seconds) }
 }

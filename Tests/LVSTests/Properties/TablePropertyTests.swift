@@ -48,7 +48,7 @@ import Testing
         for client in 0..<20_000 { #expect(rig.insert(TableRig.spec(client)) != nil) }
         for client in 0..<20_000 {
             #expect(rig.find(TableRig.key(client)) != nil)
-            #expect(rig.find(TableRig.spec(client).outboundKey) != nil)
+            #expect(rig.find(TableRig.spec(client).outboundTuple) != nil)
         }
     }
 }
