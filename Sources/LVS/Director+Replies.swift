@@ -17,6 +17,16 @@ extension Director {
             replyEndpoints[endpoint] = count == 0 ? nil : count
             if count == 0 || count == amount { isTableStale = true }
         }
+        countTunnel(to: server, by: amount)
+    }
+
+    /// Counts a tunnel by the endpoint that errors about its packets quote: address, and port or 0.
+    private func countTunnel(to server: RealServer, by amount: Int) {
+        guard server.method == .tunnel else { return }
+        let endpoint = Encapsulation(server.tunnel).endpoint(of: server.address)
+        let count = tunnelEndpoints[endpoint, default: 0] + amount
+        tunnelEndpoints[endpoint] = count == 0 ? nil : count
+        if count == 0 || count == amount { isTableStale = true }
     }
 
     /// As above for a server that is one less: its replies stay the director's while it has

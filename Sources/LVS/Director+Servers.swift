@@ -31,7 +31,8 @@ extension Director {
         }
         try checkSupported(server)
         let number = record.servers[position].number
-        if server.method != record.servers[position].server.method {
+        let old = record.servers[position].server
+        if server.method != old.method || server.tunnel != old.tunnel {
             endReplies(from: record.servers[position], of: record.service)
             countReplies(from: server, of: record.service, by: 1)
         }
@@ -131,12 +132,6 @@ extension Director {
         guard server.address.family == .v4 else { throw .notSupported("IPv6 real servers") }
         if server.method == .localNode {
             throw .notSupported("a real server on the director itself")
-        }
-        guard server.method == .tunnel else { return }
-        switch server.tunnel {
-        case .ipip: break
-        case .gue: throw .notSupported("GUE tunnels, only IPIP")
-        case .gre: throw .notSupported("GRE tunnels, only IPIP")
         }
     }
 }

@@ -65,7 +65,8 @@ extension Director {
     /// A table takes as long to build as there are servers; with many, the next tick does it for all
     /// changes until then.
     func publishServers() {
-        if isTableStale, replyEndpoints.count < Director.serversPublishedAtOnce { publish() }
+        let endpoints = replyEndpoints.count + tunnelEndpoints.count
+        if isTableStale, endpoints < Director.serversPublishedAtOnce { publish() }
     }
 
     /// Builds the service table anew and hands it to the workers.
@@ -73,6 +74,7 @@ extension Director {
         var builder = ServiceTableBuilder()
         builder.services = records.map { $0.object }
         builder.servers = Set(replyEndpoints.keys)
+        builder.tunnels = Set(tunnelEndpoints.keys)
         builder.hosts = hostAddresses
         builder.marked = markedRequests
         builder.marks = (markRules, ports)

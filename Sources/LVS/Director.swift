@@ -58,9 +58,12 @@ package final class Director: @unchecked Sendable {
     var ports: [Port] = []
     /// Where NAT replies come from, and how many configured servers send them from there.
     var replyEndpoints: [ServedTraffic.Endpoint: Int] = [:]
+    /// Where packets in tunnels go to, and how many configured servers that is.
+    var tunnelEndpoints: [ServedTraffic.Endpoint: Int] = [:]
     /// Endpoints kept for the connections of servers that are gone.
     var lingeringReplies: [LingeringReplies] = []
-    /// True when workers have not been told yet of a change in `replyEndpoints`.
+    /// True when workers have not been told yet of a change in `replyEndpoints` or
+    /// `tunnelEndpoints`.
     var isTableStale = false
     /// Service tables that a worker may still hold, with the epoch that frees them.
     var retired: [(table: ServiceTable, epoch: UInt64)] = []

@@ -17,6 +17,8 @@ import Testing
     @Test(arguments: Fixtures.packets)
     func unfinishedChecksumsOnInputChangeNothing(_ name: String) throws {
         let golden = try Golden(contentsOf: Fixtures.scenario(name))
+        // Where an option asks for it an unfinished checksum does change the packet (GUETests).
+        guard golden.tags?.contains("not-partial") != true else { return }
         let differences = try GoldenPlayer.play(golden, checksum: .partial)
         #expect(differences.isEmpty, "\(differences.prefix(12).joined(separator: "\n"))")
     }

@@ -71,6 +71,7 @@ package struct Golden: Decodable, Sendable {
 
     package var name: String
     package var title: String
+    package var tags: [String]?
     package var setup: Setup
     package var steps: [Step]
 

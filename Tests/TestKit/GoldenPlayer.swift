@@ -84,6 +84,8 @@ package struct GoldenPlayer {
             try rig.director.setTimeouts(
                 Timeouts(tcp: timeouts[0], tcpFin: timeouts[1], udp: timeouts[2]))
         }
+        // What recorded the scenario had no limit.
+        try rig.director.set(name: "icmp_ratelimit", value: 0)
         for (name, value) in setup.sysctl ?? [:] {
             try rig.director.set(name: name, value: Int(value) ?? -1)
         }
@@ -190,9 +192,9 @@ package struct GoldenPlayer {
         var frame = frame
         for field in free {
             let parts = field.split(separator: "@")
-            guard parts.count == 2, parts[0] == "ipv4id", let at = Int(parts[1]),
-                frame.count >= at + 20
-            else { continue }
+            guard parts.count == 2, let at = Int(parts[1]) else { continue }
+            if parts[0] == "udpsource" { maskUDPSource(&frame, at) }
+            guard parts[0] == "ipv4id", frame.count >= at + 20 else { continue }
             let end = at + Int(frame[at] & 15) * 4
             let isRight = end <= frame.count && frame.onesSum(at..<end) == 0xffff
             frame.set(at + 4, be16: 0)
@@ -200,6 +202,20 @@ package struct GoldenPlayer {
         }
         guard checksum == .partial else { return frame }
         return GoldenPlayer.loosened(frame)
+    }
+
+    /// Takes out the source port of a UDP header behind a plain IP header, and with it the checksum:
+    /// absent, right or wrong is what stays.
+    private func maskUDPSource(_ frame: inout [UInt8], _ at: Int) {
+        guard frame.count >= at + 8, at >= 34 else { return }
+        let length = UInt32(frame.be16(at + 4))
+        let isIPv6 = frame[14] >> 4 == 6
+        let addresses = isIPv6 ? at - 32..<at : at - 8..<at
+        let sum = frame.onesSum(
+            at..<frame.count, from: UInt32(frame.onesSum(addresses)) + length + 17)
+        let isRight = sum == 0xffff
+        frame.set(at, be16: 0)
+        if frame.be16(at + 6) != 0 { frame.set(at + 6, be16: isRight ? 1 : 0xbadd) }
     }
 
     /// What an unfinished checksum on input leaves open: which of its two zeros a TCP sum shows, and

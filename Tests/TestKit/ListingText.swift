@@ -71,7 +71,7 @@ package enum ListingText {
                 + listing.servers.map { server in
                     let method = ["Masq": "-m", "Route": "-g", "Tunnel": "-i"][forward(server)]
                     var line = "-a \(service) -r \(serverName(server)) \(method ?? "?")"
-                    line += " -w \(server.server.weight)"
+                    line += " -w \(server.server.weight)" + tunnel(server.server)
                     if server.server.upperThreshold != 0 {
                         line += " -x \(server.server.upperThreshold)"
                     }
@@ -80,6 +80,19 @@ package enum ListingText {
                     }
                     return line
                 }
+        }
+    }
+
+    private static func tunnel(_ server: RealServer) -> String {
+        guard server.method == .tunnel else { return "" }
+        func sum(_ flags: UInt16) -> String {
+            flags & 1 != 0 ? " --tun-csum" : flags & 2 != 0 ? " --tun-remcsum" : " --tun-nocsum"
+        }
+        switch server.tunnel {
+        case .ipip: return " --tun-type ipip"
+        case .gue(let port, let flags):
+            return " --tun-type gue --tun-port \(port)" + sum(flags)
+        case .gre(let flags): return " --tun-type gre" + sum(flags)
         }
     }
 

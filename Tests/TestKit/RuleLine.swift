@@ -23,6 +23,7 @@ package struct RuleLine {
     private var upper: UInt32 = 0
     private var lower: UInt32 = 0
     private var timeouts: [UInt32] = []
+    private var tunnel = (type: "ipip", port: UInt16(0), flags: UInt16(0))
 
     /// Runs a line given as words.
     package static func run(_ words: [String], on director: Director) throws(RuleLineError) {
@@ -59,6 +60,11 @@ package struct RuleLine {
         case "-m": method = .masquerading
         case "-g": method = .directRouting
         case "-i": method = .tunnel
+        case "--tun-type": tunnel.type = try next()
+        case "--tun-port": tunnel.port = try number(try next(), as: UInt16.self)
+        case "--tun-nocsum": break
+        case "--tun-csum": tunnel.flags |= 1
+        case "--tun-remcsum": tunnel.flags |= 2
         case "-w": weight = try number(try next(), as: Int32.self)
         case "-x": upper = try number(try next(), as: UInt32.self)
         case "-y": lower = try number(try next(), as: UInt32.self)
@@ -122,7 +128,15 @@ package struct RuleLine {
         }
         return RealServer(
             address: server.address, port: port ?? 0, method: method, weight: weight,
-            upperThreshold: upper, lowerThreshold: lower)
+            upperThreshold: upper, lowerThreshold: lower, tunnel: tunnelKind)
+    }
+
+    private var tunnelKind: TunnelKind {
+        switch tunnel.type {
+        case "gue": .gue(port: tunnel.port, flags: tunnel.flags)
+        case "gre": .gre(flags: tunnel.flags)
+        default: .ipip
+        }
     }
 
     private mutating func next() throws(RuleLineError) -> String {

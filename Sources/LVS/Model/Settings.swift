@@ -1,4 +1,5 @@
-/// The settings `net.ipv4.vs.*`: names, defaults and ranges of ipvs-semantics 4.10.
+/// The settings `net.ipv4.vs.*`, names, defaults and ranges of ipvs-semantics 4.10, and those of
+/// `net.ipv4` that say how many ICMP errors leave.
 package struct Settings: Hashable, Sendable {
     /// One setting: a line in the list below and nothing else.
     package struct Setting: Hashable, Sendable {
@@ -42,6 +43,12 @@ package struct Settings: Hashable, Sendable {
         Setting(
             "ignore_tunneled", 0, anyValue, only: [0],
             because: "tunnelled packets are not taken out here"),
+        // Milliseconds between two errors to one client, 0 for no limit at all; the types limited, a
+        // bit each; all errors of a second, and at once.
+        Setting("icmp_ratelimit", 1000, 0...Int(Int32.max)),
+        Setting("icmp_ratemask", 0x1818, 0...Int(UInt32.max)),
+        Setting("icmp_msgs_per_sec", 1000, 0...Int(Int32.max)),
+        Setting("icmp_msgs_burst", 50, 0...Int(Int32.max)),
         // Seconds; only schedulers of these names ask for them (ipvs-semantics 2.7, 2.8).
         Setting("lblc_expiration", 86_400, anyValue),
         Setting("lblcr_expiration", 86_400, anyValue),
@@ -93,8 +100,9 @@ package struct Settings: Hashable, Sendable {
     }
 
     private static func find(_ name: String) -> Setting? {
-        let prefix = "net.ipv4.vs."
-        let bare = name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name
+        let prefixes = ["net.ipv4.vs.", "net.ipv4."]
+        let prefix = prefixes.first { name.hasPrefix($0) } ?? ""
+        let bare = name.dropFirst(prefix.count)
         return all.first { $0.name == bare }
     }
 }

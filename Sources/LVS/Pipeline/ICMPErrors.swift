@@ -42,8 +42,7 @@ package enum ICMPError: Hashable, Sendable {
 /// Makes one worker's ICMP errors, and limits how many a client gets.
 ///
 /// As the kernel sends them (ipvs-semantics 1.3): TTL 64, precedence 0xc0, at most 576 bytes with the
-/// quoted packet cut; six at once to one client and then one a second, except those that path MTU
-/// discovery lives on.
+/// quoted packet cut; as many as `ICMPRateLimiter` allows.
 package struct ICMPErrors {
     /// Longest ICMP error, bytes of the IP packet (RFC 1812 section 4.3.2.3).
     private static let longest = 576
@@ -53,7 +52,10 @@ package struct ICMPErrors {
     /// Identification of the next error; they carry no DF bit, so it has to differ.
     private var identification: UInt16 = 1
 
-    package init() {}
+    private let settings: LiveSettings?
+
+    /// Without settings the defaults hold.
+    package init(settings: LiveSettings? = nil) { self.settings = settings }
 
     /// What an error quotes: an IPv4 packet, header first, and how many of its bytes are there.
     @safe
@@ -85,9 +87,8 @@ package struct ICMPErrors {
         cause: Int, burst: inout Burst, now: Instant
     ) -> Frame? {
         guard ICMPErrors.isUnicast(client) else { return nil }
-        if error.code != 4 || error.type != 3 {
-            guard limiter.allows(client, now: now) else { return nil }
-        }
+        let rate = settings?.icmpRate ?? ICMPRateLimiter.Rate()
+        guard limiter.allows(error, to: client, rate, now: now) else { return nil }
         let quoted = min(quote.count, ICMPErrors.longest - ICMPErrors.headers)
         let length = ICMPErrors.headers + quoted
         guard let made = burst.make(length: 14 + length, ingress: 0, cause: cause) else {
@@ -119,40 +120,5 @@ package struct ICMPErrors {
     /// Nobody answers 0.0.0.0, multicast or broadcast.
     private static func isUnicast(_ address: IPAddress) -> Bool {
         address.isV4 && address.v4 != 0 && address.v4 >> 28 < 0xe
-    }
-}
-
-/// Tokens for each client: six at most, one more every second (the kernel's `icmp_ratelimit`).
-struct ICMPRateLimiter {
-    private struct Client {
-        var address = IPAddress.anyV6
-        var tokensNanoseconds: UInt64 = 0
-        var last = Instant(nanoseconds: 0)
-    }
-
-    private static let second: UInt64 = 1_000_000_000
-    private static let burst: UInt64 = 6
-    private static let slots = 1024
-
-    /// A client whose slot another one takes begins anew: a limit on memory, not on fairness.
-    private var clients = [Client](repeating: Client(), count: ICMPRateLimiter.slots)
-
-    /// True when this client may get an error now, which then counts.
-    mutating func allows(_ address: IPAddress, now: Instant) -> Bool {
-        let hash = (address.low ^ address.high) &* 0x9e37_79b9_7f4a_7c15
-        let slot = Int(hash >> 54)
-        let full = ICMPRateLimiter.burst * ICMPRateLimiter.second
-        if clients[slot].address != address {
-            clients[slot] = Client(address: address, tokensNanoseconds: full, last: now)
-        }
-        let passed = now > clients[slot].last ? now.nanoseconds - clients[slot].last.nanoseconds : 0
-        let tokens = min(full, clients[slot].tokensNanoseconds + min(passed, full))
-        clients[slot].last = now
-        guard tokens >= ICMPRateLimiter.second else {
-            clients[slot].tokensNanoseconds = tokens
-            return false
-        }
-        clients[slot].tokensNanoseconds = tokens - ICMPRateLimiter.second
-        return true
     }
 }

@@ -44,10 +44,14 @@ extension Worker {
         var errand = Errand(
             connection: connection, direction: direction, number: number, width: hop.mtu)
         var mtu = hop.mtu
-        if errand.isTunnel {
-            mtu = pathMTUs.use(connection.real, width: mtu, now: path.now)
-            errand.width = mtu
-            mtu -= min(mtu, UInt32(Tunnel.overhead))
+        if inbound, connection.method == .tunnel {
+            guard let tunnel = tunnel(of: connection, from: hop, burst[index], packet, path) else {
+                return .drop(.noRoute)
+            }
+            errand.tunnel = tunnel
+            errand.width = pathMTU(to: connection, over: hop, path)
+            mtu = errand.width - min(errand.width, UInt32(tunnel.overhead))
+            guard mtu >= tunnel.smallestMTU else { return .drop(.tooLongForRoute) }
         }
         // Forwarding does not cut replies with DF again, however they came (the kernel's rule).
         let isTooLong =
@@ -58,14 +62,10 @@ extension Worker {
                 packet, mtu, from: teller, index, &burst, path, on: inbound ? connection : nil)
         }
         if !inbound { account(connection, packet, direction, path) }
-        if errand.isTunnel {
-            guard mtu >= Tunnel.smallestMTU else { return .drop(.tooLongForRoute) }
-            guard hop.preferredSource != nil else { return .drop(.noRoute) }
-        }
         if burst[index].segmentSize != 0 {
             if isTooLong { return sendSegments(errand, packet, index, &burst, path) }
-            if errand.isTunnel {
-                return encapsulateSegments(errand, packet, hop, index, &burst)
+            if let tunnel = errand.tunnel {
+                return encapsulateSegments(tunnel, packet, hop, index, &burst)
             }
         }
         var frame = burst[index]
@@ -83,7 +83,8 @@ extension Worker {
         /// The longest packet that goes this way, a tunnel's outer header included, bytes.
         var width: UInt32
 
-        var isTunnel: Bool { direction == .inbound && connection.method == .tunnel }
+        /// What wraps the packet; nil when it goes as it is.
+        var tunnel: Tunnel?
     }
 
     /// Rewrites one packet as its connection wants it, and sends it, in fragments when it is longer
@@ -94,12 +95,13 @@ extension Worker {
     ) -> Verdict {
         let link = Int(packet.networkOffset)
         let widest = Int(errand.width)
-        if errand.isTunnel {
+        if let tunnel = errand.tunnel {
             unsafe DirectRouting.rewrite(frame.bytes, packet)
-            unsafe Offload.complete(&frame, packet)
-            guard let wrapped = wrap(frame, packet, errand, index, &burst, path) else {
-                return .drop(.madeFramesUsedUp)
-            }
+            if !tunnel.isPartial { unsafe Offload.complete(&frame, packet) }
+            guard
+                let wrapped = tunnel.wrap(
+                    frame, packet, cause: index, burst: &burst, identification: &identification)
+            else { return .drop(.madeFramesUsedUp) }
             frame = wrapped
         } else {
             if frame.segmentSize == 0, Int(packet.ipLength) > widest {
@@ -120,7 +122,7 @@ extension Worker {
     /// Without DF, and in a tunnel that is not told to discover the path's MTU; errors from the
     /// client's side always, since nobody can be told about them.
     private func mayFragment(_ packet: Packet, _ errand: Errand) -> Bool {
-        !packet.hasDontFragment || (errand.isTunnel && !parts.settings.discoversPathMTU)
+        !packet.hasDontFragment || (errand.tunnel != nil && !parts.settings.discoversPathMTU)
             || (packet.kind == .icmpError && errand.direction == .inbound)
     }
 
@@ -218,41 +220,5 @@ extension Worker {
         rewrite(&frame, connection, direction, packet, timeToLive: 0)
         burst[index] = frame
         return .passThroughDoor
-    }
-
-    // MARK: Tunnel
-
-    private func tunnel(_ errand: Errand, from source: IPAddress) -> Tunnel {
-        Tunnel(
-            source: source.v4, destination: errand.connection.real.v4,
-            copiesDontFragment: parts.settings.discoversPathMTU)
-    }
-
-    /// Wraps a packet; its memory may be one of the burst's afterwards, which is then not sent as
-    /// such.
-    private func wrap(
-        _ frame: Frame, _ packet: Packet, _ errand: Errand, _ index: Int, _ burst: inout Burst,
-        _ path: FastPath
-    ) -> Frame? {
-        guard let source = path.hops[errand.number].preferredSource else { return nil }
-        return tunnel(errand, from: source).wrap(
-            frame, packet, cause: index, burst: &burst, identification: &identification)
-    }
-
-    private func encapsulateSegments(
-        _ errand: Errand, _ packet: Packet, _ hop: NextHop, _ index: Int, _ burst: inout Burst
-    ) -> Verdict {
-        let frame = burst[index]
-        let word = hop.word
-        guard let source = hop.preferredSource else { return .drop(.noRoute) }
-        guard let cut = Offload.cut(frame, packet) else { return .drop(.malformedHeader) }
-        guard word.isResolved else { return .drop(.noNeighbour) }
-        unsafe DirectRouting.rewrite(frame.bytes, packet)
-        unsafe hop.writeHardware(word, frame.bytes)
-        let whole = tunnel(errand, from: source).wrapSegments(
-            cut, frame, packet, cause: index, verdict: .send(word.port), burst: &burst,
-            identification: &identification)
-        for _ in 0..<cut.count { tally.countMade() }
-        return whole ? .consumed : .drop(.madeFramesUsedUp)
     }
 }

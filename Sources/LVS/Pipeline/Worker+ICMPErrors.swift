@@ -8,9 +8,7 @@ extension Worker {
     ) -> Verdict {
         let other = path.services.pass(packet)
         guard !packet.isIPv6, let quoted = quoted(by: packet, burst[index]) else { return other }
-        if quoted.protocolNumber == Tunnel.protocolNumber {
-            return lookUpTunnelError(quoted, packet, index, &burst, path) ?? other
-        }
+        if let verdict = lookUpTunnelError(quoted, packet, index, &burst, path) { return verdict }
         let bytes = unsafe burst[index].bytes
         // The error travels against the packet it quotes.
         guard let tuple = unsafe quoted.tuple(in: bytes),
@@ -94,12 +92,14 @@ extension Worker {
         let frame = burst[index]
         let bytes = unsafe frame.bytes
         guard !outer.isLaterFragment, path.services.isHost(packet.destination),
-            let inner = unsafe QuotedPacket(at: outer.transport, end: outer.end, in: bytes),
+            let quoted = unsafe Encapsulation.quoted(by: outer, in: bytes),
+            unsafe path.services.isTunnel(
+                quoted.encapsulation, to: IPAddress(v4: bytes.be32(outer.network + 16))),
+            let inner = unsafe QuotedPacket(at: quoted.inner, end: outer.end, in: bytes),
             let tuple = unsafe inner.tuple(in: bytes),
             let match = path.table.find(tuple, now: path.now), match.direction == .inbound,
             match.connection.method == .tunnel,
-            match.connection.destination != Destination.none,
-            unsafe match.connection.real == IPAddress(v4: bytes.be32(outer.network + 16))
+            match.connection.destination != Destination.none
         else { return nil }
         guard unsafe packet.hasRightHeaderChecksum(bytes), isIntact(packet, frame) else {
             return .drop(.wrongChecksum)
@@ -123,8 +123,7 @@ extension Worker {
     private func learn(_ mtu: UInt32, _ connection: Connection, _ path: FastPath) -> UInt32 {
         let hop = path.hops[path.cells[connection.destination].nextHop]
         let known = pathMTUs.learn(mtu, to: connection.real, width: hop.mtu, now: path.now)
-        let overhead = UInt32(Tunnel.overhead)
-        return known > Tunnel.smallestMTU + overhead ? known - overhead : known
+        return known > 68 + Tunnel.toldOverhead ? known - Tunnel.toldOverhead : known
     }
 
     /// Tells a client of an error about its packet, in the name of the virtual service.

@@ -50,7 +50,7 @@ package final class Worker: @unchecked Sendable {
 
     // Cold parts: touched when a packet leaves the fast path.
     var admission: Admission
-    var errors = ICMPErrors()
+    var errors: ICMPErrors
     var parking = ParkingLot()
     var pathMTUs = PathMTUs()
     var fragments = FragmentStore()
@@ -65,6 +65,7 @@ package final class Worker: @unchecked Sendable {
         self.counters = counters
         machine = StateMachine()
         tally = Tally()
+        errors = ICMPErrors(settings: parts.settings)
         unsafe pending = .allocate(capacity: Burst.capacity)
         admission = Admission(
             table: parts.table, cells: parts.cells, counters: counters, settings: parts.settings,

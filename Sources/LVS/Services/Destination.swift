@@ -27,6 +27,7 @@ package struct Destination: @unchecked Sendable {
         let upperThreshold = Atomic<UInt32>(0)
         let lowerThreshold = Atomic<UInt32>(0)
         let method = Atomic<UInt8>(0)
+        let encapsulation = Atomic<UInt32>(0)
         let port: UInt16
         let number: DestinationIndex
         let address: IPAddress
@@ -62,6 +63,10 @@ package struct Destination: @unchecked Sendable {
     package var method: ForwardingMethod {
         unsafe ForwardingMethod(rawValue: face.pointee.method.load(ordering: .relaxed))
             ?? .masquerading
+    }
+    /// How packets in the server's tunnel are wrapped, those of existing connections too.
+    var encapsulation: Encapsulation {
+        unsafe Encapsulation(word: face.pointee.encapsulation.load(ordering: .relaxed))
     }
     /// False once the server was deleted: its connections are then dropped (ipvs-semantics 0.2).
     package var isAvailable: Bool { unsafe face.pointee.available.load(ordering: .relaxed) != 0 }
@@ -119,6 +124,8 @@ package struct Destination: @unchecked Sendable {
             unsafe face.pointee.lastWeight.store(server.weight, ordering: .relaxed)
         }
         unsafe face.pointee.method.store(server.method.rawValue, ordering: .relaxed)
+        unsafe face.pointee.encapsulation.store(
+            Encapsulation(server.tunnel).word, ordering: .relaxed)
         unsafe face.pointee.upperThreshold.store(server.upperThreshold, ordering: .relaxed)
         unsafe face.pointee.lowerThreshold.store(server.lowerThreshold, ordering: .relaxed)
         if server.upperThreshold == 0 || server.upperThreshold > old {

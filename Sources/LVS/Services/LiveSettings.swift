@@ -15,6 +15,10 @@ package struct LiveSettings: @unchecked Sendable {
         let secureTCP = Atomic<UInt32>(0)
         /// Every n-th packet about to be scheduled is dropped; 0 is none.
         let dropRate = Atomic<UInt32>(0)
+        let icmpRateLimit = Atomic<UInt32>(1000)
+        let icmpRateMask = Atomic<UInt32>(0x1818)
+        let icmpMessagesPerSecond = Atomic<UInt32>(1000)
+        let icmpMessagesBurst = Atomic<UInt32>(50)
         let tcpEstablishedSeconds = Atomic<UInt32>(900)
         let tcpFinWaitSeconds = Atomic<UInt32>(120)
         let udpSeconds = Atomic<UInt32>(300)
@@ -56,6 +60,14 @@ package struct LiveSettings: @unchecked Sendable {
         unsafe words.pointee.secureTCP.load(ordering: .relaxed) != 0
     }
     package var dropRate: UInt32 { unsafe words.pointee.dropRate.load(ordering: .relaxed) }
+    /// How many ICMP errors leave; see `ICMPRateLimiter`.
+    var icmpRate: ICMPRateLimiter.Rate {
+        unsafe ICMPRateLimiter.Rate(
+            milliseconds: words.pointee.icmpRateLimit.load(ordering: .relaxed),
+            types: words.pointee.icmpRateMask.load(ordering: .relaxed),
+            perSecond: words.pointee.icmpMessagesPerSecond.load(ordering: .relaxed),
+            atOnce: words.pointee.icmpMessagesBurst.load(ordering: .relaxed))
+    }
     package var tcpEstablishedSeconds: UInt32 {
         unsafe words.pointee.tcpEstablishedSeconds.load(ordering: .relaxed)
     }
@@ -90,6 +102,11 @@ extension LiveSettings {
         unsafe words.pointee.natICMPSend.store(word("nat_icmp_send"), ordering: .relaxed)
         unsafe words.pointee.pathMTUDiscovery.store(word("pmtu_disc"), ordering: .relaxed)
         unsafe words.pointee.secureTCP.store(word("secure_tcp"), ordering: .relaxed)
+        unsafe words.pointee.icmpRateLimit.store(word("icmp_ratelimit"), ordering: .relaxed)
+        unsafe words.pointee.icmpRateMask.store(word("icmp_ratemask"), ordering: .relaxed)
+        unsafe words.pointee.icmpMessagesPerSecond.store(
+            word("icmp_msgs_per_sec"), ordering: .relaxed)
+        unsafe words.pointee.icmpMessagesBurst.store(word("icmp_msgs_burst"), ordering: .relaxed)
         let rate = settings["drop_packet"] == 3 ? max(settings["am_droprate"] ?? 0, 1) : 0
         unsafe words.pointee.dropRate.store(UInt32(rate), ordering: .relaxed)
     }

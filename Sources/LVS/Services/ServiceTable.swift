@@ -12,6 +12,8 @@ package struct ServiceTable: @unchecked Sendable {
         var services: EndpointIndex
         /// NAT servers, whose replies are ours.
         var servers: EndpointIndex
+        /// Servers reached by tunnel.
+        var tunnels: EndpointIndex
         /// The host's own addresses.
         var hosts: EndpointIndex
         /// What is served by mark, as far as the ingress block can tell it.
@@ -111,6 +113,14 @@ package struct ServiceTable: @unchecked Sendable {
     /// As `isServiceAddress`, for the addresses of NAT servers.
     package func isServerAddress(_ transport: TransportProtocol?, _ address: IPAddress) -> Bool {
         unsafe header.pointee.servers.find(.address(transport, address)) != nil
+    }
+
+    /// True when some real server gets its packets by such a tunnel.
+    func isTunnel(_ encapsulation: Encapsulation, to address: IPAddress) -> Bool {
+        let endpoint = encapsulation.endpoint(of: address)
+        let key = EndpointIndex.Key.endpoint(
+            endpoint.transport, endpoint.address, endpoint.port)
+        return unsafe header.pointee.tunnels.find(key) != nil
     }
 
     /// True for the host's own addresses.

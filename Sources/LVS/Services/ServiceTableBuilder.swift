@@ -4,6 +4,8 @@ struct ServiceTableBuilder {
     var services: [Service] = []
     /// Endpoints of NAT servers.
     var servers: Set<ServedTraffic.Endpoint> = []
+    /// Where packets in tunnels go to; see `Encapsulation.endpoint`.
+    var tunnels: Set<ServedTraffic.Endpoint> = []
     var hosts: Set<IPAddress> = []
     /// What marking rules mark for services by mark.
     var marked: Set<ServedTraffic.Endpoint> = []
@@ -41,6 +43,7 @@ struct ServiceTableBuilder {
             to: ServiceTable.Header(
                 services: EndpointIndex(entries),
                 servers: EndpointIndex(ServiceTableBuilder.entries(servers)),
+                tunnels: EndpointIndex(ServiceTableBuilder.entries(tunnels)),
                 hosts: EndpointIndex(hosts.map { (.address(nil, $0), 0) }),
                 marked: EndpointIndex(ServiceTableBuilder.entries(marked)),
                 marks: MarkClassifier(marks.rules, ports: marks.ports), objects: objects,
@@ -67,6 +70,7 @@ extension ServiceTable {
     func deallocate() {
         unsafe header.pointee.services.deallocate()
         unsafe header.pointee.servers.deallocate()
+        unsafe header.pointee.tunnels.deallocate()
         unsafe header.pointee.hosts.deallocate()
         unsafe header.pointee.marked.deallocate()
         unsafe header.pointee.marks.deallocate()

@@ -54,6 +54,19 @@ enum Offload {
             headers: headers, size: Int(frame.segmentSize), payload: Int(packet.ipLength) - headers)
     }
 
+    /// Puts the sum of the pseudo-header back into the checksum field of a finished IPv4 segment, for
+    /// somebody else to complete; returns where the sum begins and its field behind that.
+    static func reopen(
+        _ segment: UnsafeMutableRawPointer, count: Int, _ packet: Packet
+    ) -> (start: Int, field: Int) {
+        let start = packet.networkHeaderLength
+        let field = packet.protocolNumber == 6 ? 16 : 6
+        let sum = Checksum.pseudoHeader(
+            addresses: packet.addressWord, transport: packet.protocolNumber, length: count - start)
+        unsafe segment.set(start + field, le16: sum)
+        return (start, field)
+    }
+
     /// Writes one segment, from its network header on, as a packet with complete checksums: length,
     /// identification and sequence number move on; FIN and PSH stay on the last, CWR on the first.
     static func writeSegment(

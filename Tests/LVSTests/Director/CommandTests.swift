@@ -135,18 +135,16 @@ import Testing
             (.addService(VirtualService(key: .mark(1, .v6), scheduler: "rr")), true),
             (
                 .addService(
-                    VirtualService(key: .address(.sctp, virtual, port: 80), scheduler: "rr")), true
+                    VirtualService(key: .address(.icmp, virtual, port: 80), scheduler: "rr")), true
             ),
             (
                 .addService(VirtualService(key: other, scheduler: "rr", persistenceEngine: "sip")),
                 true
             ),
             (.addServer(server(address: wide, .tunnel)), true),
-            (.addServer(server(12, .tunnel, tunnel: .gue(port: 6080, flags: 0))), true),
-            (.addServer(server(12, .tunnel, tunnel: .gre(flags: 0))), true),
             (.addServer(server(12, .localNode)), true),
             (.addServer(server(address: IPAddress(v4: 0x0a02_0001))), true),
-            (.editServer(server(11, .tunnel, tunnel: .gre(flags: 0))), true),
+            (.editServer(server(11, .tunnel, tunnel: .gue(port: 0, flags: 0))), false),
         ] as [(Command, Bool)])
     func refusesWithASentence(_ command: Command, _ isForLater: Bool) throws {
         let director = try makeDirector()

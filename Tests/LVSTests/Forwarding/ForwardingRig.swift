@@ -15,7 +15,9 @@ final class ForwardingRig {
     private let memory: UnsafeMutableRawPointer
     private var burst = Burst()
 
-    init(method: ForwardingMethod, transport: TransportProtocol = .tcp) throws {
+    init(
+        method: ForwardingMethod, transport: TransportProtocol = .tcp, tunnel: TunnelKind = .ipip
+    ) throws {
         unsafe memory = .allocate(
             byteCount: ForwardingRig.room + ForwardingRig.headroom, alignment: 64)
         let key = ServiceKey.address(transport, ForwardingRig.virtual, port: 80)
@@ -23,7 +25,7 @@ final class ForwardingRig {
         try rig.director.add(
             RealServer(
                 address: ForwardingRig.server, port: method == .masquerading ? 8080 : 80,
-                method: method), to: key)
+                method: method, tunnel: tunnel), to: key)
     }
 
     deinit { unsafe memory.deallocate() }

@@ -50,6 +50,35 @@ import Testing
         #expect((0..<20).compactMap { refuse(0xc633_6401, 6000 + $0) }.count == 6)
     }
 
+    @Test func `icmp_ratelimit says how many, and 0 that nothing is limited`() throws {
+        try start()
+        try rig.director.set(name: "icmp_ratelimit", value: 200)
+        #expect((0..<20).compactMap { refuse(0xc633_6401, 4000 + $0) }.count == 6)
+        rig.advance(milliseconds: 400)
+        #expect((0..<20).compactMap { refuse(0xc633_6401, 4000 + $0) }.count == 2)
+        try rig.director.set(name: "net.ipv4.icmp_ratelimit", value: 0)
+        #expect((0..<200).compactMap { refuse(0xc633_6401, 4000 + $0) }.count == 200)
+        #expect(throws: CommandRefusal.self) {
+            try rig.director.set(name: "icmp_ratelimit", value: -1)
+        }
+    }
+
+    @Test func `A type outside icmp_ratemask is not limited`() throws {
+        try start()
+        try rig.director.set(name: "icmp_ratemask", value: 0x1810)
+        #expect((0..<100).compactMap { refuse(0xc633_6401, 4000 + $0) }.count == 100)
+    }
+
+    @Test func `All clients together get fifty at once and a thousand a second`() throws {
+        try start()
+        #expect((0..<90).compactMap { refuse(0xc633_6401 + $0, 4000) }.count == 50)
+        rig.advance(milliseconds: 20)
+        #expect((0..<90).compactMap { refuse(0xc633_6501 + $0, 4000) }.count == 20)
+        try rig.director.set(name: "icmp_msgs_burst", value: 5)
+        rig.advance(milliseconds: 1000)
+        #expect((0..<90).compactMap { refuse(0xc633_6601 + $0, 4000) }.count == 5)
+    }
+
     @Test(arguments: [0, 0xffff_ffff, 0xe000_0005] as [UInt32])
     func nobodyIsToldAtAnAddressOfNobody(_ client: UInt32) throws {
         try start()
