@@ -71,15 +71,15 @@ extension Director {
             return
         }
         for record in records { zero(record) }
-        totalMeter.zero(at: totalCounters())
+        totalMeter.zero(at: totalCounters(), isFrozen: !isEstimating)
     }
 
     private func zero(_ record: ServiceRecord) {
         for index in record.servers.indices {
             let counters = read(record.servers[index].number)
-            record.servers[index].meter.zero(at: counters)
+            record.servers[index].meter.zero(at: counters, isFrozen: !isEstimating)
         }
-        record.meter.zero(at: counters(of: record))
+        record.meter.zero(at: counters(of: record), isFrozen: !isEstimating)
     }
 
     /// The record of a service, for commands that need it.

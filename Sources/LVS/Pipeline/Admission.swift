@@ -20,8 +20,6 @@ package struct Admission {
     let settings: LiveSettings
     let worker: Int
     private let onePacket = OnePacketEntry()
-    /// Counts down the packets until the next one that `drop_packet` takes.
-    private var dropCountdown: UInt32 = 1
     private var random: SeededGenerator
 
     package init(
@@ -58,7 +56,7 @@ package struct Admission {
         if let found = table.find(packet.tuple, now: now), found.direction == .inbound {
             return .connection(found.connection)
         }
-        if isDroppedForDefence() { return .verdict(.drop(.defence)) }
+        if settings.takesForDefence() { return .verdict(.drop(.defence)) }
         // Source port 20 is the data connection of an FTP server elsewhere: never scheduled.
         guard packet.sourcePort != 20 else { return .verdict(services.pass(packet)) }
         if let persistence = service.persistence {
@@ -123,16 +121,6 @@ package struct Admission {
             return .refused(.unknownReply, .portUnreachable)
         }
         return .verdict(services.pass(packet))
-    }
-
-    /// `drop_packet`: every n-th packet that is about to be scheduled (ipvs-semantics 4.10).
-    private mutating func isDroppedForDefence() -> Bool {
-        let rate = settings.dropRate
-        guard rate != 0 else { return false }
-        dropCountdown -= min(1, dropCountdown)
-        guard dropCountdown == 0 else { return false }
-        dropCountdown = rate
-        return true
     }
 
     private mutating func schedule(

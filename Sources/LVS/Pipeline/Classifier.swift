@@ -9,8 +9,9 @@ extension Worker {
         switch packet.kind {
         case .arp, .other: return .pass
         case .malformed: return .drop(.malformedHeader)
-        case .flow, .security: return lookUp(packet, index, &burst, path)
-        case .short: return admit(packet, index, &burst, path)
+        case .flow where packet.isIPv4, .security where packet.isIPv4:
+            return lookUp(packet, index, &burst, path)
+        case .flow, .security, .short: return admit(packet, index, &burst, path)
         case .icmpError: return lookUpError(packet, index, &burst, path)
         case .icmpOther:
             // The ingress block takes parameter problems for errors about connections; IPVS leaves

@@ -103,10 +103,14 @@ package final class Worker: @unchecked Sendable {
         let count = burst.count
         if count != 0 {
             if path.services.hasServices(.v4) {
-                let frames = unsafe burst.base
-                unsafe parse(frames, count, path)
-                match(count, path)
-                finish(&burst, count, path)
+                if parts.settings.isOnlyBackup {
+                    passRequests(&burst, count, path)
+                } else {
+                    let frames = unsafe burst.base
+                    unsafe parse(frames, count, path)
+                    match(count, path)
+                    finish(&burst, count, path)
+                }
             } else {
                 passAll(&burst, count)
             }

@@ -1,6 +1,6 @@
 /// The checksum of SCTP, CRC32c (RFC 9260 appendix A): eight bytes a step by eight tables.
 @safe
-struct CRC32C: @unchecked Sendable {
+package struct CRC32C: @unchecked Sendable {
     /// Made with the first checksum and kept for good.
     private static let shared = CRC32C()
     /// The polynomial, lowest power in the highest bit.
@@ -28,7 +28,7 @@ struct CRC32C: @unchecked Sendable {
     }
 
     /// The checksum of `count` bytes, as the number that stands little-endian on the wire.
-    static func checksum(_ bytes: UnsafeMutableRawPointer, count: Int) -> UInt32 {
+    package static func checksum(_ bytes: UnsafeMutableRawPointer, count: Int) -> UInt32 {
         unsafe ~shared.update(.max, bytes, count)
     }
 
