@@ -2,36 +2,64 @@
 // netfilter could mark them.
 
 extension Director {
-    /// Replaces the marking rules, which apply in their order; new connections follow them at once.
+    /// Replaces the director's own marking rules, which apply in their order, after the host's; new
+    /// connections follow them at once.
     package func setMarkRules(_ rules: [MarkRule]) throws(CommandRefusal) {
         for rule in rules where !markRules.contains(rule) { try rule.check() }
         markRules = rules
         publish()
     }
 
+    /// Replaces the marking rules that the host's own netfilter has, which apply before the director's.
+    package func setFollowedMarks(_ rules: [MarkRule]) {
+        guard rules != followedMarks else { return }
+        followedMarks = rules
+        publish()
+    }
+
+    /// All marking rules as one list; what ends the host's rules does not end it.
+    func allMarks(own: [MarkRule]? = nil, followed: [MarkRule]? = nil) -> [MarkRule] {
+        let followed = followed ?? followedMarks
+        let bounded = followed.enumerated().map { index, rule in
+            guard rule.action == .accept else { return rule }
+            var rule = rule
+            rule.action = .skip(followed.count - 1 - index)
+            return rule
+        }
+        return bounded + (own ?? markRules)
+    }
+
     /// What the host's stack must not see for the sake of a service, with these rules or the present
     /// ones.
     package func requests(
-        of service: VirtualService, rules: [MarkRule]? = nil
-    ) -> Set<ServedTraffic.Endpoint> {
+        of service: VirtualService, own: [MarkRule]? = nil, followed: [MarkRule]? = nil
+    ) -> ServedTraffic {
+        var served = ServedTraffic()
         switch service.key {
         case .address(let transport, let address, let port):
-            [
+            served.services = [
                 ServedTraffic.Endpoint(
                     address: address, transport: transport,
                     port: service.takesEveryPort ? 0 : port)
             ]
-        case .mark(let mark, .v4):
-            Set((rules ?? markRules).filter { $0.mark == mark }.flatMap(\.endpoints))
-        case .mark(_, .v6): []
+        case .mark(let mark, let family):
+            MarkedTraffic(allMarks(own: own, followed: followed)).add([mark], family, to: &served)
         }
+        return served
     }
 
-    /// The services by mark that rules are there for, as the workers' table knows them.
-    var markedRequests: Set<ServedTraffic.Endpoint> {
-        records.reduce(into: []) { all, record in
-            if case .mark = record.service.key { all.formUnion(requests(of: record.service)) }
+    /// What rules lead to the services by mark.
+    func markedRequests() -> ServedTraffic {
+        var marks: [AddressFamily: Set<UInt32>] = [:]
+        for record in records {
+            guard case .mark(let mark, let family) = record.service.key else { continue }
+            marks[family, default: []].insert(mark)
         }
+        var served = ServedTraffic()
+        guard !marks.isEmpty else { return served }
+        let traffic = MarkedTraffic(allMarks())
+        for (family, numbers) in marks { traffic.add(numbers, family, to: &served) }
+        return served
     }
 }
 

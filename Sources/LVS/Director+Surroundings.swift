@@ -6,7 +6,7 @@ extension Director {
         guard ports != self.ports else { return }
         self.ports = ports
         // Marking rules name interfaces.
-        if !markRules.isEmpty { publish() }
+        if !markRules.isEmpty || !followedMarks.isEmpty { publish() }
     }
 
     /// The kernel's routes, all of them.
@@ -54,7 +54,11 @@ extension Director {
     /// What the ingress block must contain.
     package var served: ServedTraffic {
         var served = ServedTraffic()
-        served.services = records.reduce(into: []) { $0.formUnion(requests(of: $1.service)) }
+        served.services = records.reduce(into: marked.services) { all, record in
+            guard case .address = record.service.key else { return }
+            all.formUnion(requests(of: record.service).services)
+        }
+        served.blocks = marked.blocks
         served.servers = Set(replyEndpoints.keys)
         served.hostAddresses = hostAddresses
         return served
@@ -76,8 +80,9 @@ extension Director {
         builder.servers = Set(replyEndpoints.keys)
         builder.tunnels = Set(tunnelEndpoints.keys)
         builder.hosts = hostAddresses
-        builder.marked = markedRequests
-        builder.marks = (markRules, ports)
+        marked = markedRequests()
+        builder.marked = marked
+        builder.marks = (allMarks(), ports)
         let old = published.current
         published.publish(builder.build())
         isTableStale = false

@@ -59,6 +59,10 @@ package final class Director: @unchecked Sendable {
     var hostAddresses: Set<IPAddress> = []
     /// The director's own marking rules, in order.
     package internal(set) var markRules: [MarkRule] = []
+    /// The marking rules of the host's own netfilter, in order.
+    package internal(set) var followedMarks: [MarkRule] = []
+    /// What both lead to services by mark, as of the table that was published last.
+    var marked = ServedTraffic()
     var ports: [Port] = []
     /// Where NAT replies come from, and how many configured servers send them from there.
     var replyEndpoints: [ServedTraffic.Endpoint: Int] = [:]

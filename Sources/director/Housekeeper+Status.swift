@@ -36,6 +36,7 @@ extension Housekeeper: DaemonTarget {
             }
         }
         report.unreachableServers = servers.sorted()
+        report.hostMarks = hostMarks?.summary ?? []
         report.notes = surroundings.standingWarnings
         return report.rendered()
     }
@@ -118,7 +119,7 @@ extension DesiredState.Step {
             "server \(server.address):\(server.port) of \(key.summary)"
         case .deleteServer(let key, let address, let port):
             "server \(address):\(port) of \(key.summary)"
-        case .addMark(let rule), .deleteMark(let rule): "a marking rule for mark \(rule.mark)"
+        case .setMarks(let rules): "\(rules.count) marking rules"
         }
     }
 }

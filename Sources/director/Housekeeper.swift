@@ -18,6 +18,7 @@ final class Housekeeper {
     let memory: TableMapping
     let started = MonotonicClock.now()
     let table: KeptTable
+    private(set) var hostMarks: HostMarkRules?
     let logger: Logger
     var rates: [PortIndex: PortRate] = [:]
     private(set) var control: ControlServer?
@@ -54,6 +55,8 @@ final class Housekeeper {
     func begin(_ loops: [WorkerLoop]) throws {
         self.loops = loops
         try follow()
+        hostMarks = HostMarkRules(table, logger)
+        hostMarks?.follow(now)
         if let rules {
             for step in rules.steps(from: []) {
                 do throws(CommandRefusal) {
@@ -80,6 +83,7 @@ final class Housekeeper {
             poller.removeAll()
             poller.add(signals.descriptor, token: -1)
             poller.add(surroundings.descriptor, token: -2)
+            if let changes = hostMarks?.descriptor { poller.add(changes, token: -3) }
             for interest in control?.interests ?? [] {
                 poller.add(
                     interest.descriptor, token: Int(interest.descriptor),
@@ -171,6 +175,7 @@ final class Housekeeper {
             director.tick(time)
         }
         surroundings.want(director.takeWantedNeighbours(), now: time)
+        hostMarks?.follow(time)
         control?.tick(time)
         let hasWaited = time.nanoseconds - started > Self.takeOverNanoseconds
         if table.takeChange() || (hasWaited && !hostSide.hasTakenOver) {

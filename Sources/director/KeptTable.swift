@@ -45,8 +45,7 @@ final class KeptTable: ControlTarget {
 
     func edit(_ service: VirtualService) throws(CommandRefusal) {
         // Persistence may widen what is served, and where replies come from.
-        var more = ServedTraffic()
-        more.services = director.requests(of: service)
+        var more = director.requests(of: service)
         let servers = director.service(service.key)?.servers ?? []
         more.servers = Set(servers.flatMap { service.replies(from: $0.server) })
         hostSide.keepOut(also: more)
@@ -54,18 +53,30 @@ final class KeptTable: ControlTarget {
         try inner.edit(service)
     }
 
-    private func keepOut(_ service: VirtualService, rules: [MarkRule]? = nil) {
-        var more = ServedTraffic()
-        more.services = director.requests(of: service, rules: rules)
-        if !more.services.isEmpty { hostSide.keepOut(also: more) }
+    private func keepOut(
+        _ service: VirtualService, own: [MarkRule]? = nil, followed: [MarkRule]? = nil
+    ) {
+        let more = director.requests(of: service, own: own, followed: followed)
+        if !more.isEmpty { hostSide.keepOut(also: more) }
     }
 
     var markRules: [MarkRule] { inner.markRules }
 
     func setMarkRules(_ rules: [MarkRule]) throws(CommandRefusal) {
-        for listing in director.services() { keepOut(listing.service, rules: rules) }
+        for listing in director.services() { keepOut(listing.service, own: rules) }
         hasChanged = true
         try inner.setMarkRules(rules)
+    }
+
+    private(set) var followedMarks: [FollowedMark] = []
+
+    /// Takes over what the host's own marking rules are now.
+    func follow(_ rules: [MarkRule], _ lines: [FollowedMark]) {
+        followedMarks = lines
+        guard rules != director.followedMarks else { return }
+        for listing in director.services() { keepOut(listing.service, followed: rules) }
+        hasChanged = true
+        director.setFollowedMarks(rules)
     }
 
     func delete(_ key: ServiceKey) throws(CommandRefusal) {
@@ -147,8 +158,7 @@ extension KeptTable {
         case .editServer(let key, let server): try edit(server, of: key)
         case .deleteServer(let key, let address, let port):
             try delete(address, port: port, of: key)
-        case .addMark(let rule): try setMarkRules(markRules + [rule])
-        case .deleteMark(let rule): try setMarkRules(markRules.filter { $0 != rule })
+        case .setMarks(let rules): try setMarkRules(rules)
         }
     }
 

@@ -17,4 +17,15 @@ const char *lvs_nft_error(struct lvs_nft *nft);
 // What the last run listed. Valid until the next run.
 const char *lvs_nft_output(struct lvs_nft *nft);
 
+struct lvs_nft_events;
+
+// Listens for changes of the rules of nftables, iptables-nft's among them, in the thread's network
+// namespace; 0 or a negative errno.
+int lvs_nft_events_open(struct lvs_nft_events **out);
+void lvs_nft_events_close(struct lvs_nft_events *events);
+int lvs_nft_events_descriptor(const struct lvs_nft_events *events);
+// Takes what happened: 1 when tables, chains or rules of IPv4 or IPv6 changed, or it was too much to
+// tell; 0 when nothing did; a negative errno.
+int lvs_nft_events_read(struct lvs_nft_events *events);
+
 #endif

@@ -24,3 +24,8 @@ int64_t cposix_thread_cputime(void);
 int64_t cposix_free_pages(void);
 // MTU of an interface of the calling thread's network namespace, or -1.
 int cposix_interface_mtu(const char *name);
+// Runs a program with these arguments (the first is its path, the last is NULL) to its end and reads
+// what it writes to standard output, at most `capacity` bytes; nothing is read from us. Returns the
+// number of bytes, or -1: with errno ETIMEDOUT when it took longer than `milliseconds` and was killed,
+// EFBIG when it wrote more, EIO when it ended with a failure, ENOENT when there is no such program.
+int64_t cposix_output(char *const argv[], char *output, size_t capacity, int milliseconds);

@@ -10,9 +10,8 @@ package enum DesiredState {
         case addServer(ServiceKey, RealServer)
         case editServer(ServiceKey, RealServer)
         case deleteServer(ServiceKey, IPAddress, port: UInt16)
-        /// At the end of the marking rules.
-        case addMark(MarkRule)
-        case deleteMark(MarkRule)
+        /// All marking rules, since their order counts.
+        case setMarks([MarkRule])
     }
 
     /// The steps from the rules that were applied before to the new ones.
@@ -26,7 +25,18 @@ package enum DesiredState {
     ) -> [Step] {
         let before = Named(present ?? old)
         let after = Named(new)
-        return removals(of: old, before, after) + new.compactMap { step(to: $0, from: before) }
+        let marks = marks(old, new, present: before.marks)
+        return removals(of: old, before, after)
+            + (marks == before.marks ? [] : [.setMarks(marks)])
+            + new.compactMap { step(to: $0, from: before) }
+    }
+
+    /// The marking rules that are wanted: those of the new rules in their order, then what came into
+    /// the table by other ways.
+    private static func marks(_ old: [Rule], _ new: [Rule], present: [MarkRule]) -> [MarkRule] {
+        let wanted = Named(new).marks
+        let known = Set(wanted + Named(old).marks)
+        return wanted + present.filter { !known.contains($0) }
     }
 
     private static func removals(of old: [Rule], _ before: Named, _ after: Named) -> [Step] {
@@ -44,9 +54,7 @@ package enum DesiredState {
                     after.servers[name] == nil
                 else { return nil }
                 return .deleteServer(key, server.address, port: server.port)
-            case .addMark(let mark):
-                guard before.marks.contains(mark), !after.marks.contains(mark) else { return nil }
-                return .deleteMark(mark)
+            case .addMark: return nil
             }
         }
     }
@@ -62,7 +70,7 @@ package enum DesiredState {
             let name = ServerName(key: key, address: server.address, port: server.port)
             guard let was = before.servers[name] else { return .addServer(key, server) }
             return was == server ? nil : .editServer(key, server)
-        case .addMark(let mark): return before.marks.contains(mark) ? nil : .addMark(mark)
+        case .addMark: return nil
         }
     }
 
@@ -70,13 +78,13 @@ package enum DesiredState {
     private struct Named {
         var services: [ServiceKey: VirtualService] = [:]
         var servers: [ServerName: RealServer] = [:]
-        var marks: Set<MarkRule> = []
+        var marks: [MarkRule] = []
 
         init(_ rules: [Rule]) {
             for rule in rules {
                 switch rule {
                 case .addService(let service): services[service.key] = service
-                case .addMark(let mark): marks.insert(mark)
+                case .addMark(let mark): marks.append(mark)
                 case .addServer(let key, let server):
                     servers[ServerName(key: key, address: server.address, port: server.port)] =
                         server

@@ -10,8 +10,9 @@ package enum Rule: Hashable, Sendable {
 /// A file of rules, the lines that `ipvsadm -Sn` writes.
 ///
 /// Blank lines and lines that begin with `#` are skipped; every other line is judged like a line of
-/// `-R`, and only `-A` and `-a` are accepted, and `mark -A` with a marking rule. A bad line spoils the
-/// file.
+/// `-R`, and only `-A` and `-a` are accepted, and `mark -A` with a marking rule. What iptables-save
+/// writes of a mangle table, from `*mangle` to `COMMIT`, is read as marking rules too, as long as
+/// PREROUTING is its only chain with rules. A bad line spoils the file.
 package enum RulesFile {
     /// What is wrong with a file: where, and what was expected there.
     package struct Mistake: Error, Hashable, Sendable, CustomStringConvertible {
@@ -31,6 +32,7 @@ package enum RulesFile {
         var services: [ServiceKey: Int] = [:]
         var servers: Set<ServerName> = []
         var marks: Set<MarkRule> = []
+        var isTable = false
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         for (index, content) in lines.enumerated() {
             let words = mended(RestoreWords.split(String(content)))
@@ -39,9 +41,16 @@ package enum RulesFile {
             func mistake(_ text: String) -> Mistake {
                 Mistake(line: number, text: text, content: String(content))
             }
+            if first.hasPrefix("*") || (isTable && (first == "COMMIT" || first.hasPrefix(":"))) {
+                guard !first.hasPrefix("*") || words == ["*mangle"] else {
+                    throw mistake("expected the table mangle")
+                }
+                if !first.hasPrefix(":") { isTable = first != "COMMIT" }
+                continue
+            }
             let rule: Rule
             do throws(CommandError) {
-                rule = try self.rule(words)
+                rule = try isTable ? saved(String(content)) : self.rule(words)
             } catch {
                 throw mistake(error.text + expectation(of: error.text))
             }
@@ -80,6 +89,15 @@ package enum RulesFile {
             words[index] = String(UInt32(bitPattern: mark))
         }
         return words
+    }
+
+    /// A line of a table that iptables-save wrote.
+    private static func saved(_ line: String) throws(CommandError) -> Rule {
+        let words = SavedWords.split(line).drop { $0.hasPrefix("[") }
+        guard words.starts(with: ["-A", "PREROUTING"]) else {
+            throw .line("expected -A PREROUTING with a marking rule")
+        }
+        return .addMark(try MarkRuleWords.rule(Array(words.dropFirst(2))))
     }
 
     private static func rule(_ words: [String]) throws(CommandError) -> Rule {

@@ -26,7 +26,7 @@ struct DirectorWord: Sendable {
             }
         },
         DirectorWord(
-            name: "mark", usage: "mark -A|-D RULE | -F | -L", run: changeMarks),
+            name: "mark", usage: "mark -A|-D RULE | -F | -L | -S", run: changeMarks),
     ]
 
     /// Marking rules in the words of iptables, with or without `-t mangle` and the chain.
@@ -39,11 +39,17 @@ struct DirectorWord: Sendable {
         if words.first == "PREROUTING" { words.removeFirst() }
         switch command {
         case "-A", "--append", "-D", "--delete":
-            let rule = MarkRuleWords.text(try MarkRuleWords.rule(words))
+            let rules = try MarkRuleWords.rules(words).map(MarkRuleWords.text)
             try ask(session) { table throws(Refusal) in
-                try table.changeMarks(["-A", "--append"].contains(command) ? "-A" : "-D", rule)
+                for rule in rules {
+                    try table.changeMarks(["-A", "--append"].contains(command) ? "-A" : "-D", rule)
+                }
             }
-        case "-F", "--flush", "-L", "--list", "-S", "--list-rules":
+        case "-S", "--list-rules":
+            guard words.isEmpty else { throw .line("unexpected argument \(words[0])") }
+            let text = try ask(session) { table throws(Refusal) in try table.text("marks") }
+            session.output(saved(text))
+        case "-F", "--flush", "-L", "--list":
             guard words.allSatisfy({ $0 == "-n" }) else {
                 throw .line("unexpected argument \(words[0])")
             }
@@ -55,6 +61,14 @@ struct DirectorWord: Sendable {
             }
         default: throw .line("mark: '\(command)' is not supported here; \(MarkRuleWords.usage)")
         }
+    }
+
+    /// The director's own rules among those that `-L` lists, as iptables-save writes rules.
+    private static func saved(_ listing: String) -> String {
+        let lines = listing.split(separator: "\n").filter { $0.hasPrefix("mark -A ") }.map {
+            "-A PREROUTING \($0.dropFirst("mark -A ".count))\n"
+        }
+        return "*mangle\n:PREROUTING ACCEPT [0:0]\n\(lines.joined())COMMIT\n"
     }
 
     /// Settings may be named as the kernel's sysctls are.

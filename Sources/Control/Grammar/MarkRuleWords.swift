@@ -2,71 +2,116 @@ import LVS
 
 /// Marking rules in the words of iptables: `-p tcp -d 192.168.10.101 --dport 80 -j MARK --set-mark 10`.
 enum MarkRuleWords {
-    /// Reads a rule; what iptables knows and this director does not is refused by name.
+    /// Reads a rule of the director's own.
+    ///
+    /// Several addresses in one word make several rules, as with iptables. What iptables knows and this director does not is refused by name.
+    static func rules(_ words: [String]) throws(CommandError) -> [MarkRule] {
+        var reader = MarkRuleReader(words)
+        try reader.readAll()
+        guard reader.applies != false else {
+            throw .line("mark: this never applies to the first packet of a connection")
+        }
+        switch reader.target {
+        case .action(let action): return reader.rules(action)
+        // There is one chain: the way back out of it ends it.
+        case .leave: return reader.rules(.accept)
+        case .chain(let name, _):
+            throw .line(
+                "mark: target '\(name)' is not supported, only MARK, CONNMARK, ACCEPT and RETURN")
+        case .other(let name):
+            throw .line(
+                "mark: target '\(name)' is not supported, only MARK, CONNMARK, ACCEPT and RETURN")
+        case nil: throw .line("mark: -j MARK --set-mark N is missing; \(usage)")
+        }
+    }
+
+    /// Reads a line that must make one rule.
     static func rule(_ words: [String]) throws(CommandError) -> MarkRule {
-        var rest = words[...]
-        var rule = MarkRule(mark: 0)
-        var mark: UInt32?
-        while let word = rest.popFirst() {
-            switch word {
-            case "-p", "--protocol", "--proto":
-                rule.transport = try transport(try next(&rest, word))
-            case "-s", "--source", "--src": rule.source = try prefix(try next(&rest, word))
-            case "-d", "--destination", "--dst":
-                rule.destination = try prefix(try next(&rest, word))
-            case "-i", "--in-interface": rule.interface = try next(&rest, word)
-            case "-m", "--match": try match(try next(&rest, word))
-            case "--sport", "--source-port": rule.sourcePorts = [try range(try next(&rest, word))]
-            case "--dport", "--destination-port":
-                rule.destinationPorts = [try range(try next(&rest, word))]
-            case "--sports", "--source-ports": rule.sourcePorts = try ranges(try next(&rest, word))
-            case "--dports", "--destination-ports":
-                rule.destinationPorts = try ranges(try next(&rest, word))
-            case "-j", "--jump":
-                guard try next(&rest, word) == "MARK" else { throw .line("expected -j MARK") }
-            case "--set-mark", "--set-xmark": mark = try number(try next(&rest, word))
-            // The only place there is.
-            case "-t", "--table":
-                guard try next(&rest, word) == "mangle" else { throw .line("expected -t mangle") }
-            case "PREROUTING": break
-            default: throw .line("mark: '\(word)' is not supported here; \(usage)")
-            }
-        }
-        guard let mark, mark != 0 else { throw .line("mark: --set-mark needs a mark; \(usage)") }
-        rule.mark = mark
-        let hasPorts = !rule.sourcePorts.isEmpty || !rule.destinationPorts.isEmpty
-        guard !hasPorts || rule.transport != nil else {
-            throw .line("mark: ports need -p tcp or -p udp")
-        }
-        return rule
+        let all = try rules(words)
+        guard all.count == 1 else { throw .line("mark: one address a rule is expected here") }
+        return all[0]
     }
 
     static let usage =
-        "-A|-D [-p tcp|udp] -d ADDRESS[/LENGTH] [-s ADDRESS[/LENGTH]] [-i INTERFACE] "
-        + "[--sport|--dport PORT[:PORT]] [-m multiport --sports|--dports LIST] "
-        + "-j MARK --set-mark N"
+        "-A|-D [!] [-p PROTOCOL] [-s ADDRESS[/LENGTH]] [-d ADDRESS[/LENGTH]] [-i INTERFACE] "
+        + "[--sport|--dport PORT[:PORT]] [-m multiport --sports|--dports|--ports LIST] "
+        + "[-m mark --mark N[/MASK]] -j MARK --set-mark N[/MASK]"
 
     /// The rule as `mark -L` prints it and `mark -A` reads it.
     static func text(_ rule: MarkRule) -> String {
         var words: [String] = []
-        if let source = rule.source { words.append("-s \(text(source))") }
-        if let destination = rule.destination { words.append("-d \(text(destination))") }
-        if let interface = rule.interface { words.append("-i \(interface)") }
-        if let name = rule.transport?.serviceName { words.append("-p \(name)") }
-        let ways = [
-            ("--sport", "--sports", rule.sourcePorts),
-            ("--dport", "--dports", rule.destinationPorts),
-        ]
-        if ways.contains(where: { $0.2.count > 1 }) { words.append("-m multiport") }
-        for (one, several, ports) in ways where !ports.isEmpty {
-            words.append("\(ports.count == 1 ? one : several) \(text(ports))")
+        func add(_ part: MarkRule.Parts, _ text: String?, module: String? = nil) {
+            guard let text else { return }
+            if let module { words.append("-m \(module)") }
+            words.append(rule.inverted.contains(part) ? "! \(text)" : text)
         }
-        words.append("-j MARK --set-mark \(rule.mark)")
+        if let family = rule.family { words.append(family == .v4 ? "-4" : "-6") }
+        add(.source, rule.source.map { "-s \(text($0))" })
+        add(.destination, rule.destination.map { "-d \(text($0))" })
+        add(.interface, rule.interface.map { "-i \($0)" })
+        add(.transport, rule.transport.map { "-p \(MarkWordValues.name($0))" })
+        let isMany =
+            rule.sourcePorts.count > 1 || rule.destinationPorts.count > 1
+            || !rule.eitherPorts.isEmpty
+        if isMany { words.append("-m multiport") }
+        for (part, one, several, ports) in [
+            (MarkRule.Parts.sourcePorts, "--sport", "--sports", rule.sourcePorts),
+            (.destinationPorts, "--dport", "--dports", rule.destinationPorts),
+            (.eitherPorts, "--ports", "--ports", rule.eitherPorts),
+        ] where !ports.isEmpty {
+            add(part, "\(ports.count == 1 ? one : several) \(text(ports))")
+        }
+        add(.flags, rule.flags.map { "--tcp-flags \(text($0))" })
+        add(.icmp, rule.icmp.map { text($0, rule.transport) })
+        if rule.sourceSpan != nil || rule.destinationSpan != nil { words.append("-m iprange") }
+        add(.sourceSpan, rule.sourceSpan.map { "--src-range \($0.first)-\($0.last)" })
+        add(.destinationSpan, rule.destinationSpan.map { "--dst-range \($0.first)-\($0.last)" })
+        for (isHost, option) in [(rule.isFromHost, "--src-type"), (rule.isToHost, "--dst-type")] {
+            guard let isHost else { continue }
+            words.append("-m addrtype \(isHost ? "" : "! ")\(option) LOCAL")
+        }
+        add(.carried, rule.carried.map { "--mark \(text($0))" }, module: "mark")
+        add(.connection, rule.connection.map { "--mark \(text($0))" }, module: "connmark")
+        words.append(text(rule.action))
         return words.joined(separator: " ")
     }
 
+    private static func text(_ action: MarkRule.Action) -> String {
+        switch action {
+        case .set(let bits): "-j MARK \(setting(bits))"
+        case .setConnection(let bits): "-j CONNMARK \(setting(bits))"
+        case .save(let packet, let connection):
+            "-j CONNMARK --save-mark --nfmask \(hexadecimal(packet)) --ctmask \(hexadecimal(connection))"
+        case .restore(let packet, let connection):
+            "-j CONNMARK --restore-mark --nfmask \(hexadecimal(packet))"
+                + " --ctmask \(hexadecimal(connection))"
+        case .accept: "-j ACCEPT"
+        // Chains exist among the host's rules only, which are shown in their own words.
+        case .skip, .unless: "-j RETURN"
+        }
+    }
+
+    private static func setting(_ bits: MarkRule.Bits) -> String {
+        bits.mask == .max
+            ? "--set-mark \(bits.value)"
+            : "--set-xmark \(hexadecimal(bits.value))/\(hexadecimal(bits.mask))"
+    }
+
+    private static func text(_ bits: MarkRule.Bits) -> String {
+        bits.mask == .max
+            ? hexadecimal(bits.value) : "\(hexadecimal(bits.value))/\(hexadecimal(bits.mask))"
+    }
+
+    private static func hexadecimal(_ number: UInt32) -> String {
+        "0x" + String(number, radix: 16)
+    }
+
     private static func text(_ prefix: MarkRule.Prefix) -> String {
-        "\(AddressNames.ipv4(prefix.address.v4))/\(prefix.length)"
+        guard prefix.isContiguous else {
+            let mask = prefix.address.isV4 ? IPAddress(v4: prefix.mask.v4) : prefix.mask
+            return "\(prefix.address)/\(mask)"
+        }
+        return "\(prefix.address)/\(prefix.length)"
     }
 
     private static func text(_ ports: [ClosedRange<UInt16>]) -> String {
@@ -76,82 +121,13 @@ enum MarkRuleWords {
         }.joined(separator: ",")
     }
 
-    // MARK: Words
-
-    private static func next(
-        _ rest: inout ArraySlice<String>, _ option: String
-    ) throws(CommandError) -> String {
-        guard let word = rest.popFirst() else { throw .option(option, "missing argument") }
-        return word
+    private static func text(_ flags: MarkRule.Flags) -> String {
+        "\(MarkWordValues.flagNames(flags.mask)) \(MarkWordValues.flagNames(flags.set))"
     }
 
-    private static func transport(_ word: String) throws(CommandError) -> TransportProtocol? {
-        switch word {
-        case "tcp", "6": return .tcp
-        case "udp", "17": return .udp
-        case "all", "0": return nil
-        default: throw .line("mark: protocol '\(word)' is not supported, only tcp and udp")
-        }
-    }
-
-    private static func match(_ word: String) throws(CommandError) {
-        guard ["tcp", "udp", "multiport"].contains(word) else {
-            throw .line("mark: match '\(word)' is not supported, only tcp, udp and multiport")
-        }
-    }
-
-    private static func prefix(_ word: String) throws(CommandError) -> MarkRule.Prefix {
-        let parts = word.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        guard parts.count <= 2, let address = ValueWords.ipv4(parts[0]) else {
-            throw .line("mark: '\(word)' is no IPv4 address with or without /LENGTH")
-        }
-        var length: UInt8 = 32
-        if parts.count == 2 {
-            guard let number = ValueWords.number(parts[1], in: 0...32) else {
-                throw .line("mark: '/\(parts[1])' is no prefix length from 0 to 32")
-            }
-            length = UInt8(number)
-        }
-        return MarkRule.Prefix(address: IPAddress(v4: address), length: length)
-    }
-
-    private static func ranges(
-        _ word: String
-    ) throws(CommandError) -> [ClosedRange<UInt16>] {
-        var ranges: [ClosedRange<UInt16>] = []
-        for part in word.split(separator: ",", omittingEmptySubsequences: false) {
-            ranges.append(try range(String(part)))
-        }
-        return ranges
-    }
-
-    private static func range(_ word: String) throws(CommandError) -> ClosedRange<UInt16> {
-        let ends = word.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        // As with iptables a missing end is the first or the last port.
-        let first = ends[0].isEmpty && ends.count == 2 ? 0 : port(ends[0])
-        let last = ends.count == 1 ? first : ends[1].isEmpty ? UInt16.max : port(ends[1])
-        guard ends.count <= 2, let first, let last, first <= last else {
-            throw .line("mark: '\(word)' is no port and no range of ports")
-        }
-        return first...last
-    }
-
-    private static func port(_ word: String) -> UInt16? {
-        ValueWords.number(word, in: 0...65535).map { UInt16($0) }
-    }
-
-    /// `N`, `0xN`, or either with the mask that means all bits.
-    private static func number(_ word: String) throws(CommandError) -> UInt32 {
-        let parts = word.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        let values = parts.map { part in
-            part.hasPrefix("0x") ? UInt32(part.dropFirst(2), radix: 16) : UInt32(part)
-        }
-        guard (1...2).contains(parts.count), let value = values[0] else {
-            throw .line("invalid fwmark value `\(word)' specified")
-        }
-        guard parts.count == 1 || values[1] == .max else {
-            throw .line("mark: masks other than 0xffffffff are not supported")
-        }
-        return value
+    private static func text(_ icmp: MarkRule.ICMP, _ transport: TransportProtocol?) -> String {
+        let option = transport == .icmpV6 ? "--icmpv6-type" : "--icmp-type"
+        return icmp.codes == 0...255
+            ? "\(option) \(icmp.type)" : "\(option) \(icmp.type)/\(icmp.codes.lowerBound)"
     }
 }

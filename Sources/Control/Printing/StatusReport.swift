@@ -72,6 +72,8 @@ package struct StatusReport: Sendable {
     package var hostObjects: [String] = []
     /// Virtual addresses it answers ARP for.
     package var answered: [String] = []
+    /// What of the host's own marking rules is followed, and what is not.
+    package var hostMarks: [String] = []
     /// Anything else an operator should know.
     package var notes: [String] = []
 
@@ -91,6 +93,7 @@ package struct StatusReport: Sendable {
         for interface in interfaces { lines += render(interface) }
         lines += section("kept in the host", hostObjects)
         lines += section("answers ARP for", answered)
+        lines += section("marking rules of the host", hostMarks)
         lines += section("next hops that do not answer", unresolved)
         lines += section("servers that cannot be reached", unreachableServers)
         let counted = drops.filter { $0.count > 0 }

@@ -37,6 +37,8 @@ package protocol ControlTarget: AnyObject {
     /// The director's own marking rules, in their order.
     var markRules: [MarkRule] { get }
     func setMarkRules(_ rules: [MarkRule]) throws(CommandRefusal)
+    /// The lines of the host's own marking rules, in their order; they apply before the director's.
+    var followedMarks: [FollowedMark] { get }
 
     /// Settings by their names under net.ipv4.vs, in the order of listings.
     func settings() -> [(name: String, value: String)]
@@ -44,6 +46,11 @@ package protocol ControlTarget: AnyObject {
 
     /// Says whether the synchronisation daemon of a backup runs.
     func setBackupDaemon(isRunning: Bool)
+}
+
+extension ControlTarget {
+    /// None, where nobody follows the host.
+    package var followedMarks: [FollowedMark] { [] }
 }
 
 /// What the daemon knows and the engine does not.

@@ -35,9 +35,7 @@ struct NamedText {
                 pieces(executor.daemon.status() + executor.syncDaemons.status)
             },
             NamedText(name: "marks") { _, executor throws(Refusal) in
-                pieces(
-                    executor.target.markRules.map { "mark -A \(MarkRuleWords.text($0))\n" }.joined()
-                )
+                pieces(marks(executor.target))
             } write: { key, value, executor throws(Refusal) in
                 try changeMarks(executor.target, key, value)
             },
@@ -67,7 +65,19 @@ struct NamedText {
         return setting.value + "\n"
     }
 
-    /// `-A` adds the rule at the end, `-D` removes the first that is equal, `-F` removes all.
+    /// The marking rules in the order in which they apply: the host's as remarks, then the director's
+    /// as the commands that make them.
+    private static func marks(_ target: any ControlTarget) -> String {
+        let followed = target.followedMarks.map { mark in
+            let trouble = mark.trouble.map { ", not followed (\($0))" } ?? ""
+            return "# \(mark.origin)\(trouble): \(mark.text)\n"
+        }
+        let own = target.markRules.map { "mark -A \(MarkRuleWords.text($0))\n" }
+        return (followed + own).joined()
+    }
+
+    /// `-A` adds the rule at the end, `-D` removes the first that is equal, `-F` removes all; the
+    /// host's own rules stay.
     private static func changeMarks(
         _ target: any ControlTarget, _ change: String, _ text: String
     ) throws(Refusal) {
@@ -75,14 +85,32 @@ struct NamedText {
         switch change {
         case "-A": rules.append(try markRule(text))
         case "-D":
-            guard let position = rules.firstIndex(of: try markRule(text)) else {
-                throw Refusal(.noSuchEntry, "there is no mark rule '\(text)'")
+            let rule = try markRule(text)
+            guard let position = rules.firstIndex(of: rule) else {
+                throw Refusal(.noSuchEntry, missing(rule, text, target.followedMarks))
             }
             rules.remove(at: position)
         case "-F": rules = []
         default: throw Refusal(.invalid, "marks know -A, -D and -F, not '\(change)'")
         }
         try command { () throws(CommandRefusal) in try target.setMarkRules(rules) }
+    }
+
+    /// Why there is nothing to remove: the host's rules are the host's.
+    private static func missing(
+        _ rule: MarkRule, _ text: String, _ followed: [FollowedMark]
+    ) -> String {
+        let same = followed.first { mark in
+            let words = Array(SavedWords.split(mark.text).drop { $0.hasPrefix("[") }.dropFirst())
+            guard let other = try? MarkRuleWords.rule(Array(words.dropFirst())) else {
+                return false
+            }
+            return other == rule
+        }
+        guard let same else { return "there is no mark rule '\(text)'" }
+        let tool = same.origin
+        return "that rule is the host's own; remove it where it is: "
+            + "\(tool) -t mangle -D\(same.text.split(separator: "-A", maxSplits: 1).last ?? "")"
     }
 
     private static func markRule(_ text: String) throws(Refusal) -> MarkRule {

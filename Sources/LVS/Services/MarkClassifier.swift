@@ -2,77 +2,198 @@
 /// built once and then only read.
 @safe
 struct MarkClassifier {
-    /// One rule with one range of ports each way; a rule with several makes several.
+    /// One rule; lists of ports and interfaces lie in `ranges`.
     private struct Row {
-        var source: UInt32
-        var sourceMask: UInt32
-        var destination: UInt32
-        var destinationMask: UInt32
-        var sourcePorts: ClosedRange<UInt16>
-        var destinationPorts: ClosedRange<UInt16>
-        /// 0 is any.
-        var transport: UInt8
-        /// `anyPort` is any.
-        var ingress: PortIndex
-        var mark: UInt32
+        var tests: MarkRule.Parts = []
+        var inverted: MarkRule.Parts
+        /// Nil is both.
+        var family: AddressFamily?
+        var transport: TransportProtocol = .any
+        var source = MarkRule.Prefix(address: .anyV4, length: 0)
+        var destination = MarkRule.Prefix(address: .anyV4, length: 0)
+        var sourceSpan = MarkRule.Span(.anyV4, .anyV4)
+        var destinationSpan = MarkRule.Span(.anyV4, .anyV4)
+        var sourcePorts = 0..<0
+        var destinationPorts = 0..<0
+        var eitherPorts = 0..<0
+        var ingress = 0..<0
+        var flags = MarkRule.Flags(mask: 0, set: 0)
+        var icmp = MarkRule.ICMP(type: 0)
+        var carried = MarkRule.Bits(0)
+        var connection = MarkRule.Bits(0)
+        var isFromHost: Bool?
+        var isToHost: Bool?
+        var action: MarkRule.Action
     }
 
-    private static let anyPort = PortIndex.max
-    private static let everyPort: ClosedRange<UInt16> = 0...UInt16.max
+    /// What rules ask of a packet, read once.
+    struct Subject {
+        var source: IPAddress
+        var destination: IPAddress
+        var transport: TransportProtocol
+        /// False where the packet ends before its ports, or has none.
+        var hasPorts: Bool
+        var sourcePort: UInt16
+        var destinationPort: UInt16
+        var tcpFlags: UInt8
+        /// Type and code; nil for other packets.
+        var icmp: (type: UInt8, code: UInt8)?
+        var ingress: PortIndex
+    }
 
     private let rows: UnsafeMutablePointer<Row>
     private let count: Int
+    private let ranges: UnsafeMutablePointer<ClosedRange<UInt16>>
 
-    /// Takes its memory from the heap; rules for interfaces that are not served apply to nothing.
+    /// Takes its memory from the heap.
+    ///
+    /// Rules for interfaces that are not served apply to nothing.
     init(_ rules: [MarkRule], ports: [Port]) {
-        let rows = rules.flatMap { MarkClassifier.rows($0, ports) }
-        count = rows.count
-        unsafe self.rows = .allocate(capacity: max(count, 1))
-        for (index, row) in rows.enumerated() {
-            unsafe (self.rows + index).initialize(to: row)
+        var lists: [ClosedRange<UInt16>] = []
+        let made = rules.map { MarkClassifier.row($0, ports, &lists) }
+        count = made.count
+        unsafe rows = .allocate(capacity: max(count, 1))
+        for (index, row) in made.enumerated() {
+            unsafe (rows + index).initialize(to: row)
+        }
+        unsafe ranges = .allocate(capacity: max(lists.count, 1))
+        for (index, range) in lists.enumerated() {
+            unsafe (ranges + index).initialize(to: range)
         }
     }
 
-    func deallocate() { unsafe rows.deallocate() }
+    func deallocate() {
+        unsafe rows.deallocate()
+        unsafe ranges.deallocate()
+    }
 
-    private static func rows(_ rule: MarkRule, _ ports: [Port]) -> [Row] {
-        var ingress = anyPort
-        if let name = rule.interface {
-            guard let port = ports.first(where: { $0.name == name }) else { return [] }
-            ingress = port.index
+    private static func row(
+        _ rule: MarkRule, _ ports: [Port], _ lists: inout [ClosedRange<UInt16>]
+    ) -> Row {
+        var row = Row(inverted: rule.inverted, family: rule.onlyFamily, action: rule.action)
+        func list(_ ranges: [ClosedRange<UInt16>], _ part: MarkRule.Parts) -> Range<Int> {
+            if !ranges.isEmpty { row.tests.insert(part) }
+            lists += ranges
+            return lists.count - ranges.count..<lists.count
         }
-        let source = rule.source ?? .all
-        let destination = rule.destination ?? .all
-        let sourcePorts = rule.sourcePorts.isEmpty ? [everyPort] : rule.sourcePorts
-        let targets = rule.destinationPorts.isEmpty ? [everyPort] : rule.destinationPorts
-        return sourcePorts.flatMap { from in
-            targets.map { to in
-                Row(
-                    source: source.address.v4, sourceMask: source.mask,
-                    destination: destination.address.v4, destinationMask: destination.mask,
-                    sourcePorts: from, destinationPorts: to,
-                    transport: rule.transport?.rawValue ?? 0, ingress: ingress, mark: rule.mark)
+        func value<Value>(_ value: Value?, _ part: MarkRule.Parts, or other: Value) -> Value {
+            if value != nil { row.tests.insert(part) }
+            return value ?? other
+        }
+        row.transport = value(rule.transport, .transport, or: row.transport)
+        row.source = value(rule.source, .source, or: row.source)
+        row.destination = value(rule.destination, .destination, or: row.destination)
+        row.sourceSpan = value(rule.sourceSpan, .sourceSpan, or: row.sourceSpan)
+        row.destinationSpan = value(rule.destinationSpan, .destinationSpan, or: row.destinationSpan)
+        row.sourcePorts = list(rule.sourcePorts, .sourcePorts)
+        row.destinationPorts = list(rule.destinationPorts, .destinationPorts)
+        row.eitherPorts = list(rule.eitherPorts, .eitherPorts)
+        if let name = rule.interface {
+            let served = ports.filter { matches($0.name, name) }
+            row.ingress = list(served.map { $0.index...$0.index }, .interface)
+            row.tests.insert(.interface)
+        }
+        row.flags = value(rule.flags, .flags, or: row.flags)
+        row.icmp = value(rule.icmp, .icmp, or: row.icmp)
+        row.carried = value(rule.carried, .carried, or: row.carried)
+        row.connection = value(rule.connection, .connection, or: row.connection)
+        row.isFromHost = rule.isFromHost
+        row.isToHost = rule.isToHost
+        return row
+    }
+
+    /// A trailing + stands for any end of the name.
+    private static func matches(_ name: String, _ pattern: String) -> Bool {
+        pattern.hasSuffix("+") ? name.hasPrefix(pattern.dropLast()) : name == pattern
+    }
+
+    /// The mark of a packet that comes with this one, when all rules have had their say.
+    func mark(_ subject: Subject, given mark: UInt32, hosts: EndpointIndex) -> UInt32 {
+        var state = MarkState(packet: mark)
+        var index = 0
+        while index < count {
+            let row = unsafe rows[index]
+            index += 1
+            let applies = applies(row, subject, state, hosts)
+            switch row.action {
+            case .accept: if applies { return state.packet }
+            case .skip(let distance): if applies { index += distance }
+            case .unless(let distance): if !applies { index += distance }
+            default: if applies { state.apply(row.action) }
             }
         }
+        return state.packet
     }
 
-    /// The mark of a flow's packet (IPv4): the last rule that applies says it, else it keeps the one
-    /// it came with.
-    func mark(of packet: Packet, ingress: PortIndex, given mark: UInt32) -> UInt32 {
-        let source = packet.source.v4
-        let destination = packet.destination.v4
-        var mark = mark
-        for index in 0..<count {
-            let row = unsafe rows[index]
-            guard destination & row.destinationMask == row.destination,
-                source & row.sourceMask == row.source,
-                row.transport == 0 || row.transport == packet.protocolNumber,
-                row.destinationPorts.contains(packet.destinationPort),
-                row.sourcePorts.contains(packet.sourcePort),
-                row.ingress == MarkClassifier.anyPort || row.ingress == ingress
-            else { continue }
-            mark = row.mark
+    private func applies(
+        _ row: Row, _ subject: Subject, _ state: MarkState, _ hosts: EndpointIndex
+    ) -> Bool {
+        if let family = row.family, family != subject.source.family { return false }
+        func holds(_ part: MarkRule.Parts, _ test: () -> Bool) -> Bool {
+            !row.tests.contains(part) || test() != row.inverted.contains(part)
         }
-        return mark
+        func isHost(_ address: IPAddress) -> Bool { hosts.find(.address(nil, address)) != nil }
+        // A packet without the field that a test is about does not pass it, turned round or not.
+        let portTests: MarkRule.Parts = [.sourcePorts, .destinationPorts, .eitherPorts]
+        if !row.tests.isDisjoint(with: portTests), !subject.hasPorts { return false }
+        if row.tests.contains(.icmp), subject.icmp == nil { return false }
+        if row.tests.contains(.flags), subject.transport != .tcp || !subject.hasPorts {
+            return false
+        }
+        return holds(.destination) { row.destination.contains(subject.destination) }
+            && holds(.source) { row.source.contains(subject.source) }
+            && holds(.transport) { row.transport == subject.transport }
+            && holds(.destinationPorts) { contains(row.destinationPorts, subject.destinationPort) }
+            && holds(.sourcePorts) { contains(row.sourcePorts, subject.sourcePort) }
+            && holds(.eitherPorts) {
+                contains(row.eitherPorts, subject.sourcePort)
+                    || contains(row.eitherPorts, subject.destinationPort)
+            }
+            && holds(.interface) { contains(row.ingress, subject.ingress) }
+            && holds(.sourceSpan) { row.sourceSpan.contains(subject.source) }
+            && holds(.destinationSpan) { row.destinationSpan.contains(subject.destination) }
+            && holds(.flags) { subject.tcpFlags & row.flags.mask == row.flags.set }
+            && holds(.icmp) {
+                subject.icmp.map { row.icmp.type == $0.type && row.icmp.codes.contains($0.code) }
+                    ?? false
+            }
+            && holds(.carried) { state.packet & row.carried.mask == row.carried.value }
+            && holds(.connection) { state.connection & row.connection.mask == row.connection.value }
+            && (row.isToHost.map { $0 == isHost(subject.destination) } ?? true)
+            && (row.isFromHost.map { $0 == isHost(subject.source) } ?? true)
+    }
+
+    private func contains(_ list: Range<Int>, _ port: UInt16) -> Bool {
+        for index in list where unsafe ranges[index].contains(port) { return true }
+        return false
+    }
+}
+
+/// The mark of a packet and that of its connection, on their way through rules.
+struct MarkState: Hashable {
+    var packet: UInt32
+    var connection: UInt32 = 0
+
+    /// Does what an action does to marks (netfilter's MARK and CONNMARK targets).
+    mutating func apply(_ action: MarkRule.Action) {
+        switch action {
+        case .set(let bits): packet = packet & ~bits.mask ^ bits.value
+        case .setConnection(let bits): connection = connection & ~bits.mask ^ bits.value
+        case .save(let packetMask, let connectionMask):
+            connection = connection & ~connectionMask ^ (packet & packetMask)
+        case .restore(let packetMask, let connectionMask):
+            packet = packet & ~packetMask ^ (connection & connectionMask)
+        case .accept, .skip, .unless: break
+        }
+    }
+}
+
+extension MarkRule.Span {
+    fileprivate func contains(_ address: IPAddress) -> Bool {
+        let isFrom =
+            address.high > first.high || (address.high == first.high && address.low >= first.low)
+        let isTo =
+            address.high < last.high || (address.high == last.high && address.low <= last.low)
+        return isFrom && isTo
     }
 }

@@ -2,7 +2,8 @@
 /// for the ingress block, the XDP map and the classifier's question "has the host got this frame?".
 ///
 /// A frame is kept from the host when it is (packet-io, sections 9 and 11)
-/// 1. for a service: destination address, protocol and port stand in `services` (port 0: every port),
+/// 1. for a service: destination address, protocol and port stand in `services` (port 0: every port)
+///    or in one of `blocks`,
 /// 2. a fragment without ports whose destination address and protocol have a service,
 /// 3. an ICMP error (types 3, 4, 11, 12; ICMPv6 1...4) to the address of a service,
 /// 4. a reply: source address, protocol and port stand in `servers` (NAT only; port 0: every port),
@@ -32,10 +33,63 @@ package struct ServedTraffic: Hashable, Sendable {
         }
     }
 
+    /// What marking rules mark for services by mark, where it is too much to name one by one.
+    package struct Block: Hashable, Sendable {
+        /// A prefix with a contiguous mask.
+        package var network: MarkRule.Prefix
+        package var transport: TransportProtocol
+        /// Host order.
+        package var ports: ClosedRange<UInt16>
+
+        package init(
+            network: MarkRule.Prefix, transport: TransportProtocol, ports: ClosedRange<UInt16>
+        ) {
+            self.network = network
+            self.transport = transport
+            self.ports = ports
+        }
+    }
+
     package var services: Set<Endpoint> = []
+    package var blocks: Set<Block> = []
     package var servers: Set<Endpoint> = []
     /// The host's own addresses.
     package var hostAddresses: Set<IPAddress> = []
 
     package init() {}
+
+    package var isEmpty: Bool { services.isEmpty && blocks.isEmpty && servers.isEmpty }
+}
+
+/// Blocks as workers read them: a flat list.
+@safe
+struct BlockList {
+    private let blocks: UnsafeMutablePointer<ServedTraffic.Block>
+    private let count: Int
+
+    init(_ blocks: Set<ServedTraffic.Block>) {
+        count = blocks.count
+        unsafe self.blocks = .allocate(capacity: max(count, 1))
+        for (index, block) in blocks.enumerated() {
+            unsafe (self.blocks + index).initialize(to: block)
+        }
+    }
+
+    func deallocate() { unsafe blocks.deallocate() }
+
+    /// Whether a block holds the address, of this protocol and port where they are given.
+    func contains(
+        _ transport: TransportProtocol?, _ address: IPAddress, port: UInt16? = nil
+    ) -> Bool {
+        for index in 0..<count {
+            let block = unsafe blocks[index]
+            if block.network.address.family == address.family, block.network.contains(address),
+                transport.map({ $0 == block.transport }) ?? true,
+                port.map({ block.ports.contains($0) }) ?? true
+            {
+                return true
+            }
+        }
+        return false
+    }
 }

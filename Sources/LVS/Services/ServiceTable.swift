@@ -18,6 +18,7 @@ package struct ServiceTable: @unchecked Sendable {
         var hosts: EndpointIndex
         /// What is served by mark, as far as the ingress block can tell it.
         var marked: EndpointIndex
+        var blocks: BlockList
         var marks: MarkClassifier
         var objects: UnsafeMutablePointer<Unmanaged<Service>>
         var count: Int
@@ -78,11 +79,21 @@ package struct ServiceTable: @unchecked Sendable {
     /// True while there are services by mark; only then the marks of packets matter.
     package var hasMarks: Bool { unsafe header.pointee.hasMarks }
 
-    /// The mark of a packet by the director's own rules; the one it came with where none applies.
+    /// The mark of a packet by the host's and the director's own rules; the one it came with where
+    /// none applies.
     package func mark(of packet: Packet, in frame: Frame) -> UInt32 {
-        guard hasMarks, packet.isIPv4, packet.kind == .flow else { return frame.mark }
+        guard hasMarks, packet.isIPv4 || packet.isIPv6, packet.kind != .malformed else {
+            return frame.mark
+        }
+        let isICMP = packet.kind == .icmpError || packet.kind == .icmpOther
+        let subject = MarkClassifier.Subject(
+            source: packet.source, destination: packet.destination, transport: packet.transport,
+            hasPorts: packet.kind == .flow || packet.kind == .optioned,
+            sourcePort: packet.sourcePort, destinationPort: packet.destinationPort,
+            tcpFlags: packet.tcpFlags,
+            icmp: isICMP ? (packet.icmpType, packet.icmpCode) : nil, ingress: frame.ingress)
         return unsafe header.pointee.marks.mark(
-            of: packet, ingress: frame.ingress, given: frame.mark)
+            subject, given: frame.mark, hosts: header.pointee.hosts)
     }
 
     private func isMarked(
@@ -91,6 +102,7 @@ package struct ServiceTable: @unchecked Sendable {
         let marked = unsafe header.pointee.marked
         return marked.find(.endpoint(transport, address, port)) != nil
             || marked.find(.endpoint(transport, address, 0)) != nil
+            || (unsafe header.pointee.blocks.contains(transport, address, port: port))
     }
 
     /// True when packets from this endpoint are replies of a NAT server.
@@ -107,7 +119,8 @@ package struct ServiceTable: @unchecked Sendable {
     package func isServiceAddress(_ transport: TransportProtocol?, _ address: IPAddress) -> Bool {
         unsafe header.pointee.services.find(.address(transport, address)) != nil
             || (unsafe header.pointee.hasMarks
-                && header.pointee.marked.find(.address(transport, address)) != nil)
+                && (header.pointee.marked.find(.address(transport, address)) != nil
+                    || header.pointee.blocks.contains(transport, address)))
     }
 
     /// As `isServiceAddress`, for the addresses of NAT servers.

@@ -8,7 +8,7 @@ struct ServiceTableBuilder {
     var tunnels: Set<ServedTraffic.Endpoint> = []
     var hosts: Set<IPAddress> = []
     /// What marking rules mark for services by mark.
-    var marked: Set<ServedTraffic.Endpoint> = []
+    var marked = ServedTraffic()
     /// The marking rules, and the ports they name.
     var marks: (rules: [MarkRule], ports: [Port]) = ([], [])
 
@@ -45,7 +45,8 @@ struct ServiceTableBuilder {
                 servers: EndpointIndex(ServiceTableBuilder.entries(servers)),
                 tunnels: EndpointIndex(ServiceTableBuilder.entries(tunnels)),
                 hosts: EndpointIndex(hosts.map { (.address(nil, $0), 0) }),
-                marked: EndpointIndex(ServiceTableBuilder.entries(marked)),
+                marked: EndpointIndex(ServiceTableBuilder.entries(marked.services)),
+                blocks: BlockList(marked.blocks),
                 marks: MarkClassifier(marks.rules, ports: marks.ports), objects: objects,
                 count: services.count, hasV4: flags.v4, hasV6: flags.v6,
                 hasPortZero: flags.portZero, hasFTP: flags.ftp, hasMarks: flags.marks))
@@ -73,6 +74,7 @@ extension ServiceTable {
         unsafe header.pointee.tunnels.deallocate()
         unsafe header.pointee.hosts.deallocate()
         unsafe header.pointee.marked.deallocate()
+        unsafe header.pointee.blocks.deallocate()
         unsafe header.pointee.marks.deallocate()
         let count = unsafe header.pointee.count
         for index in 0..<count {

@@ -334,6 +334,12 @@ extension Packet {
         return unsafe bytes.byte(Int(transportOffset))
     }
 
+    /// Code of an ICMP message.
+    package var icmpCode: UInt8 {
+        guard kind == .icmpError || kind == .icmpOther else { return 0 }
+        return unsafe bytes.byte(Int(transportOffset) + 1)
+    }
+
     /// Length of the network header (with IPv6 extension headers), bytes.
     package var networkHeaderLength: Int { Int(transportOffset) - Int(networkOffset) }
 

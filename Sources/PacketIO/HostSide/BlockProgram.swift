@@ -26,9 +26,14 @@ struct BlockProgram {
     /// The part for one family; ends with a verdict.
     private static func program(_ sets: BlockedSets, _ family: AddressFamily) -> [UInt64] {
         let wide = tests(sets, family, [.everyPort])
-        let requests = tests(sets, family, [.services, .errors])
+        let blocks = sets.blocks(family)
+        let requests =
+            tests(sets, family, [.services, .errors])
+            + blocks.flatMap { test($0, family, isWhole: true) }
         let replies = tests(sets, family, [.servers, .everyServerPort])
-        let fragments = tests(sets, family, [.fragments])
+        let fragments =
+            tests(sets, family, [.fragments])
+            + blocks.flatMap { test($0, family, isWhole: false) }
         let fragmentReplies = tests(sets, family, [.replies])
         let whole = readPorts + requests + wide + unlessForHost(sets, family, replies)
         let rest = fragments + wide + unlessForHost(sets, family, fragmentReplies)
@@ -81,6 +86,21 @@ struct BlockProgram {
         }
     }
 
+    /// Drops what is for a block: a whole packet by its port, an ICMP error, any later fragment.
+    private static func test(
+        _ block: ServedTraffic.Block, _ family: AddressFamily, isWhole: Bool
+    ) -> [UInt64] {
+        let transport = UInt32(block.transport.rawValue)
+        let ports = transport << 16 | UInt32(block.ports.lowerBound)
+        let rest = UInt32(block.ports.count - 1)
+        let errors = test(.errors, BlockedSets.Element(address: block.network.address), family)
+        let tests =
+            isWhole
+            ? [recall(.destination)] + within(ports, ports + rest, [drop]) + errors
+            : [recall(.transport)] + when(transport, [drop])
+        return compare(block.network, at: destinationOffset(family), tests)
+    }
+
     /// Drops when the rest of an element, after its address, is that of the frame.
     private static func test(
         _ name: BlockedSets.Name, _ element: BlockedSets.Element, _ family: AddressFamily
@@ -125,6 +145,32 @@ struct BlockProgram {
             [load(.word, at: offset + UInt32(4 * word.offset))]
                 + when(UInt32(truncatingIfNeeded: word.element), inner)
         }
+    }
+}
+
+extension BlockProgram {
+    /// Runs a block when the frame's address at this offset lies in a network.
+    private static func compare(
+        _ network: MarkRule.Prefix, at offset: UInt32, _ block: [UInt64]
+    ) -> [UInt64] {
+        let (address, mask) = (network.address, network.mask)
+        let pairs = [
+            (address.high >> 32, mask.high >> 32), (address.high, mask.high),
+            (address.low >> 32, mask.low >> 32), (address.low, mask.low),
+        ].map { (UInt32(truncatingIfNeeded: $0.0), UInt32(truncatingIfNeeded: $0.1)) }
+        // Of an IPv4 address only the last word is in the frame.
+        let words = address.isV4 ? [pairs[3]] : pairs
+        return words.enumerated().reversed().reduce(block) { inner, word in
+            guard word.element.1 != 0 else { return inner }
+            return [load(.word, at: offset + UInt32(4 * word.offset)), and(word.element.1)]
+                + when(word.element.0, inner)
+        }
+    }
+
+    /// Runs a block when the accumulator lies between two values, both included.
+    private static func within(_ first: UInt32, _ last: UInt32, _ block: [UInt64]) -> [UInt64] {
+        let rest = [instruction(0x25 | 1 << 24, last), jump(block.count)] + block  // A > last
+        return [instruction(0x35 | 1 << 16, first), jump(rest.count)] + rest  // A >= first
     }
 }
 

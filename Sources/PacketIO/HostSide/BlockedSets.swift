@@ -34,6 +34,8 @@ struct BlockedSets: Equatable {
     }
 
     private(set) var sets: [Name: Set<Element>] = [:]
+    /// What is served in blocks of addresses and ports, which no set holds.
+    private(set) var blocks: Set<ServedTraffic.Block> = []
 
     init() {}
 
@@ -46,11 +48,13 @@ struct BlockedSets: Equatable {
             add(endpoint, ports: .servers, everyPort: .everyServerPort, fragments: .replies)
         }
         sets[.host] = Set(served.hostAddresses.map { Element(address: $0) })
+        blocks = served.blocks
     }
 
     /// Takes in all that other sets hold; costs what they hold.
     mutating func formUnion(_ other: BlockedSets) {
         for (name, elements) in other.sets { sets[name, default: []].formUnion(elements) }
+        blocks.formUnion(other.blocks)
     }
 
     /// Without what other sets hold; costs what is in these.
@@ -59,6 +63,7 @@ struct BlockedSets: Equatable {
         for (name, elements) in sets {
             rest.sets[name] = elements.subtracting(other.elements(name))
         }
+        rest.blocks = blocks.subtracting(other.blocks)
         return rest
     }
 
@@ -66,7 +71,21 @@ struct BlockedSets: Equatable {
         elements(name).filter { $0.address.family == family }
     }
 
-    var isEmpty: Bool { sets.values.allSatisfy(\.isEmpty) }
+    /// The blocks of a family, in an order that is always the same.
+    func blocks(_ family: AddressFamily) -> [ServedTraffic.Block] {
+        blocks.filter { $0.network.address.family == family }.sorted {
+            let (one, other) = ($0.network.address, $1.network.address)
+            return (
+                one.high, one.low, $0.network.length, $0.transport.rawValue, $0.ports.lowerBound
+            )
+                < (
+                    other.high, other.low, $1.network.length, $1.transport.rawValue,
+                    $1.ports.lowerBound
+                )
+        }
+    }
+
+    var isEmpty: Bool { sets.values.allSatisfy(\.isEmpty) && blocks.isEmpty }
 
     func elements(_ name: Name) -> Set<Element> { sets[name] ?? [] }
 

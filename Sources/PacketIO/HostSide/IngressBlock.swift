@@ -98,6 +98,7 @@ package final class IngressBlock {
         guard !added.isEmpty else { return }
         sets.formUnion(added)
         served?.services.formUnion(more.services)
+        served?.blocks.formUnion(more.blocks)
         served?.servers.formUnion(more.servers)
         served?.hostAddresses.formUnion(more.hostAddresses)
         try backend.change(

@@ -26,7 +26,8 @@ enum IngressTable {
                 }
                 text += "}\n"
             }
-            text += "chain block\(family.rawValue) {\n\(rules(family))\n}\n"
+            let lines = [rules(family)] + sets.blocks(family).map { rules($0, family) }
+            text += "chain block\(family.rawValue) {\n\(lines.joined(separator: "\n"))\n}\n"
         }
         text += "chain block {\nmeta protocol vmap { ip : jump block4, ip6 : jump block6 }\n}\n"
         for interface in interfaces {
@@ -80,10 +81,7 @@ enum IngressTable {
     /// What `ServedTraffic` says, cheapest for the frames that are most: requests, then replies.
     private static func rules(_ family: AddressFamily) -> String {
         let n = family.rawValue
-        let (ip, transport, icmp, fragment) =
-            family == .v4
-            ? ("ip", "ip protocol", "icmp type { 3, 4, 11, 12 }", "ip frag-off & 0x1fff != 0")
-            : ("ip6", "meta l4proto", "icmpv6 type { 1, 2, 3, 4 }", "frag frag-off != 0")
+        let (ip, transport, icmp, fragment) = words(family)
         let notHost = "\(ip) daddr != @host\(n)"
         return """
             \(ip) daddr . \(transport) . th dport @services\(n) drop
@@ -94,6 +92,33 @@ enum IngressTable {
             \(fragment) \(ip) saddr . \(transport) @replies\(n) \(notHost) drop
             \(icmp) \(ip) daddr @errors\(n) drop
             """
+    }
+
+    /// The same for a block of addresses and ports.
+    private static func rules(_ block: ServedTraffic.Block, _ family: AddressFamily) -> String {
+        let words = words(family)
+        let length = block.network.length
+        let to =
+            length == 0
+            ? "" : "\(words.ip) daddr \(literal(block.network.address))/\(length) "
+        let transport = "\(words.transport) \(block.transport.rawValue)"
+        let isEveryPort = block.ports == 0...UInt16.max
+        let ports =
+            isEveryPort ? "" : "th dport \(block.ports.lowerBound)-\(block.ports.upperBound) "
+        return """
+            \(to)\(transport) \(ports)drop
+            \(to)\(words.fragment) \(transport) drop
+            \(to)\(words.icmp) drop
+            """
+    }
+
+    /// How nft says things in a family.
+    private static func words(
+        _ family: AddressFamily
+    ) -> (ip: String, transport: String, icmp: String, fragment: String) {
+        family == .v4
+            ? ("ip", "ip protocol", "icmp type { 3, 4, 11, 12 }", "ip frag-off & 0x1fff != 0")
+            : ("ip6", "meta l4proto", "icmpv6 type { 1, 2, 3, 4 }", "frag frag-off != 0")
     }
 
     private static func element(_ element: BlockedSets.Element) -> String {

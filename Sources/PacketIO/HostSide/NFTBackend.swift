@@ -29,6 +29,10 @@ final class NFTBackend: BlockBackend {
         adding: BlockedSets, deleting: BlockedSets, to new: BlockedSets,
         interfaces: [IngressBlock.Interface]
     ) throws(IngressBlockError) {
+        // Blocks are rules, not elements.
+        guard adding.blocks.isEmpty, deleting.blocks.isEmpty else {
+            return try replace(new, interfaces: interfaces)
+        }
         guard let commands = IngressTable.changing(adding: adding, deleting: deleting) else {
             return
         }

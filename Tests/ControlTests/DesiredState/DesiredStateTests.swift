@@ -37,13 +37,17 @@ struct DesiredStateTests {
             -A -f 7 -s rr
             """)
         let old = try rules("mark -A -d 10.1.0.101 -j MARK --set-mark 7\n-A -f 7 -s rr")
-        guard case .addMark(let new) = both[0], case .addMark(let gone) = old[0] else {
+        guard case .addMark(let new) = both[0], case .addMark = old[0] else {
             Issue.record("no marking rules")
             return
         }
         #expect(new.mark == 7 && new.destinationPorts == [80...80])
         #expect(DesiredState.difference(both, both).isEmpty)
-        #expect(DesiredState.difference(old, both) == [.deleteMark(gone), .addMark(new)])
+        #expect(DesiredState.difference(old, both) == [.setMarks([new])])
+        let byHand = try rules("mark -A -d 10.1.0.102 -j MARK --set-mark 8")
+        guard case .addMark(let other) = byHand[0] else { return }
+        #expect(
+            DesiredState.difference(old, both, present: byHand + old) == [.setMarks([new, other])])
         #expect(throws: RulesFile.Mistake.self) { try rules("mark -L") }
         #expect(throws: RulesFile.Mistake.self) { try rules("mark -A -d 10.1.0.101") }
     }

@@ -46,6 +46,38 @@ struct DirectorWordTests {
                 "-D -d 10.8.0.1/32 -p udp -m multiport --dports 53,5000:65535 -j MARK --set-mark 8"
             ),
             ("-A -d 10.8.0.1 -j MARK --set-mark 9", "-A -d 10.8.0.1/32 -j MARK --set-mark 9"),
+            (
+                "-A -p icmp --icmp-type echo-request -d 10.8.0.1 -j MARK --set-mark 1",
+                "-A -d 10.8.0.1/32 -p icmp --icmp-type 8 -j MARK --set-mark 1"
+            ),
+            (
+                "-A ! -s 10.0.0.0/8 -p sctp ! --dport 80 -i eth+ -j MARK --set-mark 1/0xff",
+                "-A ! -s 10.0.0.0/8 -i eth+ -p sctp ! --dport 80 -j MARK --set-xmark 0x1/0xff"
+            ),
+            (
+                "-A -p tcp --syn -d 2001:db8::1 -m multiport --ports 80,443 -j MARK --or-mark 4",
+                "-A -d 2001:db8::1/128 -p tcp -m multiport --ports 80,443 "
+                    + "--tcp-flags FIN,SYN,RST,ACK SYN -j MARK --set-xmark 0x4/0x4"
+            ),
+            (
+                "-A -p 47 -m mark ! --mark 1/0xff -m connmark --mark 010 -j MARK --and-mark 3",
+                "-A -p gre -m mark ! --mark 0x1/0xff -m connmark --mark 0x8 "
+                    + "-j MARK --set-xmark 0x0/0xfffffffc"
+            ),
+            (
+                "-A -m iprange --dst-range 10.0.0.1-10.0.0.9 -m comment --comment web -j ACCEPT",
+                "-A -m iprange --dst-range 10.0.0.1-10.0.0.9 -j ACCEPT"
+            ),
+            (
+                "-A -s 10.0.0.1/255.0.255.0 -m conntrack --ctstate NEW,RELATED -j CONNMARK "
+                    + "--restore-mark --mask 0xf",
+                "-A -s 10.0.0.0/255.0.255.0 -j CONNMARK --restore-mark --nfmask 0xf --ctmask 0xf"
+            ),
+            (
+                "-A -m addrtype ! --dst-type LOCAL -j RETURN",
+                "-A -m addrtype ! --dst-type LOCAL -j ACCEPT"
+            ),
+            ("-A -p all -j MARK --set-mark 0", "-A -j MARK --set-mark 0"),
             ("-F", "-F all"),
         ])
     func markRules(_ line: String, _ sent: String) {
@@ -57,17 +89,23 @@ struct DirectorWordTests {
     @Test(
         "What iptables knows and marking rules do not is refused by name",
         arguments: [
-            ("-A -p icmp -d 10.8.0.1 -j MARK --set-mark 1", "icmp"),
+            ("-A -p icmpx -d 10.8.0.1 -j MARK --set-mark 1", "icmpx"),
             ("-A -d 10.8.0.1 -j MARK", "--set-mark"),
-            ("-A -d 10.8.0.1 -j MARK --set-mark 0", "--set-mark"),
+            ("-A -d 10.8.0.1", "-j MARK"),
+            ("-A -m state --state ESTABLISHED -j MARK --set-mark 1", "never applies"),
+            ("-A -m conntrack --ctstate DNAT -j MARK --set-mark 1", "DNAT"),
+            ("-A -m addrtype --dst-type UNICAST -j MARK --set-mark 1", "UNICAST"),
+            ("-A -d 10.8.0.1 ! -j MARK --set-mark 1", "'!'"),
+            ("-A ! -s 10.8.0.1,10.8.0.2 -j MARK --set-mark 1", "'!'"),
+            ("-A -s 10.8.0.9-10.8.0.1 -j MARK --set-mark 1", "10.8.0.9-10.8.0.1"),
+            ("-A -m iprange --src-range 10.8.0.9-10.8.0.1 -j MARK --set-mark 1", "no range"),
             ("-A -d 10.8.0.1 --dport 80 -j MARK --set-mark 1", "-p tcp"),
             ("-A -p tcp -d 10.8.0.1 --dport 90:80 -j MARK --set-mark 1", "90:80"),
             ("-A -p tcp -d 10.8.0.300 -j MARK --set-mark 1", "10.8.0.300"),
             ("-A -p tcp -d 10.8.0.1/33 -j MARK --set-mark 1", "/33"),
-            ("-A -p tcp -d 10.8.0.1 -m conntrack -j MARK --set-mark 1", "conntrack"),
-            ("-A -p tcp ! -d 10.8.0.1 -j MARK --set-mark 1", "'!'"),
-            ("-A -d 10.8.0.1 -j ACCEPT", "MARK"),
-            ("-A -d 10.8.0.1 -j MARK --set-mark 1/0xff", "masks"),
+            ("-A -p tcp -d 10.8.0.1 -m string --string x -j MARK --set-mark 1", "string"),
+            ("-A -d 10.8.0.1 -j DROP", "DROP"),
+            ("-A -d 10.8.0.1 -j WEB", "WEB"),
             ("-A -d", "missing argument"),
             ("-I -d 10.8.0.1 -j MARK --set-mark 1", "-I"),
         ])

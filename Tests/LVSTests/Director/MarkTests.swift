@@ -102,7 +102,9 @@ import Testing
         #expect(rig.director.served.services.isEmpty)
         try start(11, method: .masquerading, port: 8080)
         let served = rig.director.served
-        #expect(served.services == [.init(address: MarkTests.virtual, transport: .tcp, port: 0)])
+        #expect(served.services.isEmpty)
+        let network = MarkRule.Prefix(address: MarkTests.virtual, length: 32)
+        #expect(served.blocks == [.init(network: network, transport: .tcp, ports: 1...1000)])
         #expect(
             served.servers
                 == Set(
@@ -110,7 +112,9 @@ import Testing
                         .init(address: IPAddress(v4: 0x0a02_000b), transport: $0, port: 8080)
                     }))
         let other = DirectorRig.client(MarkTests.client).tcp(from: 4000, to: 2000, flags: 2)
-        #expect(rig.send(other, on: 0).verdict == .passThroughDoor)
+        #expect(rig.send(other, on: 0).verdict == .pass)
+        let reset = DirectorRig.client(MarkTests.client).tcp(from: 4000, to: 99, flags: 4)
+        #expect(rig.send(reset, on: 0).verdict == .passThroughDoor)
         try rig.director.setMarkRules([MarkTests.rule(11, ports: [80...81])])
         #expect(rig.director.served.services.map(\.port).sorted() == [80, 81])
         #expect(rig.send(other, on: 0).verdict == .pass)
@@ -127,13 +131,13 @@ import Testing
         #expect(told.verdict == .drop(.noServer) && told.sent.count == 1)
     }
 
-    @Test func ruleThatCannotBeKeptFromTheHostIsRefusedAndChangesNothing() throws {
+    @Test func ruleThatContradictsItselfIsRefusedAndChangesNothing() throws {
         try rig.director.setMarkRules([MarkTests.rule(11)])
-        var everywhere = MarkTests.rule(12)
-        everywhere.destination = nil
+        var mixed = MarkTests.rule(12)
+        mixed.source = MarkRule.Prefix(address: IPAddress(high: 1, low: 1), length: 128)
         var portsOnly = MarkTests.rule(12)
         portsOnly.transport = nil
-        for rule in [everywhere, portsOnly, MarkTests.rule(12, 0x0a00_0000, 19)] {
+        for rule in [mixed, portsOnly] {
             #expect(throws: CommandRefusal.self) {
                 try rig.director.setMarkRules([MarkTests.rule(11), rule])
             }

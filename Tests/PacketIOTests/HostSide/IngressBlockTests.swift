@@ -170,6 +170,38 @@ struct IngressBlockTests {
         #expect(try network.udp(80) == .refused)
     }
 
+    @Test("Blocks of addresses and ports are kept to their bounds", arguments: mechanisms)
+    func blocks(_ mechanism: IngressBlock.Mechanism) throws {
+        let network = try HostNetwork()
+        let block = try network.block(mechanism)
+        var served = ServedTraffic()
+        let networks = [
+            MarkRule.Prefix(address: IPAddress(v4: 0x0a4c_0800), length: 22),
+            MarkRule.Prefix(address: HostNetwork.vip6, length: 28),
+        ]
+        served.blocks = Set(
+            networks.map { .init(network: $0, transport: .tcp, ports: 80...90) })
+        try block.widen(by: served)
+        for address in ["10.76.9.1", "fd76:9::1"] {
+            for port in [80, 85, 90] as [UInt16] {
+                #expect(try network.tcp(port, at: address) == .silent, "\(address) \(port)")
+            }
+            #expect(try network.tcp(79, at: address) == .refused)
+            #expect(try network.tcp(91, at: address) == .refused)
+            #expect(try network.udp(85, at: address) == .refused)
+        }
+        #expect(try network.tcp(80, at: "10.76.1.254") == .refused, "outside of the network")
+        #expect(try network.tcp(80, at: "fd76:1::fe") == .silent, "inside of fd76::/28")
+        served.blocks = [
+            .init(
+                network: .init(address: .anyV4, length: 0), transport: .udp, ports: 0...UInt16.max)
+        ]
+        try block.update(served)
+        #expect(try network.tcp(80) == .refused)
+        #expect(try network.udp(7) == .silent)
+        #expect(try network.udp(7, at: "10.76.1.254") == .silent)
+    }
+
     @Test("The block follows the services", arguments: mechanisms)
     func followsChanges(_ mechanism: IngressBlock.Mechanism) throws {
         let network = try HostNetwork()

@@ -1,0 +1,54 @@
+import Control
+import LVS
+import Logging
+import PacketIO
+import Posix
+
+/// Follows the marking rules of the host's own netfilter.
+final class HostMarkRules {
+    private let host = HostMarks()
+    private let table: KeptTable
+    private let logger: Logger
+    private var reading: HostMarks.Reading?
+
+    init(_ table: KeptTable, _ logger: Logger) {
+        self.table = table
+        self.logger = logger
+    }
+
+    /// Readable when the host's rules may have changed.
+    var descriptor: Int32? { host.descriptor }
+
+    /// Reads the host's rules if they may have changed.
+    func follow(_ now: Instant) {
+        guard host.isDue(now.nanoseconds) else { return }
+        let reading = host.read(now.nanoseconds)
+        guard reading != self.reading else { return }
+        for trouble in reading.troubles where self.reading?.troubles.contains(trouble) != true {
+            logger.notice("\(trouble)")
+        }
+        self.reading = reading
+        let tables = reading.tables.map { NetfilterMarks($0.saved, $0.family, origin: $0.origin) }
+        let before = Set(table.followedMarks)
+        let lines = tables.flatMap(\.lines)
+        table.follow(NetfilterMarks.joined(tables), lines)
+        for line in lines where !before.contains(line) {
+            if let trouble = line.trouble {
+                logger.warning("not followed (\(trouble)): \(line.origin) \(line.text)")
+            } else {
+                logger.info("follows \(line.origin) \(line.text)")
+            }
+        }
+    }
+
+    /// What `status` says.
+    var summary: [String] {
+        let lines = table.followedMarks
+        let followed = lines.count { $0.trouble == nil }
+        var rows = followed == 0 ? [] : ["\(followed) followed (directorctl mark -L)"]
+        rows += lines.compactMap { line in
+            line.trouble.map { "not followed: \(line.origin) \(line.text): \($0)" }
+        }
+        return rows + (reading?.troubles ?? [])
+    }
+}
