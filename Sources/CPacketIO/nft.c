@@ -19,7 +19,8 @@ struct lvs_nft *lvs_nft_open(void)
         nft_ctx_free(nft);
         return NULL;
     }
-    nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_NUMERIC_ALL);
+    // Counters and the contents of sets are of no use here, and sets may be large.
+    nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_NUMERIC_ALL | NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_TERSE);
     return (struct lvs_nft *)nft;
 }
 

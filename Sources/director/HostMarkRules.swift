@@ -28,7 +28,7 @@ final class HostMarkRules {
             logger.notice("\(trouble)")
         }
         self.reading = reading
-        let tables = reading.tables.map { NetfilterMarks($0.saved, $0.family, origin: $0.origin) }
+        let tables = HostMarkRules.tables(reading)
         let before = Set(table.followedMarks)
         let lines = tables.flatMap(\.lines)
         table.follow(NetfilterMarks.joined(tables), lines)
@@ -39,6 +39,22 @@ final class HostMarkRules {
                 logger.info("follows \(line.origin) \(line.text)")
             }
         }
+    }
+
+    /// What iptables' tools saved and what nft lists, in the order in which packets meet it.
+    private static func tables(_ reading: HostMarks.Reading) -> [NetfilterMarks] {
+        let saved = reading.tables.map { NetfilterMarks($0.saved, $0.family, origin: $0.origin) }
+        let own = NftRuleset.chains(reading.ruleset) { family, table in
+            // iptables' own table, unless it says itself that the table is none of its own.
+            table == "mangle"
+                && reading.tables.contains { read in
+                    read.origin == (family == "ip" ? "iptables" : "ip6tables")
+                        && !read.saved.contains("is incompatible")
+                }
+        }
+        let mangle = -150
+        return own.filter { $0.priority < mangle }.map(\.marks) + saved
+            + own.filter { $0.priority >= mangle }.map(\.marks)
     }
 
     /// What `status` says.

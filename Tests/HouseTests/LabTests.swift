@@ -29,4 +29,32 @@ struct LabTests {
             #expect(text.contains("\ndef run(lab):\n"), "\(name)")
         }
     }
+
+    /// The table is written by the comparison (`Lab/kernel/compare --all --table`), not by hand.
+    @Test("shows a conformance table whose rows add up and name recordings that exist")
+    func theConformanceTableAddsUp() throws {
+        let table = try String(
+            contentsOf: House.root.appending(path: "Lab/kernel/CONFORMANCE.md"), encoding: .utf8)
+        let recordings = Set(
+            try FileManager.default.contentsOfDirectory(
+                atPath: House.root.appending(path: "Tests/GoldenTests/Fixtures/packets").path()))
+        var same = 0
+        var all = 0
+        for line in table.split(separator: "\n") where line.hasPrefix("| ") {
+            let cells = line.split(separator: "|").map {
+                $0.trimmingCharacters(in: .whitespaces)
+            }
+            guard cells.count == 4, let good = Int(cells[1]), let count = Int(cells[2]) else {
+                continue
+            }
+            let names = cells[3].split(separator: " ").map(String.init)
+            #expect(names.count == count, "area \(cells[0])")
+            let unknown = names.filter { !recordings.contains($0) }
+            #expect(unknown.isEmpty, "no recordings: \(unknown)")
+            same += good
+            all += count
+        }
+        #expect(all > 0, "no rows")
+        #expect(table.contains("**\(same) of \(all) scenarios are the same**"))
+    }
 }

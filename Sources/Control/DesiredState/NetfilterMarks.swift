@@ -30,23 +30,22 @@ package struct NetfilterMarks: Sendable {
     /// Chains within chains; the kernel itself takes 16.
     private static let deepest = 32
 
-    private struct Line {
+    /// One rule of a chain.
+    struct Line {
         var text: String
+        /// What packets must be, in the words of iptables; of iptables' rules with the target.
         var words: [String]
-
-        /// The word behind the last -j or -g.
-        var target: String? {
-            guard let position = words.lastIndex(where: NetfilterMarks.isJump) else { return nil }
-            return words[(position + 1)...].first
-        }
-    }
-
-    private static func isJump(_ word: String) -> Bool {
-        ["-j", "--jump", "-g", "--goto"].contains(word)
+        /// Targets, as far as they are not among the words; done one after another.
+        var statements: [[String]] = [[]]
+        /// Where the rule leads, as far as it can be told without understanding it.
+        var targets: [String]
+        /// Why the rule cannot be expressed, when that is known already.
+        var trouble: String?
     }
 
     private let origin: String
-    private let family: AddressFamily
+    /// Nil when the rules are for both.
+    private let family: AddressFamily?
     private var chains: [String: [Line]] = [:]
     /// Lines that have been told already: a chain may be written out more than once.
     private var told: Set<String> = []
@@ -56,12 +55,26 @@ package struct NetfilterMarks: Sendable {
         self.origin = origin
         self.family = family
         read(saved)
-        guard marks("PREROUTING") else { return }
+        follow("PREROUTING")
+    }
+
+    /// Follows a chain and those that it leads to.
+    init(
+        _ chains: [String: [Line]], from start: String, _ family: AddressFamily?, origin: String
+    ) {
+        self.origin = origin
+        self.family = family
+        self.chains = chains
+        follow(start)
+    }
+
+    private mutating func follow(_ start: String) {
+        guard marks(start) else { return }
         do throws(CommandError) {
-            try write("PREROUTING", depth: 0)
+            try write(start, depth: 0)
         } catch {
             rules = []
-            lines = [FollowedMark(origin: origin, text: "PREROUTING", trouble: error.text)]
+            lines = [FollowedMark(origin: origin, text: start, trouble: error.text)]
         }
     }
 
@@ -87,8 +100,12 @@ package struct NetfilterMarks: Sendable {
             // Counters of iptables-save -c.
             if words.first?.hasPrefix("[") == true { words.removeFirst() }
             guard words.count >= 2, words[0] == "-A" else { continue }
+            let jump = words.lastIndex { ["-j", "--jump", "-g", "--goto"].contains($0) }
+            let target = jump.flatMap { words[($0 + 1)...].first }
             chains[words[1], default: []].append(
-                Line(text: String(line), words: Array(words.dropFirst(2))))
+                Line(
+                    text: String(line), words: Array(words.dropFirst(2)),
+                    targets: target.map { [$0] } ?? []))
         }
     }
 
@@ -102,8 +119,7 @@ package struct NetfilterMarks: Sendable {
         var next = [name]
         while let chain = next.popLast() {
             guard seen.insert(chain).inserted else { continue }
-            for line in chains[chain] ?? [] {
-                guard let target = line.target else { continue }
+            for target in (chains[chain] ?? []).flatMap(\.targets) {
                 if targets.contains(target) { return true }
                 next.append(target)
             }
@@ -113,11 +129,12 @@ package struct NetfilterMarks: Sendable {
 
     /// Whether a line could matter for marks at all.
     private func concernsMarks(_ line: Line) -> Bool {
-        guard let target = line.target else { return false }
         let ends: Set<String> = [
             "MARK", "CONNMARK", "ACCEPT", "RETURN", "TPROXY", "DROP", "QUEUE", "NFQUEUE",
         ]
-        return ends.contains(target) || leads(from: target, to: ends.subtracting(["RETURN"]))
+        return line.targets.contains { target in
+            ends.contains(target) || leads(from: target, to: ends.subtracting(["RETURN"]))
+        }
     }
 
     /// Appends the rules of a chain.
@@ -143,45 +160,71 @@ package struct NetfilterMarks: Sendable {
 
     /// Finds out whether a line can be expressed.
     private func check(_ line: Line) throws(CommandError) {
-        var reader = MarkRuleReader(line.words)
-        try reader.readAll()
-        for rule in reader.rules(.accept) {
-            do throws(CommandRefusal) {
-                try rule.check()
-            } catch {
-                throw .line("the rule contradicts itself")
+        if let trouble = line.trouble { throw .line(trouble) }
+        for statement in line.statements {
+            var reader = MarkRuleReader(line.words + statement)
+            try reader.readAll()
+            for rule in reader.rules(.accept) {
+                do throws(CommandRefusal) {
+                    try rule.check()
+                } catch {
+                    throw .line("the rule contradicts itself")
+                }
             }
-        }
-        if case .other(let name) = reader.target {
-            throw .line(
-                "target '\(name)' ends the way of packets that the director has taken before")
+            if case .other(let name) = reader.target {
+                throw .line(
+                    "target '\(name)' ends the way of packets that the director has taken before")
+            }
         }
     }
 
     private mutating func write(
         _ line: Line, isTop: Bool, depth: Int, _ returns: inout [Int]
     ) throws(CommandError) {
+        tell(line)
+        guard line.statements.count != 1 else {
+            return try write(
+                line.words + line.statements[0], isTop: isTop, depth: depth, &returns)
+        }
+        // The test is made once, before the first statement can change what it asks about.
         var reader = MarkRuleReader(line.words)
         try reader.readAll()
-        tell(line)
-        guard reader.applies != false, let target = reader.target else { return }
-        func made(_ action: MarkRule.Action) -> [MarkRule] {
-            reader.rules(action).map { rule in
-                var rule = rule
-                rule.family = family
-                return rule
+        guard reader.applies != false else { return }
+        for rule in made(reader, .unless(0)) {
+            let start = rules.count
+            rules.append(rule)
+            for statement in line.statements {
+                try write(statement, isTop: isTop, depth: depth, &returns)
             }
+            rules[start].action = .unless(rules.count - 1 - start)
         }
+    }
+
+    /// The rules that words make, for the family of the table.
+    private func made(_ reader: MarkRuleReader, _ action: MarkRule.Action) -> [MarkRule] {
+        reader.rules(action).map { rule in
+            var rule = rule
+            rule.family = family ?? rule.family
+            return rule
+        }
+    }
+
+    private mutating func write(
+        _ words: [String], isTop: Bool, depth: Int, _ returns: inout [Int]
+    ) throws(CommandError) {
+        var reader = MarkRuleReader(words)
+        try reader.readAll()
+        guard reader.applies != false, let target = reader.target else { return }
         switch target {
-        case .action(let action): rules += made(action)
-        case .leave where isTop: rules += made(.accept)
+        case .action(let action): rules += made(reader, action)
+        case .leave where isTop: rules += made(reader, .accept)
         case .leave:
-            for rule in made(.skip(0)) {
+            for rule in made(reader, .skip(0)) {
                 returns.append(rules.count)
                 rules.append(rule)
             }
         case .chain(let name, let isForGood):
-            for rule in made(.unless(0)) {
+            for rule in made(reader, .unless(0)) {
                 let start = rules.count
                 rules.append(rule)
                 try write(name, depth: depth + 1)

@@ -73,15 +73,21 @@ struct MarkRuleReader {
     private mutating func read(_ word: String) throws(CommandError) {
         switch word {
         case "-p", "--protocol", "--proto":
-            rule.transport = try MarkWordValues.transport(next(word))
+            let transport = try MarkWordValues.transport(next(word))
+            let isSame = rule.transport == transport && !rule.inverted.contains(.transport)
+            if !isSame || isInverted { try expectNone(rule.transport, word) }
+            rule.transport = transport
             invert(.transport)
         case "-s", "--source", "--src":
+            try expectNone(sources.first, word)
             sources = try MarkWordValues.prefixes(next(word))
             invert(.source)
         case "-d", "--destination", "--dst":
+            try expectNone(destinations.first, word)
             destinations = try MarkWordValues.prefixes(next(word))
             invert(.destination)
         case "-i", "--in-interface":
+            try expectNone(rule.interface, word)
             rule.interface = try next(word)
             invert(.interface)
         case "-4", "--ipv4": rule.family = .v4
@@ -109,25 +115,32 @@ struct MarkRuleReader {
     private mutating func readModule(_ word: String) throws(CommandError) {
         switch word {
         case "--syn":
+            try expectNone(rule.flags, word)
             rule.flags = MarkRule.Flags(mask: 0x17, set: 0x02)
             invert(.flags)
         case "--tcp-flags":
+            try expectNone(rule.flags, word)
             let mask = try MarkWordValues.flags(next(word))
             rule.flags = MarkRule.Flags(mask: mask, set: try MarkWordValues.flags(next(word)))
             invert(.flags)
         case "--icmp-type", "--icmpv6-type":
+            try expectNone(rule.icmp, word)
             rule.icmp = try MarkWordValues.icmp(next(word), isV6: word == "--icmpv6-type")
             invert(.icmp)
         case "--mark" where module == "connmark":
+            try expectNone(rule.connection, word)
             rule.connection = try MarkWordValues.bits(next(word))
             invert(.connection)
         case "--mark":
+            try expectNone(rule.carried, word)
             rule.carried = try MarkWordValues.bits(next(word))
             invert(.carried)
         case "--src-range":
+            try expectNone(rule.sourceSpan, word)
             rule.sourceSpan = try MarkWordValues.span(next(word))
             invert(.sourceSpan)
         case "--dst-range":
+            try expectNone(rule.destinationSpan, word)
             rule.destinationSpan = try MarkWordValues.span(next(word))
             invert(.destinationSpan)
         case "--src-type", "--dst-type":
@@ -136,8 +149,10 @@ struct MarkRuleReader {
                 throw .line("mark: address type '\(type)' is not supported")
             }
             if word == "--src-type" {
+                try expectNone(rule.isFromHost, word)
                 rule.isFromHost = !isInverted
             } else {
+                try expectNone(rule.isToHost, word)
                 rule.isToHost = !isInverted
             }
             isInverted = false
@@ -234,18 +249,42 @@ struct MarkRuleReader {
         let list = try MarkWordValues.ports(next(word), isList: isList, rule.transport)
         switch word {
         case "--ports":
+            try expectNone(rule.eitherPorts.first, word)
             rule.eitherPorts = list
             invert(.eitherPorts)
         case "--sport", "--source-port", "--sports", "--source-ports":
-            rule.sourcePorts = list
-            invert(.sourcePorts)
-        default:
-            rule.destinationPorts = list
-            invert(.destinationPorts)
+            take(list, \.sourcePorts, .sourcePorts)
+        default: take(list, \.destinationPorts, .destinationPorts)
         }
         guard rule.transport != nil, !rule.inverted.contains(.transport) else {
             throw .line("mark: ports need -p tcp, -p udp or -p sctp before them")
         }
+    }
+
+    /// Takes a list of ports; of two lists for the same ports both must hold.
+    private mutating func take(
+        _ list: [ClosedRange<UInt16>], _ ports: WritableKeyPath<MarkRule, [ClosedRange<UInt16>]>,
+        _ part: MarkRule.Parts
+    ) {
+        let earlier = rule[keyPath: ports]
+        guard !earlier.isEmpty else {
+            rule[keyPath: ports] = list
+            return invert(part)
+        }
+        let plain = { (list: [ClosedRange<UInt16>], isInverted: Bool) in
+            isInverted ? PortLists.others(list) : list
+        }
+        let both = PortLists.both(
+            plain(earlier, rule.inverted.contains(part)), plain(list, isInverted))
+        isInverted = false
+        rule.inverted.remove(part)
+        rule[keyPath: ports] = both.isEmpty ? earlier : both
+        if both.isEmpty { applies = false }
+    }
+
+    /// Two tests of the same thing in one rule are more than a rule can hold.
+    private func expectNone(_ earlier: Any?, _ word: String) throws(CommandError) {
+        guard earlier == nil else { throw .line("mark: two tests by '\(word)' in one rule") }
     }
 
     private mutating func invert(_ part: MarkRule.Parts) {

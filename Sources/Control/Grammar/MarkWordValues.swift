@@ -177,3 +177,34 @@ enum MarkWordValues {
         return MarkRule.ICMP(type: UInt8(type), codes: UInt8(code)...UInt8(code))
     }
 }
+
+/// Lists of ranges of ports, taken as sets.
+enum PortLists {
+    /// All ports that the list does not hold.
+    static func others(_ list: [ClosedRange<UInt16>]) -> [ClosedRange<UInt16>] {
+        var rest: [ClosedRange<UInt16>] = [0...UInt16.max]
+        for taken in list {
+            rest = rest.flatMap { range -> [ClosedRange<UInt16>] in
+                guard range.overlaps(taken) else { return [range] }
+                var parts: [ClosedRange<UInt16>] = []
+                if range.lowerBound < taken.lowerBound {
+                    parts.append(range.lowerBound...taken.lowerBound - 1)
+                }
+                if range.upperBound > taken.upperBound {
+                    parts.append(taken.upperBound + 1...range.upperBound)
+                }
+                return parts
+            }
+        }
+        return rest
+    }
+
+    /// The ports that both lists hold.
+    static func both(
+        _ one: [ClosedRange<UInt16>], _ other: [ClosedRange<UInt16>]
+    ) -> [ClosedRange<UInt16>] {
+        one.flatMap { range in
+            other.compactMap { range.overlaps($0) ? range.clamped(to: $0) : nil }
+        }
+    }
+}

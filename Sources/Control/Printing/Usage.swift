@@ -24,7 +24,8 @@ enum Usage {
           \(program) set NAME=VALUE     changes a setting
           \(program) mark -A|-D RULE    marks packets for services by mark, in iptables' words:
                                         -p tcp -d VIP --dport 80 -j MARK --set-mark 7
-          \(program) mark -L|-F         lists, removes the marking rules
+          \(program) mark -L|-S         lists all marking rules, or its own as iptables-save does
+          \(program) mark -F            removes the director's own marking rules
           \(program) --control PATH ... the director's socket; else $DIRECTOR_CONTROL, else the
                                         socket of this network namespace
 

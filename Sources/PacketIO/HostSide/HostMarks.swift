@@ -1,5 +1,5 @@
 package import LVS
-package import Posix
+internal import Posix
 internal import CPacketIO
 
 /// Reads the mangle tables of the host's own netfilter, whose marks come too late for a packet socket,
@@ -22,6 +22,8 @@ package final class HostMarks {
     /// All tables, and why some of them could not be read.
     package struct Reading: Hashable, Sendable {
         package var tables: [Table] = []
+        /// The text of `nft list ruleset`, with numbers for names; empty when there is none.
+        package var ruleset = ""
         package var troubles: [String] = []
 
         package init() {}
@@ -33,6 +35,7 @@ package final class HostMarks {
     private static let blindNanoseconds: UInt64 = 2_000_000_000
 
     private let events: OpaquePointer?
+    private let filter = PacketFilter()
     private var isStale = true
     private var lastRead: UInt64 = 0
 
@@ -78,6 +81,7 @@ package final class HostMarks {
                 add("\(name)-legacy-save", origin: "\(name)-legacy", family, &reading)
             }
         }
+        reading.ruleset = filter?.list("list ruleset") ?? ""
         return reading
     }
 

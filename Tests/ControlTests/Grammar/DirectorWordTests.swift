@@ -78,12 +78,41 @@ struct DirectorWordTests {
                 "-A -m addrtype ! --dst-type LOCAL -j ACCEPT"
             ),
             ("-A -p all -j MARK --set-mark 0", "-A -j MARK --set-mark 0"),
+            (
+                "-A -p tcp --dport 80:90 -m multiport ! --dports 82,85:88 -j MARK --set-mark 1",
+                "-A -p tcp -m multiport --dports 80:81,83:84,89:90 -j MARK --set-mark 1"
+            ),
             ("-F", "-F all"),
         ])
     func markRules(_ line: String, _ sent: String) {
         let transcript = Transcript()
         #expect(transcript.run(["mark"] + line.split(separator: " ").map(String.init)) == 0)
         #expect(transcript.table.changes == [sent])
+    }
+
+    @Test("The director's own rules are written as iptables-save writes rules, and read back")
+    func savedMarkRules() throws {
+        let transcript = Transcript()
+        transcript.table.texts["marks"] = """
+            # iptables: -A PREROUTING -j MARK --set-xmark 0x1/0xffffffff
+            mark -A -d 10.8.0.1/32 -p tcp --dport 80 -j MARK --set-mark 7
+
+            """
+        #expect(transcript.run(["mark", "-S"]) == 0)
+        #expect(
+            transcript.output == """
+                *mangle
+                :PREROUTING ACCEPT [0:0]
+                -A PREROUTING -d 10.8.0.1/32 -p tcp --dport 80 -j MARK --set-mark 7
+                COMMIT
+
+                """)
+        let rules = try RulesFile.parse(transcript.output + "-A -f 7 -s rr\n")
+        #expect(rules.count == 2)
+        #expect(throws: RulesFile.Mistake.self) { try RulesFile.parse("*nat\nCOMMIT") }
+        #expect(throws: RulesFile.Mistake.self) {
+            try RulesFile.parse("*mangle\n-A OUTPUT -j MARK --set-mark 7\nCOMMIT")
+        }
     }
 
     @Test(
@@ -96,6 +125,8 @@ struct DirectorWordTests {
             ("-A -m conntrack --ctstate DNAT -j MARK --set-mark 1", "DNAT"),
             ("-A -m addrtype --dst-type UNICAST -j MARK --set-mark 1", "UNICAST"),
             ("-A -d 10.8.0.1 ! -j MARK --set-mark 1", "'!'"),
+            ("-A -p tcp --dport 80 -m multiport --dports 81,82 -j MARK --set-mark 1", "never"),
+            ("-A -m mark --mark 1/1 -m mark --mark 2/2 -j MARK --set-mark 1", "two tests"),
             ("-A ! -s 10.8.0.1,10.8.0.2 -j MARK --set-mark 1", "'!'"),
             ("-A -s 10.8.0.9-10.8.0.1 -j MARK --set-mark 1", "10.8.0.9-10.8.0.1"),
             ("-A -m iprange --src-range 10.8.0.9-10.8.0.1 -j MARK --set-mark 1", "no range"),

@@ -1,0 +1,1 @@
+"""Plays scenarios through kernel IPVS and through our director, and shows where the two differ."""
