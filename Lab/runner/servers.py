@@ -26,6 +26,7 @@ http {{
     scgi_temp_path {directory}/scgi;
     server {{
         listen {port};
+        listen [::]:{port};
         root {directory}/html;
         location = /payload {{ alias {payload}; }}
     }}

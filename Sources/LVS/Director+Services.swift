@@ -122,7 +122,6 @@ extension Director {
         if service.key.family == .v6, !(1...128).contains(service.netmask) {
             throw .invalid("an IPv6 prefix length is 1 to 128, not \(service.netmask)")
         }
-        guard service.key.family == .v4 else { throw .notSupported("IPv6 services") }
         switch service.key {
         case .mark, .address(.tcp, _, _), .address(.udp, _, _), .address(.sctp, _, _): break
         case .address(let transport, _, _):

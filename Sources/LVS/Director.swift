@@ -57,6 +57,8 @@ package final class Director: @unchecked Sendable {
     var removedCounters = CounterValues()
     var totalMeter = Meter(from: CounterValues())
     var hostAddresses: Set<IPAddress> = []
+    /// The port of the host door; nil without one.
+    var door: PortIndex?
     /// The director's own marking rules, in order.
     package internal(set) var markRules: [MarkRule] = []
     /// The marking rules of the host's own netfilter, in order.

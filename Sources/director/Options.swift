@@ -34,7 +34,7 @@ struct Options: ParsableArguments {
     @Option(
         name: .long, parsing: .singleValue,
         help: ArgumentHelp(
-            "Answer ARP for this virtual address; repeat it for several.",
+            "Answer ARP or neighbour discovery for this virtual address; repeat it for several.",
             discussion: """
                 Only for addresses that no host interface owns. In a pair of directors exactly one \
                 may answer.
@@ -70,8 +70,8 @@ struct Options: ParsableArguments {
         guard (8...27).contains(connTabBits) else {
             throw ValidationError("--conn-tab-bits \(connTabBits): 8 to 27 are accepted")
         }
-        for word in answer where IPAddress(parsing: word)?.isV4 != true {
-            throw ValidationError("--answer \(word): an IPv4 address is accepted")
+        for word in answer where IPAddress(parsing: word) == nil {
+            throw ValidationError("--answer \(word): an IP address is accepted")
         }
     }
 

@@ -62,9 +62,7 @@ package enum ListingText {
             var line = "-A \(service) -s \(listing.service.scheduler)"
             if listing.service.flags.contains(.persistent) {
                 line += " -p \(listing.service.persistenceTimeoutSeconds)"
-                if listing.service.netmask != .max {
-                    line += " -M \(IPAddress(v4: listing.service.netmask).dotted)"
-                }
+                line += mask(listing.service).map { " -M \($0)" } ?? ""
             }
             if let names = flagNames(listing.service) { line += " -b \(names)" }
             return [line]
@@ -171,10 +169,18 @@ package enum ListingText {
 
     private static func serviceName(_ listing: ServiceListing) -> String {
         switch listing.service.key {
-        case .mark(let mark, _): "FWM \(mark)"
+        case .mark(let mark, let family): "FWM \(mark)" + (family == .v6 ? " IPv6" : "")
         case .address(let transport, let address, let port):
             "\(transportName(transport)) \(address.dotted):\(port)"
         }
+    }
+
+    /// The granularity of persistence; nil when every address is told apart.
+    private static func mask(_ service: VirtualService) -> String? {
+        guard service.key.family == .v4 else {
+            return service.netmask == 128 ? nil : "\(service.netmask)"
+        }
+        return service.netmask == .max ? nil : IPAddress(v4: service.netmask).dotted
     }
 
     /// What stands behind the scheduler's name.
@@ -182,7 +188,7 @@ package enum ListingText {
         var text = ""
         if service.flags.contains(.persistent) {
             text += " persistent \(service.persistenceTimeoutSeconds)"
-            if service.netmask != .max { text += " mask \(IPAddress(v4: service.netmask).dotted)" }
+            text += mask(service).map { " mask \($0)" } ?? ""
         }
         if service.flags.contains(.onePacket) { text += " ops" }
         return text

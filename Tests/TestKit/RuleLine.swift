@@ -16,7 +16,8 @@ package struct RuleLine {
     private var key: ServiceKey?
     private var scheduler = "wlc"
     private var flags: ServiceFlags = []
-    private var persistence = Persistence(timeoutSeconds: 0, netmask: .max)
+    private var persistenceSeconds: UInt32 = 0
+    private var netmask: UInt32?
     private var server: (address: IPAddress, port: UInt16?)?
     private var method = ForwardingMethod.directRouting
     private var weight: Int32 = 1
@@ -53,8 +54,13 @@ package struct RuleLine {
         case "-o": flags.insert(.onePacket)
         case "-p":
             flags.insert(.persistent)
-            persistence.timeoutSeconds = try number(try next(), as: UInt32.self)
-        case "-M": persistence.netmask = try endpoint(try next()).address.v4
+            persistenceSeconds = try number(try next(), as: UInt32.self)
+        case "-M":
+            let word = try next()
+            netmask = UInt32(word) == nil ? try endpoint(word).address.v4 : UInt32(word)
+        case "-6":
+            guard case .mark(let mark, _) = key else { throw .unknown(word) }
+            key = .mark(mark, .v6)
         case "-b": flags.formUnion(try schedulerFlags(try next()))
         case "-r": server = try endpoint(try next())
         case "-m": method = .masquerading
@@ -98,7 +104,7 @@ package struct RuleLine {
         }
         let service = VirtualService(
             key: key, scheduler: scheduler, flags: flags,
-            persistenceTimeoutSeconds: persistence.timeoutSeconds, netmask: persistence.netmask)
+            persistenceTimeoutSeconds: persistenceSeconds, netmask: netmask)
         switch command {
         case "-A": try director.add(service)
         case "-E": try director.edit(service)
@@ -168,6 +174,12 @@ package struct RuleLine {
     private func endpoint(
         _ word: String
     ) throws(RuleLineError) -> (address: IPAddress, port: UInt16?) {
+        if word.hasPrefix("["), let end = word.firstIndex(of: "]") {
+            guard let address = IPAddress(dotted: word[..<end].dropFirst()) else {
+                throw .unknown(word)
+            }
+            return (address, UInt16(word[end...].dropFirst(2)))
+        }
         let parts = word.split(separator: ":")
         guard let first = parts.first, let address = IPAddress(dotted: first) else {
             throw .unknown(word)

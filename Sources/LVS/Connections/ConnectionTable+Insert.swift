@@ -18,7 +18,7 @@ extension ConnectionTable {
         let tuple = spec.inboundTuple
         let key = key(tuple)
         let place = place(key)
-        if let found = find(tuple, place: place, tick: now.tick), found.direction == .inbound {
+        if let found = find(tuple, key, tick: now.tick), found.direction == .inbound {
             releaseTemplate(spec.controller)
             return .existing(found.connection)
         }

@@ -93,12 +93,12 @@ package struct ConnectionTable: @unchecked Sendable {
 
     /// The live entry that a tuple belongs to; entries whose timeout has passed are not found.
     package func find(_ tuple: ConnectionTuple, now: Instant) -> Match? {
-        find(tuple, place: place(key(tuple)), tick: now.tick)
+        find(tuple, key(tuple), tick: now.tick)
     }
 
     /// As `find`, also returning an entry whose timeout has passed (nil tick).
-    func find(_ tuple: ConnectionTuple, place: Place, tick: UInt32?) -> Match? {
-        let key = key(tuple)
+    func find(_ tuple: ConnectionTuple, _ key: ConnectionKey, tick: UInt32?) -> Match? {
+        let place = place(key)
         if let match = unsafe find(in: bucket(place.first), key, tuple, place.tag, tick) {
             return match
         }

@@ -85,7 +85,7 @@ extension ConnectionTable {
     ///
     /// Workers never end a template: the sweep may be looking at it, and must find it as it was.
     package func findTemplate(_ tuple: ConnectionTuple, now: Instant) -> Connection? {
-        while let template = find(tuple, place: place(key(tuple)), tick: nil)?.connection {
+        while let template = find(tuple, key(tuple), tick: nil)?.connection {
             guard template.isOverdue(now), !renews(template, now: now) else { return template }
             invalidate(template)
         }

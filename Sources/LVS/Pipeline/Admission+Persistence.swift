@@ -76,7 +76,10 @@ extension Admission {
         spec.clientPort = 0
         if case .mark(let mark, _) = service.key {
             spec.transport = .any
-            spec.virtual = IPAddress(v4: mark)
+            // The mark stands where an IPv4 address does: in the first four bytes.
+            spec.virtual =
+                packet.isIPv6
+                ? IPAddress(high: UInt64(mark) << 32, low: 0) : IPAddress(v4: mark)
         }
         // FTP's data connections belong to its control connection.
         let isByPort = packet.destinationPort == service.port && service.port != 21

@@ -42,7 +42,7 @@ package struct Admission {
     )
         -> Admitted
     {
-        guard services.hasServices(.v4), packet.isIPv4 else {
+        guard packet.isIP, services.hasServices(packet.family) else {
             return .verdict(services.pass(packet))
         }
         if packet.kind == .short || packet.lacksSCTPChunk {
@@ -175,8 +175,8 @@ package struct Admission {
         if service.port == 21, packet.destinationPort != 21 {
             return .verdict(services.pass(packet))
         }
-        // Nobody answers for an address that is the director's by its mark alone.
-        if service.port == nil, !services.isHost(packet.destination) {
+        // With IPv4 nobody answers for an address that is the director's by its mark alone.
+        if service.port == nil, !packet.isIPv6, !services.isHost(packet.destination) {
             return .verdict(.drop(.noServer))
         }
         return .refused(.noServer, .portUnreachable)

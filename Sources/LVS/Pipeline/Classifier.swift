@@ -1,4 +1,4 @@
-// Frames that are not whole TCP or UDP packets over IPv4.
+// Frames that are not plain packets of TCP or UDP over IPv4: IPv6 as well.
 
 extension Worker {
     /// The verdict of a frame by its kind (ipvs-semantics 0.2 steps 1 and 2, 6.5).
@@ -6,12 +6,13 @@ extension Worker {
         _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
     ) -> Verdict {
         let services = path.services
+        // A family without a service is left alone altogether (ipvs-semantics 0.1).
+        guard services.hasServices(packet.family) else { return .pass }
         switch packet.kind {
         case .arp, .other: return .pass
         case .malformed: return .drop(.malformedHeader)
-        case .flow where packet.isIPv4, .security where packet.isIPv4:
-            return lookUp(packet, index, &burst, path)
-        case .flow, .security, .short: return admit(packet, index, &burst, path)
+        case .flow, .security: return lookUp(packet, index, &burst, path)
+        case .short: return followShort(packet, index, &burst, path)
         case .icmpError: return lookUpError(packet, index, &burst, path)
         case .icmpOther:
             // The ingress block takes parameter problems for errors about connections; IPVS leaves
@@ -28,6 +29,27 @@ extension Worker {
         }
     }
 
+    /// A packet that ends within its transport header: one with its ports belongs to a connection all
+    /// the same, on which it is counted; only NAT needs the whole header.
+    private func followShort(
+        _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
+    ) -> Verdict {
+        guard packet.portWord != 0, unsafe packet.hasRightHeaderChecksum(burst[index].bytes),
+            let match = path.table.find(packet.tuple, now: path.now)
+        else { return admit(packet, index, &burst, path) }
+        let connection = match.connection
+        let number = connection.destination
+        guard match.direction == .inbound else { return .drop(.headerTooShort) }
+        guard number != Destination.none, path.cells[number].isAvailable else {
+            return .drop(.serverGone)
+        }
+        guard connection.method != .masquerading else {
+            path.count(connection, packet)
+            return .drop(.headerTooShort)
+        }
+        return depart(connection, .inbound, packet, index, &burst, path)
+    }
+
     /// A flow with IP options, which are dealt with before anything else is (the kernel's order).
     private func recordOptions(
         _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
@@ -35,6 +57,14 @@ extension Worker {
         let services = path.services
         let flow = packet.withoutOptions
         let header = unsafe burst[index].bytes + Int(packet.networkOffset)
+        if packet.isIPv6 {
+            let length = unsafe (Int(header.byte(41)) + 1) * 8
+            // The host drops the others, and tells the sender when they ask for it.
+            guard unsafe HopByHopOptions.areFine(header + 40, length: length) else {
+                return services.pass(flow)
+            }
+            return lookUp(flow, index, &burst, path)
+        }
         let destination = packet.destination
         let isHere = services.isServiceAddress(nil, destination) || services.isHost(destination)
         guard unsafe packet.hasRightHeaderChecksum(burst[index].bytes) else {

@@ -22,6 +22,14 @@ extension FastPath {
         advance(connection, control, packet, side: side, isCounted: isCounted)
     }
 
+    /// Counts a packet of the client whose transport header is cut short, and so moves no state on.
+    func count(_ connection: Connection, _ packet: Packet) {
+        let control = connection.control
+        count(
+            connection, control, packet, side: 0,
+            isCounted: cells[control.destination].isAvailable)
+    }
+
     private func count(
         _ connection: Connection, _ control: ConnectionControl, _ packet: Packet, side: Int,
         isCounted: Bool

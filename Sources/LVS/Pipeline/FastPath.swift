@@ -65,10 +65,10 @@ struct FastPath {
 
         advance(connection, control, packet, side: side, isCounted: true)
         if method == ForwardingMethod.masquerading.rawValue {
-            unsafe NAT.rewrite(
+            unsafe NAT.rewritePlain(
                 frame, packet, connection, side: side, timeToLive: 1, network: 14, transport: 34)
         } else {
-            unsafe DirectRouting.rewrite(bytes, packet)
+            unsafe DirectRouting.rewritePlain(bytes, packet)
         }
         unsafe hop.writeHardware(way, bytes)
         unsafe frame.pointee.verdict = .send(way.port)

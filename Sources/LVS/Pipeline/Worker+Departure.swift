@@ -19,7 +19,8 @@ extension Worker {
             isError && !inbound
             ? path.hops.resolve(packet.destination) : nextHop(connection, direction, path)
         let hop = path.hops[number]
-        switch hop.word.kind {
+        let isLocal = inbound && connection.method == .localNode
+        switch isLocal ? .local : hop.word.kind {
         case .noRoute:
             if inbound {
                 tell(
@@ -53,10 +54,7 @@ extension Worker {
             mtu = errand.width - min(errand.width, UInt32(tunnel.overhead))
             guard mtu >= tunnel.smallestMTU else { return .drop(.tooLongForRoute) }
         }
-        // Forwarding does not cut replies with DF again, however they came (the kernel's rule).
-        let isTooLong =
-            length(burst[index], packet) > Int(mtu)
-            || (isReassembled && !inbound && packet.hasDontFragment)
+        let isTooLong = isTooLong(burst[index], packet, for: mtu, direction)
         guard !isTooLong || mayFragment(packet, errand) else {
             return refuseLength(
                 packet, mtu, from: teller, index, &burst, path, on: inbound ? connection : nil)
@@ -109,10 +107,15 @@ extension Worker {
             }
             rewrite(&frame, errand.connection, errand.direction, packet)
         }
-        let total = unsafe Int(frame.bytes.be16(link + 2))
-        guard isReassembled || (frame.segmentSize == 0 && total > widest) else {
-            return send(&frame, errand.number, path)
-        }
+        let total = unsafe IPHeader(frame.bytes + link).totalLength
+        // What lay behind the packet stays behind.
+        if frame.segmentSize == 0 { frame.length = UInt32(link + total) }
+        // A whole of IPv6 that is no longer than its longest piece was leaves as it is.
+        let isCut =
+            isReassembled && packet.isIPv6
+            ? total > min(fragments.longest, widest)
+            : isReassembled || (frame.segmentSize == 0 && total > widest)
+        guard isCut else { return send(&frame, errand.number, path) }
         return sendFragments(
             frame, at: link, longest: widest, to: errand.number, index, &burst, path)
     }
@@ -120,9 +123,11 @@ extension Worker {
     /// Whether a packet may be cut when it does not fit (ipvs-semantics 6.1 step 4).
     ///
     /// Without DF, and in a tunnel that is not told to discover the path's MTU; errors from the
-    /// client's side always, since nobody can be told about them.
+    /// client's side always, since nobody can be told about them. IPv6 packets never.
     private func mayFragment(_ packet: Packet, _ errand: Errand) -> Bool {
-        !packet.hasDontFragment || (errand.tunnel != nil && !parts.settings.discoversPathMTU)
+        guard !packet.isIPv6 else { return false }
+        return !packet.hasDontFragment
+            || (errand.tunnel != nil && !parts.settings.discoversPathMTU)
             || (packet.kind == .icmpError && errand.direction == .inbound)
     }
 
@@ -132,8 +137,10 @@ extension Worker {
     ) {
         if packet.kind == .icmpError {
             countError(connection, packet, direction)
+        } else if packet.kind == .short {
+            path.count(connection, packet)
         } else {
-            path.advance(connection, packet, direction)
+            path.advance(connection, packet.asStatesSeeIt, direction)
         }
     }
 
@@ -151,9 +158,10 @@ extension Worker {
         }
         let side = Int(direction.rawValue)
         switch packet.protocolNumber {
-        case 132: NAT.rewriteSCTP(&frame, packet, connection, side: side, timeToLive: hops)
+        case 132:
+            unsafe NAT.rewriteSCTP(&frame, packet, connection, side: side, timeToLive: hops)
         case 50, 51:
-            NAT.rewriteAddresses(&frame, packet, connection, side: side, timeToLive: hops)
+            unsafe NAT.rewriteAddresses(&frame, packet, connection, side: side, timeToLive: hops)
         default:
             unsafe NAT.rewrite(&frame, packet, connection, side: side, timeToLive: hops)
         }
@@ -179,11 +187,22 @@ extension Worker {
     }
 
     /// Bytes that count against the MTU: the packet's, or those of a super-frame's longest segment.
-    private func length(_ frame: Frame, _ packet: Packet) -> Int {
+    func length(_ frame: Frame, _ packet: Packet) -> Int {
         guard frame.segmentSize != 0, let cut = Offload.cut(frame, packet) else {
             return Int(packet.ipLength)
         }
         return cut.longest
+    }
+
+    /// Whether a packet is longer than what its way takes.
+    private func isTooLong(
+        _ frame: Frame, _ packet: Packet, for mtu: UInt32, _ direction: Direction
+    ) -> Bool {
+        // Of an IPv6 packet that came in pieces the longest one counts, which is not cut again.
+        if packet.isIPv6, isReassembled { return fragments.longest > Int(mtu) }
+        // Forwarding does not cut replies with DF again, however they came (the kernel's rule).
+        return length(frame, packet) > Int(mtu)
+            || (isReassembled && direction == .outbound && packet.hasDontFragment)
     }
 
     /// Drops a packet that does not fit and must not be cut, and tells its sender; `connection` is
@@ -194,8 +213,9 @@ extension Worker {
     ) -> Verdict {
         guard packet.hasDontFragment, let teller else { return .drop(.tooLongForRoute) }
         // What is quoted shows the TTL as it would have left (ipvs-semantics 6.1), but that forwarding
-        // measures a reply before it takes one off, unless it was put together afterwards.
-        if connection != nil || isReassembled {
+        // measures a reply before it takes one off, unless it was put together afterwards, which is
+        // done with IPv4.
+        if connection != nil || (isReassembled && !packet.isIPv6) {
             unsafe DirectRouting.rewrite(burst[index].bytes, packet)
         }
         tell(
@@ -211,9 +231,8 @@ extension Worker {
         _ burst: inout Burst
     ) -> Verdict {
         guard connection.method == .masquerading else { return .passThroughDoor }
-        if direction == .inbound, connection.real.v4 >> 24 == 127,
-            connection.client.v4 >> 24 != 127
-        {
+        // The host takes nothing for its loopback from outside.
+        if direction == .inbound, connection.real.isLoopback, !connection.client.isLoopback {
             return .drop(.loopbackServer)
         }
         var frame = burst[index]

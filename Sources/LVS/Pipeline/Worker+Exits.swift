@@ -23,9 +23,10 @@ extension Worker {
             let isRequest =
                 path.services.isServiceAddress(nil, destination)
                 || path.services.isHost(destination)
-            let verdict =
+            var verdict =
                 isRequest
                 ? path.services.pass(packet) : classify(packet, index, &burst, path)
+            if verdict.kind == .pass { verdict = leaveToHost(verdict, index, &burst, path) }
             burst[index].verdict = verdict
             tally.count(verdict)
         }
@@ -86,8 +87,8 @@ extension Worker {
         case .refused(let reason, let error):
             if reason == .unknownReply {
                 refuseReply(error, packet, index, &burst, path)
-            } else {
-                tell(error, from: packet.destination, packet, index, &burst, path)
+            } else if let own = ownName(packet, path) {
+                tell(error, from: own, packet, index, &burst, path)
             }
             return .drop(reason)
         }
@@ -107,6 +108,17 @@ extension Worker {
         tell(error, from: own, packet, index, &burst, path)
     }
 
+    /// In whose name a client is told that there is no server: that of the address it asked, but with
+    /// IPv6 the director's own when that is its by a mark alone.
+    private func ownName(_ packet: Packet, _ path: FastPath) -> IPAddress? {
+        let asked = packet.destination
+        guard packet.isIPv6, !path.services.isHost(asked),
+            path.services.find(mark: 0, packet.transport, asked, port: packet.destinationPort)
+                == nil
+        else { return asked }
+        return ownAddress(towards: packet.source, path)
+    }
+
     // MARK: Made frames
 
     /// Sends the packet's sender an ICMP error; `from` is its source address.
@@ -120,8 +132,9 @@ extension Worker {
         let frame = burst[index]
         guard
             let made = errors.make(
-                error, about: packet, in: frame, from: source, cause: index, burst: &burst,
-                now: path.now)
+                error, about: packet, in: frame, from: source,
+                routeBits: path.hops.prefixLength(to: packet.source),
+                cause: index, burst: &burst, now: path.now)
         else { return }
         sendError(made, to: packet.source, like: frame, on: connection, &burst, path)
     }
@@ -188,8 +201,9 @@ extension Worker {
 }
 
 extension Packet {
-    /// True when the checksum of the IPv4 header is right.
+    /// True when the checksum of the IPv4 header is right; IPv6 has none.
     func hasRightHeaderChecksum(_ bytes: UnsafeMutableRawPointer) -> Bool {
+        guard !isIPv6 else { return true }
         let header = unsafe bytes + Int(networkOffset)
         return unsafe Checksum.sum(header, count: networkHeaderLength) == 0xffff
     }

@@ -5,10 +5,13 @@
 /// 1. for a service: destination address, protocol and port stand in `services` (port 0: every port)
 ///    or in one of `blocks`,
 /// 2. a fragment without ports whose destination address and protocol have a service,
-/// 3. an ICMP error (types 3, 4, 11, 12; ICMPv6 1...4) to the address of a service,
+/// 3. an ICMP error (types 3, 4, 11, 12; ICMPv6 below 128) to the address of a service,
 /// 4. a reply: source address, protocol and port stand in `servers` (NAT only; port 0: every port),
 ///    or a fragment of such, **unless** its destination is an address of the host itself,
-/// 5. AH or ESP where 1 or 4 hold for the key exchange, UDP port 500.
+/// 5. an ICMP error (types 3, 4, 11; ICMPv6) about a packet to one of `servers`, unless it is for the
+///    host itself. A quoted packet whose ports lie behind options or extension headers is known by its
+///    destination alone,
+/// 6. AH or ESP where one of these holds for the key exchange, UDP port 500.
 package struct ServedTraffic: Hashable, Sendable {
     /// Address, protocol and port (host order).
     package struct Endpoint: Hashable, Sendable {

@@ -1,6 +1,6 @@
 extension ServiceTable {
     /// How a frame reaches the host's stack: it has it already, or the ingress block kept it from it
-    /// and it goes through the host door (the four rules of `ServedTraffic`).
+    /// and it goes through the host door (the rules of `ServedTraffic`).
     package func pass(_ packet: Packet) -> Verdict {
         keepsFromHost(packet) ? .passThroughDoor : .pass
     }
@@ -24,9 +24,24 @@ extension ServiceTable {
             return isServiceAddress(packet.transport, destination)
                 || (isServerAddress(packet.transport, packet.source) && !isHost(destination))
         case .icmpError:
-            return isServiceAddress(nil, destination)
+            // Of ICMPv6 the ingress block knows the errors that there are (`ServedTraffic`).
+            let isKnown = !packet.isIPv6 || packet.icmpType <= 4
+            return (isServiceAddress(nil, destination) && isKnown)
+                || (!isHost(destination) && quotesServer(packet))
         case .icmpOther, .arp, .other, .malformed:
             return false
         }
+    }
+
+    /// True for an error about a packet to a NAT server.
+    private func quotesServer(_ error: Packet) -> Bool {
+        guard let quoted = error.quotedDestination else { return false }
+        guard let (transport, port) = quoted.endpoint else {
+            return isServerAddress(nil, quoted.address)
+        }
+        let isSecurity = transport.rawValue == 50 || transport.rawValue == 51
+        return isSecurity
+            ? isServer(.udp, quoted.address, port: 500)
+            : isServer(transport, quoted.address, port: port)
     }
 }

@@ -16,6 +16,8 @@ package struct ServiceTable: @unchecked Sendable {
         var tunnels: EndpointIndex
         /// The host's own addresses.
         var hosts: EndpointIndex
+        /// The port of the host door; nil without one.
+        var door: PortIndex?
         /// What is served by mark, as far as the ingress block can tell it.
         var marked: EndpointIndex
         var blocks: BlockList
@@ -140,6 +142,9 @@ package struct ServiceTable: @unchecked Sendable {
     package func isHost(_ address: IPAddress) -> Bool {
         unsafe header.pointee.hosts.find(.address(nil, address)) != nil
     }
+
+    /// True for the host door, by which packets of the host's own servers come.
+    package func isDoor(_ port: PortIndex) -> Bool { unsafe header.pointee.door == port }
 
     private func service(_ index: UInt32) -> Service {
         unsafe header.pointee.objects[Int(index)].takeUnretainedValue()

@@ -7,6 +7,8 @@ struct ServiceTableBuilder {
     /// Where packets in tunnels go to; see `Encapsulation.endpoint`.
     var tunnels: Set<ServedTraffic.Endpoint> = []
     var hosts: Set<IPAddress> = []
+    /// The port of the host door; nil without one.
+    var door: PortIndex?
     /// What marking rules mark for services by mark.
     var marked = ServedTraffic()
     /// The marking rules, and the ports they name.
@@ -44,7 +46,7 @@ struct ServiceTableBuilder {
                 services: EndpointIndex(entries),
                 servers: EndpointIndex(ServiceTableBuilder.entries(servers)),
                 tunnels: EndpointIndex(ServiceTableBuilder.entries(tunnels)),
-                hosts: EndpointIndex(hosts.map { (.address(nil, $0), 0) }),
+                hosts: EndpointIndex(hosts.map { (.address(nil, $0), 0) }), door: door,
                 marked: EndpointIndex(ServiceTableBuilder.entries(marked.services)),
                 blocks: BlockList(marked.blocks),
                 marks: MarkClassifier(marks.rules, ports: marks.ports), objects: objects,

@@ -9,7 +9,8 @@ package struct Packet {
     package enum Kind: UInt8, Sendable {
         /// A whole TCP or UDP packet with complete headers, or an SCTP packet with its ports.
         case flow
-        /// A TCP or UDP packet that ends within its transport header, or SCTP within its ports.
+        /// A TCP or UDP packet that ends within its transport header, whose ports may be there, or SCTP
+        /// within its ports.
         case short
         /// A whole AH or ESP packet, which goes the way of its key exchange (ipvs-semantics 4.2).
         case security
@@ -18,7 +19,8 @@ package struct Packet {
         case icmpOther
         /// Any fragment, first or later.
         case fragment
-        /// A flow or security packet with options in its IPv4 header; `withoutOptions` tells which.
+        /// A flow or security packet with options in its IPv4 header, or for every host on the way of
+        /// IPv6; `withoutOptions` tells which.
         case optioned
         case arp
         /// A protocol that IPVS leaves alone.
@@ -126,23 +128,18 @@ package struct Packet {
     }
 
     private mutating func parseTransport(at offset: Int, end: Int) {
-        transportOffset = UInt16(truncatingIfNeeded: offset)
-        if protocolNumber == 6 {
-            guard end - offset >= 20 else {
-                kind = .short
-                return
-            }
-            tcpFlags = unsafe bytes.byte(offset + 13)
-        } else if protocolNumber == 17 {
-            guard end - offset >= 8 else {
-                kind = .short
-                return
-            }
-        } else {
+        transportOffset = UInt16(truncatingIfNeeded: min(offset, end))
+        let isTCP = protocolNumber == 6
+        guard isTCP || protocolNumber == 17 else {
             parseOther(at: offset, end: end)
             return
         }
-        portWord = unsafe bytes.le32(offset)
+        if end - offset >= 4 { portWord = unsafe bytes.le32(offset) }
+        guard end - offset >= (isTCP ? 20 : 8) else {
+            kind = .short
+            return
+        }
+        if isTCP { tcpFlags = unsafe bytes.byte(offset + 13) }
         kind = .flow
     }
 
@@ -229,39 +226,29 @@ package struct Packet {
         }
         ipLength = UInt32(truncatingIfNeeded: payload + 40)
         timeToLive = unsafe bytes.byte(offset + 7)
-        // Frames that carry an IPv4-mapped address never reach the tables (see `IPAddress`).
-        guard !source.isV4, !destination.isV4 else { return }
-        let end = offset + 40 + payload
-        var next = unsafe bytes.byte(offset + 6)
-        var position = offset + 40
-        var fragmented = false
-        // Hop-by-hop, routing and destination options, RFC 8200 section 4; fragment, 4.5.
-        while next == 0 || next == 43 || next == 60 || next == 44 {
-            guard end - position >= 8 else {
-                kind = .malformed
-                return
-            }
-            let size: Int
-            if next == 44 {
-                let field = unsafe bytes.be16(position + 2)
-                fragmented = fragmented || field & 0xfff9 != 0
-                if field & 0xfff8 != 0 { traits |= Packet.laterFragment }
-                size = 8
-            } else {
-                size = unsafe (Int(bytes.byte(position + 1)) + 1) * 8
-            }
-            guard end - position >= size else {
-                kind = .malformed
-                return
-            }
-            unsafe next = bytes.byte(position)
-            position += size
-            if traits & Packet.laterFragment != 0 { break }
+        // The host takes no such packet from a wire (RFC 4291 sections 2.5.3 and 2.7).
+        guard !source.isLoopback, !source.isMulticast, !destination.isLoopback else {
+            kind = .malformed
+            return
         }
-        protocolNumber = next
-        transportOffset = UInt16(truncatingIfNeeded: position)
-        if !isLaterFragment { parseTransport(at: position, end: end) }
-        if fragmented { kind = .fragment }
+        let end = offset + 40 + payload
+        var chain = unsafe HeaderChain(at: offset, end: end, in: bytes)
+        let hasOptions = chain.number == HeaderChain.hopByHop
+        var isFragment = false
+        while chain.isExtension, !isLaterFragment {
+            if let field = chain.fragmentField {
+                // One that says it is all of a packet is put together from one piece (RFC 6946).
+                isFragment = true
+                if field & 0xfff8 != 0 { traits |= Packet.laterFragment }
+            }
+            // IPVS does not know a transport then, and leaves the packet alone.
+            guard chain.advance() else { return }
+        }
+        protocolNumber = chain.number
+        transportOffset = UInt16(truncatingIfNeeded: min(chain.offset, end))
+        if !isLaterFragment { parseTransport(at: chain.offset, end: end) }
+        if hasOptions, kind == .flow || kind == .security { kind = .optioned }
+        if isFragment { kind = .fragment }
     }
 }
 
@@ -279,6 +266,9 @@ extension Packet {
         @inline(__always) get { traits & Packet.plain != 0 }
     }
     package var isIPv4: Bool { networkOffset != 0 && !isIPv6 && kind != .malformed }
+    /// True when the packet has a sound IP header, of either family.
+    package var isIP: Bool { networkOffset != 0 && kind != .malformed }
+    package var family: AddressFamily { isIPv6 ? .v6 : .v4 }
     package var transport: TransportProtocol { TransportProtocol(rawValue: protocolNumber) }
 
     /// Source address; `::` for frames that are not IP.
@@ -328,6 +318,28 @@ extension Packet {
         return packet
     }
 
+    /// A first fragment that has its transport header whole, as a packet of its own; nil for others.
+    var asFlow: Packet? {
+        let length = Int(ipLength) - networkHeaderLength
+        guard kind == .fragment, !isLaterFragment,
+            (protocolNumber == 6 && length >= 20) || (protocolNumber == 17 && length >= 8)
+        else { return nil }
+        var packet = self
+        packet.kind = .flow
+        return packet
+    }
+
+    /// The packet with the TCP flags that the kernel's state machine sees: it looks for them where
+    /// they are in IPv6 packets without extension headers (Linux 6.1; ipvs-semantics appendix B).
+    var asStatesSeeIt: Packet {
+        guard isIPv6, protocolNumber == 6, kind == .flow, networkHeaderLength != 40 else {
+            return self
+        }
+        var packet = self
+        packet.tcpFlags = unsafe bytes.byte(Int(networkOffset) + 40 + 13)
+        return packet
+    }
+
     /// Type of an ICMP message.
     package var icmpType: UInt8 {
         guard kind == .icmpError || kind == .icmpOther else { return 0 }
@@ -351,6 +363,6 @@ extension Packet {
                 ? .anyV4 : unsafe IPAddress(v4: bytes.be32(offset + v4))
         }
         guard ipLength != 0 else { return .anyV6 }
-        return unsafe IPAddress(high: bytes.be64(offset + v6), low: bytes.be64(offset + v6 + 8))
+        return unsafe IPAddress(wireHigh: bytes.be64(offset + v6), low: bytes.be64(offset + v6 + 8))
     }
 }

@@ -25,12 +25,20 @@ struct BlockedSets: Equatable {
         case everyServerPort = "servers_any"
         /// Source address and protocol of real servers, for fragments without ports.
         case replies
+        /// Destination address, protocol and port of the packet that an ICMP error quotes.
+        case quoted
+        /// The same where a server is one on every port.
+        case quotedEveryPort = "quoted_any"
+        /// Destination address of a quoted packet whose ports lie behind options.
+        case quotedAddress = "quoted_address"
         /// The host's own addresses: what real servers send to them is the host's.
         case host
 
         /// What the elements hold besides the address.
-        var hasTransport: Bool { self != .errors && self != .host }
-        var hasPort: Bool { self == .services || self == .servers }
+        var hasTransport: Bool { ![.errors, .host, .quotedAddress].contains(self) }
+        var hasPort: Bool { [.services, .servers, .quoted].contains(self) }
+        /// Whether it is looked up with bytes of a quoted packet.
+        var isQuoted: Bool { [.quoted, .quotedEveryPort, .quotedAddress].contains(self) }
     }
 
     private(set) var sets: [Name: Set<Element>] = [:]
@@ -46,7 +54,10 @@ struct BlockedSets: Equatable {
         }
         for endpoint in served.servers.flatMap(\.withSecurity) {
             add(endpoint, ports: .servers, everyPort: .everyServerPort, fragments: .replies)
+            sets[.quotedAddress, default: []].insert(Element(address: endpoint.address))
         }
+        sets[.quoted] = sets[.servers]
+        sets[.quotedEveryPort] = sets[.everyServerPort]
         sets[.host] = Set(served.hostAddresses.map { Element(address: $0) })
         blocks = served.blocks
     }
