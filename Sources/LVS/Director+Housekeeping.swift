@@ -13,6 +13,8 @@ extension Director {
         }
         if now >= nextSecond {
             endLingeringReplies()
+            decideDefences()
+            dropEntries()
             for record in records { record.object.tick(now) }
             nextSecond = now.advanced(bySeconds: 1)
         }
@@ -39,6 +41,9 @@ extension Director {
             nextEstimate = Instant(nanoseconds: now.nanoseconds - longest)
         }
         while now >= nextEstimate {
+            nextEstimate = Instant(
+                nanoseconds: nextEstimate.nanoseconds &+ Estimator.periodNanoseconds)
+            guard isEstimating else { continue }
             for record in records {
                 for index in record.servers.indices {
                     record.servers[index].meter.step(read(record.servers[index].number))
@@ -46,8 +51,6 @@ extension Director {
                 record.meter.step(counters(of: record))
             }
             totalMeter.step(totalCounters())
-            nextEstimate = Instant(
-                nanoseconds: nextEstimate.nanoseconds &+ Estimator.periodNanoseconds)
         }
     }
 

@@ -49,7 +49,9 @@ extension Director {
     }
 
     /// Counters and rates of everything since the start or the last zeroing.
-    package var total: Statistics { totalMeter.statistics(totalCounters()) }
+    package var total: Statistics {
+        totalMeter.statistics(totalCounters(), isFrozen: !isEstimating)
+    }
 
     /// Tells up to `count` entries of the table from a position on (0 is the start); returns the
     /// next position, nil at the end.
@@ -94,14 +96,16 @@ extension Director {
     private func listing(_ record: ServiceRecord) -> ServiceListing {
         ServiceListing(
             service: record.service,
-            statistics: record.meter.statistics(counters(of: record)),
+            statistics: record.meter.statistics(
+                counters(of: record), isFrozen: !isEstimating),
             servers: record.servers.map { server in
                 let cell = cells[server.number]
                 let counts = cell.counts
                 return ServerListing(
                     server: server.server, active: counts.active, inactive: counts.inactive,
                     persistent: cell.persistent, isOverloaded: cell.isOverloaded,
-                    statistics: server.meter.statistics(read(server.number)))
+                    statistics: server.meter.statistics(
+                        read(server.number), isFrozen: !isEstimating))
             })
     }
 

@@ -84,7 +84,7 @@ extension VirtualService {
             ]
         case .mark:
             let port = flags.contains(.persistent) ? 0 : server.port
-            return [.tcp, .udp].map {
+            return [.tcp, .udp, .sctp].map {
                 ServedTraffic.Endpoint(address: server.address, transport: $0, port: port)
             }
         }

@@ -75,15 +75,15 @@ extension Director {
             return
         }
         for record in records { zero(record) }
-        totalMeter.zero(at: totalCounters())
+        totalMeter.zero(at: totalCounters(), isFrozen: !isEstimating)
     }
 
     private func zero(_ record: ServiceRecord) {
         for index in record.servers.indices {
             let counters = read(record.servers[index].number)
-            record.servers[index].meter.zero(at: counters)
+            record.servers[index].meter.zero(at: counters, isFrozen: !isEstimating)
         }
-        record.meter.zero(at: counters(of: record))
+        record.meter.zero(at: counters(of: record), isFrozen: !isEstimating)
     }
 
     /// The record of a service, for commands that need it.
@@ -128,9 +128,10 @@ extension Director {
             throw .invalid("an IPv6 prefix length is 1 to 128, not \(service.netmask)")
         }
         switch service.key {
-        case .mark, .address(.tcp, _, _), .address(.udp, _, _): break
+        case .mark, .address(.tcp, _, _), .address(.udp, _, _), .address(.sctp, _, _): break
         case .address(let transport, _, _):
-            throw .notSupported("services of IP protocol \(transport.rawValue), only TCP and UDP")
+            throw .notSupported(
+                "services of IP protocol \(transport.rawValue), only TCP, UDP and SCTP")
         }
     }
 }

@@ -144,6 +144,8 @@ final class KeptTable: ControlTarget {
     func set(_ name: String, to value: String) throws(CommandRefusal) {
         try inner.set(name, to: value)
     }
+
+    func setBackupDaemon(isRunning: Bool) { inner.setBackupDaemon(isRunning: isRunning) }
 }
 
 extension KeptTable {

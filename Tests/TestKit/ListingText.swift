@@ -56,7 +56,8 @@ package enum ListingText {
         director.services().flatMap { listing -> [String] in
             guard case .address(let transport, let address, let port) = listing.service.key
             else { return [] }
-            let option = transport == .tcp ? "-t" : "-u"
+            let option =
+                transport == .sctp ? "--sctp-service" : transport == .tcp ? "-t" : "-u"
             let service = "\(option) \(address.dotted):\(port)"
             var line = "-A \(service) -s \(listing.service.scheduler)"
             if listing.service.flags.contains(.persistent) {
@@ -128,6 +129,7 @@ package enum ListingText {
         switch transport {
         case .any: "IP"
         case .udp: "UDP"
+        case .sctp: "SCTP"
         default: "TCP"
         }
     }
@@ -170,7 +172,7 @@ package enum ListingText {
         switch listing.service.key {
         case .mark(let mark, let family): "FWM \(mark)" + (family == .v6 ? " IPv6" : "")
         case .address(let transport, let address, let port):
-            "\(transport == .tcp ? "TCP" : "UDP") \(address.dotted):\(port)"
+            "\(transportName(transport)) \(address.dotted):\(port)"
         }
     }
 

@@ -43,12 +43,13 @@ package struct RuleLine {
     private mutating func option() throws(RuleLineError) {
         let word = words.removeFirst()
         switch word {
-        case "-A", "-E", "-D", "-C", "-a", "-e", "-d": command = word
+        case "-A", "-E", "-D", "-C", "-Z", "-a", "-e", "-d": command = word
         case "--set":
             command = word
             for _ in 0..<3 { timeouts.append(try number(try next(), as: UInt32.self)) }
         case "-t": key = try service(.tcp, try next())
         case "-u": key = try service(.udp, try next())
+        case "--sctp-service": key = try service(.sctp, try next())
         case "-f": key = .mark(try number(try next(), as: UInt32.self), .v4)
         case "-s": scheduler = try next()
         case "-o": flags.insert(.onePacket)
@@ -82,6 +83,8 @@ package struct RuleLine {
     private func execute(_ director: Director) throws(CommandRefusal) {
         if command == "-C" {
             director.flush()
+        } else if command == "-Z" {
+            try director.zero(key)
         } else if command == "--set" {
             try director.setTimeouts(
                 Timeouts(tcp: timeouts[0], tcpFin: timeouts[1], udp: timeouts[2]))

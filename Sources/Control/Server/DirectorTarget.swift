@@ -91,6 +91,10 @@ package final class DirectorTarget: ControlTarget {
         }
         try director.set(name: name, value: number)
     }
+
+    package func setBackupDaemon(isRunning: Bool) {
+        director.setBackupDaemon(isRunning: isRunning)
+    }
 }
 
 extension StatisticsRecord {

@@ -111,6 +111,12 @@ package struct Connection: @unchecked Sendable {
             > UInt64(timeoutSeconds) &* 1_000_000_000
     }
 
+    /// True when the last packet came at least so many seconds ago.
+    func isIdle(seconds: UInt64, now: Instant) -> Bool {
+        let idle = Int32(truncatingIfNeeded: now.tick &- lastSeen)
+        return idle > 0 && UInt64(idle) << 24 >= seconds * 1_000_000_000
+    }
+
     /// Whole seconds left, truncated as listings show them (ipvs-semantics 4.9).
     package func remainingSeconds(_ now: Instant) -> UInt32 {
         let idle = Int32(truncatingIfNeeded: now.tick &- lastSeen)

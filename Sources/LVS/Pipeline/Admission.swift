@@ -24,8 +24,6 @@ package struct Admission {
     let onePacket = OnePacketEntry()
     /// The packet stands for what an ICMP error answers.
     var isForError = false
-    /// Counts down the packets until the next one that `drop_packet` takes.
-    private var dropCountdown: UInt32 = 1
     private var random: SeededGenerator
 
     package init(
@@ -51,9 +49,9 @@ package struct Admission {
         guard packet.isIP, services.hasServices(packet.family) else {
             return .verdict(services.pass(packet))
         }
-        if packet.kind == .short {
+        if packet.kind == .short || packet.lacksSCTPChunk {
             return services.isServiceAddress(packet.transport, packet.destination)
-                ? .verdict(.drop(.headerTooShort)) : .verdict(services.pass(packet))
+                ? .verdict(.drop(.headerTooShort)) : leaveAlone(packet, services)
         }
         guard packet.kind == .flow, asksForScheduling(packet),
             let service = services.find(
@@ -64,7 +62,7 @@ package struct Admission {
         if let found = table.find(packet.tuple, now: now), found.direction == .inbound {
             return .connection(found.connection)
         }
-        if isDroppedForDefence() { return .verdict(.drop(.defence)) }
+        if settings.takesForDefence() { return .verdict(.drop(.defence)) }
         // Source port 20 is the data connection of an FTP server elsewhere: never scheduled.
         guard packet.sourcePort != 20 else { return .verdict(services.pass(packet)) }
         if let persistence = service.persistence {
@@ -87,6 +85,9 @@ package struct Admission {
         }
         let mode = settings.connReuseMode
         guard mode != 0, connection.controller == Connection.noNumber else { return false }
+        if connection.transport == .sctp {
+            return control.state == SCTPState.closed.rawValue
+        }
         switch TCPState(rawValue: control.state) {
         case .timeWait, .close: return true
         case .finWait: return mode & 2 != 0 && control.hasNoOutput
@@ -110,8 +111,11 @@ package struct Admission {
 
     /// Whether a transport's packet may open a connection (ipvs-semantics 1.2).
     private func asksForScheduling(_ packet: Packet) -> Bool {
-        guard packet.transport == .tcp else { return true }
-        return !packet.isReset && (packet.isOpener || settings.isSloppyTCP)
+        switch packet.transport {
+        case .tcp: !packet.isReset && (packet.isOpener || settings.isSloppyTCP)
+        case .sctp: !packet.isReset && (packet.isOpener || settings.isSloppySCTP)
+        default: true
+        }
     }
 
     /// A packet no service wants to schedule: the host's, unless it is a stray reply and the
@@ -124,16 +128,6 @@ package struct Admission {
             return .refused(.unknownReply, .portUnreachable)
         }
         return .verdict(services.pass(packet))
-    }
-
-    /// `drop_packet`: every n-th packet that is about to be scheduled (ipvs-semantics 4.10).
-    private mutating func isDroppedForDefence() -> Bool {
-        let rate = settings.dropRate
-        guard rate != 0 else { return false }
-        dropCountdown -= min(1, dropCountdown)
-        guard dropCountdown == 0 else { return false }
-        dropCountdown = rate
-        return true
     }
 
     private mutating func schedule(

@@ -11,6 +11,9 @@ extension Worker {
         // A client's packet counts and moves the state on even when it cannot be forwarded; a
         // reply was refused by the host's forwarding before IPVS saw it.
         if inbound { account(connection, packet, direction, path) }
+        if connection.method == .masquerading, packet.hasPartialSCTPHeader {
+            return .drop(.headerTooShort)
+        }
         let isError = packet.kind == .icmpError
         // An error about a client's packet need not go to that client.
         let number =
@@ -159,13 +162,22 @@ extension Worker {
         timeToLive hops: UInt8 = 1
     ) {
         guard connection.method == .masquerading else {
+            // Nobody behind a port completes this checksum: the offload is for Internet checksums.
+            if packet.protocolNumber == 132 { unsafe Offload.complete(&frame, packet) }
             return unsafe DirectRouting.rewrite(frame.bytes, packet)
         }
         guard packet.kind != .icmpError else {
             return translateError(&frame, packet, connection, direction, timeToLive: hops)
         }
-        unsafe NAT.rewrite(
-            &frame, packet, connection, side: Int(direction.rawValue), timeToLive: hops)
+        let side = Int(direction.rawValue)
+        switch packet.protocolNumber {
+        case 132:
+            unsafe NAT.rewriteSCTP(&frame, packet, connection, side: side, timeToLive: hops)
+        case 50, 51:
+            unsafe NAT.rewriteAddresses(&frame, packet, connection, side: side, timeToLive: hops)
+        default:
+            unsafe NAT.rewrite(&frame, packet, connection, side: side, timeToLive: hops)
+        }
     }
 
     /// The next hop's number: the destination's, or the client's, found again after routes changed.

@@ -14,6 +14,25 @@ extension Worker {
         }
     }
 
+    /// On a backup (`backup_only`) requests are the host's; replies are translated as ever
+    /// (ipvs-semantics 0.1).
+    func passRequests(_ burst: inout Burst, _ count: Int, _ path: FastPath) {
+        for index in 0..<count {
+            let packet = Packet(parsing: burst[index])
+            let destination = packet.destination
+            let isRequest =
+                path.services.isServiceAddress(nil, destination)
+                || path.services.isHost(destination)
+            var verdict =
+                isRequest
+                ? path.services.pass(packet) : classify(packet, index, &burst, path)
+            if verdict.kind == .pass { verdict = leaveToHost(verdict, index, &burst, path) }
+            burst[index].verdict = verdict
+            tally.count(verdict)
+        }
+        tally.countFrames(received: UInt64(count), sent: 0)
+    }
+
     /// A flow packet from its look-up on, with every rule (ipvs-semantics 0.2 steps 3 to 7).
     func lookUp(
         _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
@@ -112,8 +131,10 @@ extension Worker {
     private func refuseReply(
         _ error: ICMPError, _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
     ) {
-        guard packet.timeToLive > 1, let own = ownAddress(towards: packet.source, path) else {
-            return
+        guard let own = ownAddress(towards: packet.source, path) else { return }
+        // Forwarding refuses it before IPVS sees it.
+        guard packet.timeToLive > 1 else {
+            return tell(.timeExceeded, from: own, packet, index, &burst, path)
         }
         unsafe DirectRouting.rewrite(burst[index].bytes, packet)
         tell(error, from: own, packet, index, &burst, path)

@@ -170,6 +170,7 @@ extension Worker {
         let isAny = packet.isIPv6 || packet.transport == .icmp
         let transport = isAny ? nil : packet.transport
         let destination = packet.destination
+        if packet.isSecurity { return services.isService(.udp, destination, port: 500) }
         return services.isServiceAddress(transport, destination)
             || (services.isServerAddress(transport, packet.source)
                 && !services.isHost(destination))

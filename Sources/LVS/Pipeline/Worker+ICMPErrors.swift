@@ -73,7 +73,7 @@ extension Worker {
 
     /// Translates an error about a NAT connection: the outer address and what it quotes.
     ///
-    /// The sum of the quoted TCP or UDP packet stays as it is: the quote is cut anyway.
+    /// The sum of the quoted transport packet stays as it is: the quote is cut anyway.
     func translateError(
         _ frame: inout Frame, _ packet: Packet, _ connection: Connection, _ direction: Direction,
         timeToLive hops: UInt8
@@ -85,11 +85,13 @@ extension Worker {
         if direction == .inbound {
             outer.destination = connection.real
             inner.source = connection.real
-            unsafe bytes.set(quoted.transport, be16: connection.realPort)
+            if quoted.hasPorts { unsafe bytes.set(quoted.transport, be16: connection.realPort) }
         } else {
             outer.source = connection.virtual
             inner.destination = connection.virtual
-            unsafe bytes.set(quoted.transport + 2, be16: connection.virtualPort)
+            if quoted.hasPorts {
+                unsafe bytes.set(quoted.transport + 2, be16: connection.virtualPort)
+            }
         }
         outer.timeToLive = packet.timeToLive &- hops
         outer.seal(length: packet.networkHeaderLength)

@@ -6,9 +6,15 @@ package enum Offload {
         guard unsafe frame.pointee.checksum == .partial else { return }
         let length = Int(packet.ipLength) - packet.networkHeaderLength
         let bytes = unsafe frame.pointee.bytes
-        unsafe Checksum.writeTransport(
-            bytes + Int(packet.transportOffset), length: length,
-            network: bytes + Int(packet.networkOffset), transport: packet.protocolNumber)
+        let header = unsafe bytes + Int(packet.transportOffset)
+        if packet.protocolNumber == 132 {
+            guard length >= Packet.sctpHeaderBytes else { return }
+            unsafe CRC32C.writeSCTP(header, length: length)
+        } else {
+            unsafe Checksum.writeTransport(
+                header, length: length, network: bytes + Int(packet.networkOffset),
+                transport: packet.protocolNumber)
+        }
         unsafe frame.pointee.checksum = .complete
     }
 

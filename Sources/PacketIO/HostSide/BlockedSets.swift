@@ -54,11 +54,11 @@ struct BlockedSets: Equatable {
     init() {}
 
     init(_ served: ServedTraffic) {
-        for endpoint in served.services {
+        for endpoint in served.services.flatMap(\.withSecurity) {
             add(endpoint, ports: .services, everyPort: .everyPort, fragments: .fragments)
             sets[.errors, default: []].insert(Element(address: endpoint.address))
         }
-        for endpoint in served.servers {
+        for endpoint in served.servers.flatMap(\.withSecurity) {
             add(endpoint, ports: .servers, everyPort: .everyServerPort, fragments: .replies)
             sets[.quotedAddress, default: []].insert(Element(address: endpoint.address))
         }

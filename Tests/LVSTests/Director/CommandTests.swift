@@ -133,7 +133,7 @@ import Testing
             (.addService(VirtualService(key: wideWeb, scheduler: "rr", netmask: 129)), false),
             (
                 .addService(
-                    VirtualService(key: .address(.sctp, virtual, port: 80), scheduler: "rr")), true
+                    VirtualService(key: .address(.icmp, virtual, port: 80), scheduler: "rr")), true
             ),
             (.editServer(server(11, .tunnel, tunnel: .gue(port: 0, flags: 0))), false),
         ] as [(Command, Bool)])
