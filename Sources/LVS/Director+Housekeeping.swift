@@ -8,7 +8,7 @@ extension Director {
         if isTableStale { publish() }
         freeRetired()
         nextHops.reclaim()
-        for entry in trash.look(now, isReferenced: { cells[$0].isReferenced }) {
+        for entry in trash.look(now, isReferenced: isReferenced) {
             numbers.giveBack(entry.record.number)
         }
         if now >= nextSecond {
@@ -19,6 +19,13 @@ extension Director {
             nextSecond = now.advanced(bySeconds: 1)
         }
         estimate()
+    }
+
+    /// True while a deleted server has connections, or its service's scheduler may come back to it.
+    private func isReferenced(_ entry: Trash.Entry) -> Bool {
+        if cells[entry.record.number].isReferenced { return true }
+        let record = records.first { $0.object.generation == entry.generation }
+        return record?.object.remembers(entry.record.number) ?? false
     }
 
     /// Ends every connection whose timeout has passed.

@@ -100,10 +100,11 @@ extension Director {
                 counters(of: record), isFrozen: !isEstimating),
             servers: record.servers.map { server in
                 let cell = cells[server.number]
-                let counts = cell.counts
+                let load = cell.current
                 return ServerListing(
-                    server: server.server, active: counts.active, inactive: counts.inactive,
-                    persistent: cell.persistent, isOverloaded: cell.isOverloaded,
+                    server: server.server, active: UInt32(load.active),
+                    inactive: UInt32(load.inactive),
+                    persistent: cell.persistent, isOverloaded: load.isOverloaded,
                     statistics: server.meter.statistics(
                         read(server.number), isFrozen: !isEstimating))
             })

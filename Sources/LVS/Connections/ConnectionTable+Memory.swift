@@ -70,7 +70,9 @@ extension ConnectionTable {
         memory: UnsafeMutableRawPointer, connections: Int, workers: Int, seed: (UInt64, UInt64),
         quiescence: QuiescentState? = nil
     ) {
-        precondition(connections > 0 && connections < 1 << 31, "1 to 2^31 - 1 connections")
+        precondition(
+            connections > 0 && connections <= ConnectionTable.mostConnections,
+            "1 to \(ConnectionTable.mostConnections) connections")
         self.capacity = UInt32(connections)
         self.workers = workers
         self.seed = seed

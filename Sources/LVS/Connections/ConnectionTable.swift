@@ -34,6 +34,8 @@ package struct ConnectionTable: @unchecked Sendable {
     let overflowBuckets: UInt32
     /// Most entries the table holds: one for a connection, and one for each line of its extension.
     package let capacity: UInt32
+    /// Most connections of one table: all of them may be active on one server.
+    package static let mostConnections = ServerLoad.mostActive
     package let workers: Int
     let seed: (UInt64, UInt64)
     package let quiescence: QuiescentState

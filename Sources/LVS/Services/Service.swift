@@ -19,7 +19,7 @@ package final class Service: Sendable {
     /// Number of the persistence engine; 0 for none.
     private let engineNumber = Atomic<UInt8>(0)
 
-    init(key: ServiceKey, generation: UInt64, cells: DestinationCells) {
+    package init(key: ServiceKey, generation: UInt64, cells: DestinationCells) {
         self.key = key
         self.generation = generation
         state = Mutex(State(servers: DestinationList(cells: cells), scheduler: nil))
@@ -86,7 +86,7 @@ package final class Service: Sendable {
 
     /// Takes another scheduler, which begins with the servers as they are; nil is the operator's
     /// `none`.
-    func use(_ name: String, options: SchedulerOptions) {
+    package func use(_ name: String, options: SchedulerOptions) {
         state.withLock { state in
             state.scheduler = SchedulerRegistry.make(name, options: options)
             state.scheduler?.servers(state.servers, did: .started)
@@ -98,7 +98,7 @@ package final class Service: Sendable {
         state.withLock { $0.scheduler?.take(options) }
     }
 
-    func add(_ number: DestinationIndex) {
+    package func add(_ number: DestinationIndex) {
         state.withLock { state in
             state.servers.add(number)
             state.scheduler?.servers(state.servers, did: .added(number))
@@ -119,6 +119,11 @@ package final class Service: Sendable {
             state.scheduler?.servers(
                 state.servers, did: .removed(number, position: position))
         }
+    }
+
+    /// True while the scheduler may come back to a deleted server.
+    func remembers(_ number: DestinationIndex) -> Bool {
+        state.withLock { $0.scheduler?.remembers(number) ?? false }
     }
 
     func tick(_ now: Instant) {
