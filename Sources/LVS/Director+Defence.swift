@@ -115,16 +115,12 @@ extension Director {
     private func drop(_ connection: Connection) {
         let housekeeper = configuration.workers
         let controller = connection.controller
-        let isEnded =
-            connection.isTemplate
-            ? table.expireTemplate(connection, worker: housekeeper)
-            : table.expire(connection, worker: housekeeper)
-        guard isEnded else { return }
+        guard table.expireUnheld(connection, worker: housekeeper) else { return }
         cells.release(connection)
         guard controller != Connection.noNumber else { return }
         let parent = table.connection(controller)
-        guard parent.isTemplate, parent.state != TemplateState.assured.rawValue,
-            table.expireTemplate(parent, worker: housekeeper)
+        guard !parent.isTemplate || parent.state != TemplateState.assured.rawValue,
+            table.expireUnheld(parent, worker: housekeeper)
         else { return }
         cells.release(parent)
     }

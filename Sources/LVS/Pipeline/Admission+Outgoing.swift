@@ -5,7 +5,7 @@ extension Admission {
     /// The connection that a server's packet opens; nil when none of the services with an engine has
     /// this server, or the engine finds nothing in the packet to go by.
     func open(_ packet: Packet, services: ServiceTable, now: Instant) -> Admitted? {
-        guard packet.kind == .flow, packet.transport == .udp,
+        guard packet.kind == .flow, packet.transport == .udp, !isForError,
             !services.isHost(packet.destination),
             !services.isServiceAddress(nil, packet.destination),
             let (service, server) = services.engineService(

@@ -20,6 +20,8 @@ extension Worker {
             defer { admission.end(once: connection) }
             guard isSound(packet, .inbound, burst[index]) else { return .drop(.wrongChecksum) }
             return depart(connection, .inbound, packet, index, &burst, path)
+        // Servers open nothing by errors.
+        case .outgoing: return nil
         case .verdict(let verdict): return verdict.kind == .drop ? verdict : nil
         case .refused(let reason, _): return reason == .unknownReply ? nil : .drop(reason)
         }
