@@ -90,13 +90,19 @@ class Host:
         for name, value in settings.items():
             self.run("sysctl", "-qw", f"net.ipv4.{name.replace('__', '.')}={value}")
 
+    def set6(self, **settings):
+        """The same for IPv6."""
+        for name, value in settings.items():
+            self.run("sysctl", "-qw", f"net.ipv6.{name.replace('__', '.')}={value}")
+
     def address(self, interface, *addresses):
         for address in addresses:
             self.run("ip", "address", "add", address, "dev", interface)
         self.run("ip", "link", "set", interface, "up")
 
     def gateway(self, address):
-        self.run("ip", "route", "replace", "default", "via", address)
+        family = "-6" if ":" in address else "-4"
+        self.run("ip", family, "route", "replace", "default", "via", address)
 
     def processes(self):
         listed = subprocess.run(

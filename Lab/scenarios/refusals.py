@@ -61,7 +61,7 @@ def run(lab):
     if stat.S_IMODE(control.stat().st_mode) & 0o077:
         raise Failure("others than the owner may use the control socket")
     refused(
-        host, "directorctl", "--control", str(control), "-A", "-t", "[2001:db8::1]:80", "-s", "rr", says=["IPv6 services"]
+        host, "directorctl", "--control", str(control), "set", "sync_threshold=3", says=["synchronisation"]
     )
     before = director.ctl("-Sn", show=False)
     strange_messages(str(control))

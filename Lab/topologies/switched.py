@@ -8,12 +8,15 @@
        ├── server2   192.168.0.28
        └── server3   192.168.0.68
 
-The VIP, 192.168.0.38, is configured by those who use the topology, on whom they need it.
+The same over IPv6, with the same last numbers: 2001:db8:168::/64.
+
+The VIP, 192.168.0.38 or 2001:db8:168::38, is configured by those who use the topology, on whom they need it.
 """
 
 from runner.host import cable
 
 VIP = "192.168.0.38"
+VIP6 = "2001:db8:168::38"
 HOSTS = {
     "client": "192.168.0.10",
     "director": "192.168.0.8",
@@ -27,7 +30,12 @@ HOSTS = {
 def build(lab):
     make_switch(lab, {name: "eth0" for name in HOSTS})
     for name, address in HOSTS.items():
-        lab.host(name).address("eth0", f"{address}/24")
+        lab.host(name).address("eth0", f"{address}/24", f"{six(address)}/64")
+
+
+def six(address):
+    """The IPv6 address of whoever has this one on the segment."""
+    return f"2001:db8:168::{address.rpartition('.')[2]}"
 
 
 def make_switch(lab, members):

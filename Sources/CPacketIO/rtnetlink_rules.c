@@ -12,6 +12,7 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -59,19 +60,94 @@ int lvs_rt_delete_rule(struct lvs_rt_socket *s, uint8_t family, uint32_t priorit
     return lvs_rt_transact(s, h);
 }
 
-int lvs_rt_add_default(struct lvs_rt_socket *s, uint8_t family, int32_t interface, uint32_t table)
+int lvs_rt_change_route(struct lvs_rt_socket *s, int add, uint8_t family, const uint8_t *prefix,
+                        uint8_t length, int32_t interface, uint32_t table)
 {
     struct nlmsghdr *h = mnl_nlmsg_put_header(s->buffer);
-    h->nlmsg_type = RTM_NEWROUTE;
-    h->nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE;
+    h->nlmsg_type = add ? RTM_NEWROUTE : RTM_DELROUTE;
+    h->nlmsg_flags = add ? NLM_F_CREATE | NLM_F_REPLACE : 0;
     struct rtmsg *m = mnl_nlmsg_put_extra_header(h, sizeof *m);
     m->rtm_family = family == 4 ? AF_INET : AF_INET6;
+    m->rtm_dst_len = length;
     m->rtm_protocol = AUTHOR;
-    m->rtm_scope = RT_SCOPE_LINK;
-    m->rtm_type = RTN_UNICAST;
+    // What is deleted matches whatever its scope is.
+    m->rtm_scope = !add ? RT_SCOPE_NOWHERE : interface ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+    m->rtm_type = interface ? RTN_UNICAST : RTN_THROW;
     mnl_attr_put_u32(h, RTA_TABLE, table);
-    mnl_attr_put_u32(h, RTA_OIF, (uint32_t)interface);
+    if (length)
+        mnl_attr_put(h, RTA_DST, family == 4 ? 4 : 16, prefix);
+    if (interface)
+        mnl_attr_put_u32(h, RTA_OIF, (uint32_t)interface);
     return lvs_rt_transact(s, h);
+}
+
+struct found_route {
+    struct found_route *next;
+    uint8_t family, length, prefix[16];
+};
+
+struct table_search {
+    uint32_t table;
+    struct found_route *found;
+};
+
+static int find_route(const struct nlmsghdr *h, void *data)
+{
+    struct table_search *search = data;
+    const struct rtmsg *m = mnl_nlmsg_get_payload(h);
+    const struct nlattr *a;
+    if (h->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(h) < sizeof *m
+        || (m->rtm_family != AF_INET && m->rtm_family != AF_INET6))
+        return MNL_CB_OK;
+    unsigned bytes = m->rtm_family == AF_INET ? 4 : 16;
+    uint32_t table = m->rtm_table;
+    const void *prefix = NULL;
+    mnl_attr_for_each(a, h, sizeof *m) {
+        if (mnl_attr_get_type(a) == RTA_TABLE && mnl_attr_get_payload_len(a) >= 4)
+            table = mnl_attr_get_u32(a);
+        if (mnl_attr_get_type(a) == RTA_DST && mnl_attr_get_payload_len(a) == bytes)
+            prefix = mnl_attr_get_payload(a);
+    }
+    struct found_route *route = table == search->table ? calloc(1, sizeof *route) : NULL;
+    if (!route)
+        return MNL_CB_OK;
+    route->family = m->rtm_family == AF_INET ? 4 : 6;
+    route->length = m->rtm_dst_len;
+    if (prefix)
+        memcpy(route->prefix, prefix, bytes);
+    route->next = search->found;
+    search->found = route;
+    return MNL_CB_OK;
+}
+
+int lvs_rt_flush_table(struct lvs_rt_socket *s, uint32_t table)
+{
+    struct table_search search = {.table = table};
+    struct nlmsghdr *h = mnl_nlmsg_put_header(s->buffer);
+    h->nlmsg_type = RTM_GETROUTE;
+    h->nlmsg_flags = 0;
+    mnl_nlmsg_put_extra_header(h, sizeof(struct rtmsg));
+    int result = lvs_rt_gather(s, h, find_route, &search);
+    while (search.found) {
+        struct found_route *route = search.found;
+        struct rtmsg *m;
+        search.found = route->next;
+        h = mnl_nlmsg_put_header(s->buffer);
+        h->nlmsg_type = RTM_DELROUTE;
+        h->nlmsg_flags = 0;
+        m = mnl_nlmsg_put_extra_header(h, sizeof *m);
+        m->rtm_family = route->family == 4 ? AF_INET : AF_INET6;
+        m->rtm_dst_len = route->length;
+        m->rtm_scope = RT_SCOPE_NOWHERE;
+        mnl_attr_put_u32(h, RTA_TABLE, table);
+        if (route->length)
+            mnl_attr_put(h, RTA_DST, route->family == 4 ? 4 : 16, route->prefix);
+        int gone = lvs_rt_transact(s, h);
+        if (result >= 0 && gone < 0 && gone != -ESRCH)
+            result = gone;
+        free(route);
+    }
+    return result < 0 ? result : 0;
 }
 
 int lvs_rt_add_address(struct lvs_rt_socket *s, uint8_t family, int32_t interface,

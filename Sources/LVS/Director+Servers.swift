@@ -9,7 +9,7 @@ extension Director {
         guard record.position(server.address, server.port) == nil else {
             throw .destinationExists
         }
-        try checkReachable(server)
+        try checkReachable(server, family: key.family)
         let added: ServerRecord
         if let revived = revive(server, for: record) {
             added = revived
@@ -29,7 +29,7 @@ extension Director {
         guard let position = record.position(server.address, server.port) else {
             throw .noSuchDestination
         }
-        try checkSupported(server)
+        try checkSupported(server, family: key.family)
         let number = record.servers[position].number
         let old = record.servers[position].server
         if server.method != old.method || server.tunnel != old.tunnel {
@@ -115,23 +115,25 @@ extension Director {
     }
 
     /// Checks of a new server's address, then of what the director can do.
-    private func checkReachable(_ server: RealServer) throws(CommandRefusal) {
+    private func checkReachable(
+        _ server: RealServer, family: AddressFamily
+    ) throws(CommandRefusal) {
         if server.address.family == .v4 {
             let value = server.address.v4
             if value == 0 || value == .max || value >> 28 == 0xe {
                 throw .invalid("the address of a real server must be a unicast one")
             }
+        } else if !server.address.isGlobalUnicast, !hostAddresses.contains(server.address) {
+            throw .invalid("the address of a real server must be a unicast one, not link-local")
         }
-        try checkSupported(server)
-        if hostAddresses.contains(server.address) {
-            throw .notSupported("a real server on the director itself")
-        }
+        try checkSupported(server, family: family)
     }
 
-    private func checkSupported(_ server: RealServer) throws(CommandRefusal) {
-        guard server.address.family == .v4 else { throw .notSupported("IPv6 real servers") }
-        if server.method == .localNode {
-            throw .notSupported("a real server on the director itself")
+    private func checkSupported(
+        _ server: RealServer, family: AddressFamily
+    ) throws(CommandRefusal) {
+        guard server.method != .bypass else {
+            throw .notSupported("bypass for a real server; cache_bypass=1 chooses it by itself")
         }
     }
 }

@@ -51,6 +51,13 @@ extension Director {
         publish()
     }
 
+    /// The port by which packets of the host's own servers come; nil without a host door.
+    package func setDoor(_ port: PortIndex?) {
+        guard port != door else { return }
+        door = port
+        publish()
+    }
+
     /// What the ingress block must contain.
     package var served: ServedTraffic {
         var served = ServedTraffic()
@@ -60,6 +67,7 @@ extension Director {
         }
         served.blocks = marked.blocks
         served.servers = Set(replyEndpoints.keys)
+        served.tunnels = Set(tunnelEndpoints.keys)
         served.hostAddresses = hostAddresses
         return served
     }
@@ -80,6 +88,7 @@ extension Director {
         builder.servers = Set(replyEndpoints.keys)
         builder.tunnels = Set(tunnelEndpoints.keys)
         builder.hosts = hostAddresses
+        builder.door = door
         marked = markedRequests()
         builder.marked = marked
         builder.marks = (allMarks(), ports)

@@ -49,10 +49,16 @@ package final class Director: @unchecked Sendable {
     var trash = Trash()
     /// Given to each new service, so that none is mistaken for an earlier one.
     var generation: UInt64 = 0
+    var entryDefence: EntryDefence
+    /// Free and buffer pages of the machine; more than enough until somebody tells.
+    var freePages = Int.max
+    var hasBackupDaemon = false
     /// What servers of removed services had counted.
     var removedCounters = CounterValues()
     var totalMeter = Meter(from: CounterValues())
     var hostAddresses: Set<IPAddress> = []
+    /// The port of the host door; nil without one.
+    var door: PortIndex?
     /// The director's own marking rules, in order.
     package internal(set) var markRules: [MarkRule] = []
     /// The marking rules of the host's own netfilter, in order.
@@ -102,6 +108,7 @@ package final class Director: @unchecked Sendable {
             Worker(
                 number: number, parts: parts, counters: counters[number], seed: random.next())
         }
+        entryDefence = EntryDefence(seed: random.next())
         self.configuration = configuration
         self.table = table
         nextHops = NextHopKeeper(table: hops, quiescence: quiescence)

@@ -4,8 +4,8 @@ package import LVS
 package enum DriverRegistry {
     /// What every driver can be told at opening.
     package struct Options: Hashable, Sendable {
-        /// Whether the director answers ARP for some address (`--answer`).
-        package var answersARP = false
+        /// Whether the director answers for some address (`--answer`).
+        package var answersAddresses = false
 
         package init() {}
     }
@@ -62,7 +62,7 @@ package enum DriverRegistry {
         _ interface: String, port: PortIndex, options: Options
     ) throws(DriverError) -> any InterfaceDriver {
         var own = AFPacketDriver.Options()
-        own.receivesBroadcastARP = options.answersARP
+        own.receivesSolicitations = options.answersAddresses
         return try AFPacketDriver(interface: interface, port: port, options: own)
     }
 }

@@ -84,6 +84,16 @@ final class HostSide {
         attempt { block throws(IngressBlockError) in try block.widen(by: more) }
     }
 
+    /// Follows the host's routes: what leaves by interfaces that are not served is led past the door.
+    func followRoutes() {
+        guard let rules else { return }
+        do throws(SystemError) {
+            try rules.follow(surroundings.routes)
+        } catch {
+            logger.error("routes for servers on this host: \(error)")
+        }
+    }
+
     /// Follows interfaces that came or went.
     func followInterfaces() {
         let interfaces = interfaces

@@ -23,6 +23,7 @@ final class Housekeeper {
     var rates: [PortIndex: PortRate] = [:]
     private(set) var control: ControlServer?
     private let answering: AddressAnswering?
+    private let groups: SolicitedGroups?
     private var rules: RulesSource?
     private var nextTick: UInt64 = 0
     private var nextSecond: UInt64 = 0
@@ -38,6 +39,7 @@ final class Housekeeper {
         self.hostSide = hostSide
         self.drivers = drivers
         self.answering = answering
+        groups = answering.map { SolicitedGroups(addresses: $0.addresses) }
         self.rules = rules
         self.answered = answered
         self.logger = logger
@@ -171,6 +173,7 @@ final class Housekeeper {
         // A tick looks at every connection: once in its time, not after every command.
         if time.nanoseconds >= nextTick {
             nextTick = time.nanoseconds + Self.tickNanoseconds
+            if let pages = FreeMemory.pages { director.setFreePages(pages) }
             director.tick(time)
         }
         surroundings.want(director.takeWantedNeighbours(), now: time)
@@ -200,10 +203,16 @@ final class Housekeeper {
         guard !update.isEmpty else { return }
         if let ports = update.ports {
             director.setPorts(ports + (hostSide.door.map { [$0] } ?? []))
+            director.setDoor(hostSide.door?.index)
             for port in ports { answering?.setHardware(port.hardware, of: port.index) }
+            let interfaces = ports.compactMap { surroundings.interface(of: $0.index) }
+            for failure in groups?.follow(interfaces) ?? [] { logger.warning("\(failure)") }
             for (port, ids) in surroundings.servedVLANs { drivers[Int(port)].setHostVLANs(ids) }
         }
-        if let routes = update.routes { director.setRoutes(routes) }
+        if let routes = update.routes {
+            director.setRoutes(routes)
+            hostSide.followRoutes()
+        }
         if let addresses = update.hostAddresses {
             director.setHostAddresses(addresses)
             if hostSide.hasTakenOver { hostSide.keepOut(director.served) }

@@ -34,7 +34,7 @@ struct Options: ParsableArguments {
     @Option(
         name: .long, parsing: .singleValue,
         help: ArgumentHelp(
-            "Answer ARP for this virtual address; repeat it for several.",
+            "Answer ARP or neighbour discovery for this virtual address; repeat it for several.",
             discussion: """
                 Only for addresses that no host interface owns. In a pair of directors exactly one \
                 may answer.
@@ -63,20 +63,18 @@ struct Options: ParsableArguments {
     var clean = false
 
     func validate() throws {
-        guard (1...Options.mostConnections).contains(connections) else {
+        guard (1...ConnectionTable.mostConnections).contains(connections) else {
             throw ValidationError(
-                "--connections \(connections): 1 to \(Options.mostConnections) are accepted")
+                "--connections \(connections): 1 to \(ConnectionTable.mostConnections) are accepted"
+            )
         }
         guard (8...27).contains(connTabBits) else {
             throw ValidationError("--conn-tab-bits \(connTabBits): 8 to 27 are accepted")
         }
-        for word in answer where IPAddress(parsing: word)?.isV4 != true {
-            throw ValidationError("--answer \(word): an IPv4 address is accepted")
+        for word in answer where IPAddress(parsing: word) == nil {
+            throw ValidationError("--answer \(word): an IP address is accepted")
         }
     }
-
-    /// Entry numbers are 32 bits and entries 64 bytes; half of that keeps every sum within range.
-    static let mostConnections = 1 << 30
 
     /// The interfaces asked for, in order, without repetition.
     var interfaces: [String] {

@@ -87,7 +87,7 @@ enum Wiring {
         _ options: Options, _ surroundings: Surroundings
     ) throws -> [any InterfaceDriver] {
         var driverOptions = DriverRegistry.Options()
-        driverOptions.answersARP = !options.answer.isEmpty
+        driverOptions.answersAddresses = !options.answer.isEmpty
         let asked = options.interfaces
         do {
             return try surroundings.ports.map { port in

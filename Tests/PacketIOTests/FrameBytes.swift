@@ -46,6 +46,20 @@ enum FrameBytes {
             + mac(0) + target
     }
 
+    /// An ICMPv6 message with its checksum filled in; addresses are 16 bytes.
+    static func control6(
+        to: UInt64, from: UInt64, source: [UInt8], destination: [UInt8], hops: UInt8,
+        _ message: [UInt8]
+    ) -> [UInt8] {
+        var message = message
+        let length = [UInt8(message.count >> 8), UInt8(message.count & 255)]
+        let sum = ~fold(source + destination + length + [0, 58] + message)
+        message[2] = UInt8(sum >> 8)
+        message[3] = UInt8(sum & 255)
+        return mac(to) + mac(from) + [0x86, 0xdd, 0x60, 0, 0, 0] + length + [58, hops] + source
+            + destination + message
+    }
+
     /// Ones'-complement sum of big-endian 16-bit words, folded, not inverted.
     static func fold(_ bytes: [UInt8]) -> UInt16 {
         var sum: UInt32 = 0

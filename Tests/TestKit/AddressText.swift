@@ -1,8 +1,12 @@
 package import LVS
 
 extension IPAddress {
-    /// An IPv4 address in dotted form; nil for anything else.
+    /// An IPv4 address in dotted form, or an IPv6 address with colons; nil for anything else.
     package init?(dotted text: some StringProtocol) {
+        guard !text.contains(":") else {
+            self.init(parsing: text)
+            return
+        }
         let parts = text.split(separator: ".", omittingEmptySubsequences: false).map {
             UInt8($0)
         }
@@ -15,9 +19,26 @@ extension IPAddress {
         self.init(v4: value)
     }
 
-    /// Dotted form of an IPv4 address.
-    package var dotted: String {
-        [24, 16, 8, 0].map { String(v4 >> UInt32($0) & 0xff) }.joined(separator: ".")
+    /// As listings have it in front of a port: dotted IPv4, or IPv6 in brackets.
+    package var dotted: String { isV4 ? description : "[\(description)]" }
+
+    /// The address as an IP header carries it.
+    package var wireBytes: [UInt8] {
+        guard !isV4 else { return [24, 16, 8, 0].map { UInt8(v4 >> $0 & 0xff) } }
+        var bytes: [UInt8] = []
+        for word in [wireHigh >> 32, wireHigh, low >> 32, low] {
+            bytes.append(be32: UInt32(truncatingIfNeeded: word))
+        }
+        return bytes
+    }
+
+    /// The same address with all bits behind the first `length` of its family 0.
+    package func prefix(_ length: UInt8) -> IPAddress {
+        if isV4 { return IPAddress(v4: length == 0 ? 0 : v4 & UInt32.max << UInt32(32 - length)) }
+        let all = UInt128(high) << 64 | UInt128(low)
+        let kept = length == 0 ? 0 : all & UInt128.max << UInt128(128 - length)
+        return IPAddress(
+            high: UInt64(truncatingIfNeeded: kept >> 64), low: UInt64(truncatingIfNeeded: kept))
     }
 }
 

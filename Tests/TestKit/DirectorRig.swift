@@ -143,22 +143,40 @@ package final class DirectorRig {
         frame.checksum = .partial
         frame.checksumStart = UInt16(field.start)
         frame.checksumOffset = UInt16(field.offset)
-        let sum = bytes.pseudoHeaderSum()
-        unsafe memory.storeBytes(
-            of: sum.bigEndian, toByteOffset: field.start + field.offset, as: UInt16.self)
+        let position = field.start + field.offset
+        if bytes.transport().number == 132 {
+            unsafe memory.storeBytes(of: 0, toByteOffset: position, as: UInt8.self)
+            unsafe memory.storeBytes(of: 0, toByteOffset: position + 1, as: UInt8.self)
+            unsafe memory.storeBytes(of: 0, toByteOffset: position + 2, as: UInt8.self)
+            unsafe memory.storeBytes(of: 0, toByteOffset: position + 3, as: UInt8.self)
+        } else {
+            let sum = bytes.pseudoHeaderSum()
+            unsafe memory.storeBytes(
+                of: sum.bigEndian, toByteOffset: position, as: UInt16.self)
+        }
         return frame
     }
 
-    /// Where a whole IPv4 packet with a right TCP or UDP checksum has it; nil for others.
+    /// Where a whole packet with a right TCP, UDP or SCTP checksum has it; nil for others.
     private static func checksumField(_ bytes: [UInt8]) -> (start: Int, offset: Int)? {
-        guard bytes.count >= 34, bytes.be16(12) == 0x0800, bytes[14] >> 4 == 4,
-            bytes.be16(20) & 0x3fff == 0
-        else { return nil }
-        let start = 14 + Int(bytes[14] & 15) * 4
-        let end = 14 + Int(bytes.be16(16))
-        let offset = bytes[23] == 6 ? 16 : 6
-        guard bytes[23] == 6 || bytes[23] == 17, end <= bytes.count, start + offset + 2 <= end,
-            !(bytes[23] == 17 && bytes.be16(start + 6) == 0)
+        guard bytes.count >= 34 else { return nil }
+        let isPlain =
+            bytes.isIPv6
+            ? bytes[14] >> 4 == 6 && ![0, 43, 44, 60].contains(bytes[20])
+            : bytes.be16(12) == 0x0800 && bytes[14] >> 4 == 4 && bytes.be16(20) & 0x3fff == 0
+        guard isPlain else { return nil }
+        let (start, number) = bytes.transport()
+        let end = bytes.isIPv6 ? 54 + Int(bytes.be16(18)) : 14 + Int(bytes.be16(16))
+        if number == 132 {
+            guard end <= bytes.count, start + 12 <= end else { return nil }
+            let found = bytes[(start + 8)..<(start + 12)].reversed().reduce(UInt32(0)) {
+                $0 << 8 | UInt32($1)
+            }
+            return found == Array(bytes[start..<end]).sctpChecksum() ? (start, 8) : nil
+        }
+        let offset = number == 6 ? 16 : 6
+        guard number == 6 || number == 17, end <= bytes.count, start + offset + 2 <= end,
+            !(number == 17 && bytes.be16(start + 6) == 0)
         else { return nil }
         let sum = bytes.onesSum(start..<end, from: UInt32(bytes.pseudoHeaderSum()))
         return sum == 0xffff ? (start, offset) : nil

@@ -1,9 +1,12 @@
+import LVS
+
 /// Frames as people read them: what a failed comparison shows.
 package enum FrameText {
     /// Headers of a frame in one line.
     package static func describe(_ frame: [UInt8]) -> String {
         guard frame.count >= 14 else { return "\(frame.count) bytes" }
         let link = "\(hardware(frame, 6))>\(hardware(frame, 0))"
+        guard !frame.isIPv6 else { return link + " " + ipv6(frame) }
         guard frame.be16(12) == 0x0800, frame.count >= 34 else {
             return link + " type \(hex(frame.be16(12))) \(frame.count) bytes"
         }
@@ -30,6 +33,25 @@ package enum FrameText {
             }
         }
         return parts.joined(separator: "; ")
+    }
+
+    private static func ipv6(_ frame: [UInt8]) -> String {
+        func address(_ at: Int) -> IPAddress {
+            func word(_ at: Int) -> UInt64 {
+                UInt64(frame.be32(at)) << 32 | UInt64(frame.be32(at + 4))
+            }
+            return IPAddress(wireHigh: word(at), low: word(at + 8))
+        }
+        let (next, number) = frame.transport()
+        var text =
+            "\(address(22))>\(address(38)) hop limit \(frame[21]) payload \(frame.be16(18))"
+            + " protocol \(number)"
+        switch number {
+        case 6, 17: text += " \(frame.be16(next))>\(frame.be16(next + 2))"
+        case 58 where frame.count >= next + 2: text += " \(frame[next])/\(frame[next + 1])"
+        default: break
+        }
+        return text
     }
 
     private static func packet(_ frame: [UInt8], _ at: Int) -> String {

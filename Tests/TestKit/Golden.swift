@@ -35,11 +35,15 @@ package struct Golden: Decodable, Sendable {
     /// Packets with these fields carry a mark.
     package struct Mark: Decodable, Sendable {
         var mark: UInt32
+        /// 4 or 6.
+        var family: Int?
         var proto: String?
         var src: String?
         var dst: String?
         var sport: UInt16?
         var dport: UInt16?
+        /// Name of the interface it comes in by.
+        var `in`: String?
     }
 
     /// A frame that must leave.

@@ -5,6 +5,8 @@ package struct GoldenPlayer {
     /// What the remaining seconds of a connection may differ by; the recording ran in real time, so
     /// that a long one needs more.
     private static let secondsApart = 3
+    /// Free pages of the recording machine, near enough: it had 768 MB.
+    private static let freePages = 150_000
 
     private let golden: Golden
     private let checksum: DirectorRig.ChecksumOnInput
@@ -35,6 +37,7 @@ package struct GoldenPlayer {
     }
 
     private mutating func setUp() throws {
+        rig.director.setFreePages(GoldenPlayer.freePages)
         let setup = golden.setup
         var routes: [Route] = []
         var hosts: Set<IPAddress> = []
@@ -48,11 +51,11 @@ package struct GoldenPlayer {
             for text in interface.addresses {
                 guard let (address, length) = GoldenPlayer.prefix(text) else { continue }
                 hosts.insert(address)
-                routes.append(Route(prefix: address, prefixLength: 32, kind: .local))
-                let mask = length == 0 ? 0 : UInt32.max << UInt32(32 - length)
+                routes.append(
+                    Route(prefix: address, prefixLength: address.isV4 ? 32 : 128, kind: .local))
                 routes.append(
                     Route(
-                        prefix: IPAddress(v4: address.v4 & mask), prefixLength: length,
+                        prefix: address.prefix(length), prefixLength: length,
                         kind: .forward(port: PortIndex(index), gateway: nil),
                         preferredSource: address))
             }
@@ -62,7 +65,8 @@ package struct GoldenPlayer {
                 let port = ports[route.dev]
             else { continue }
             let source = routes.first {
-                $0.kind == .forward(port: port, gateway: nil) && $0.preferredSource != nil
+                $0.kind == .forward(port: port, gateway: nil)
+                    && $0.preferredSource?.isV4 == prefix.isV4
             }
             routes.append(
                 Route(
@@ -86,7 +90,7 @@ package struct GoldenPlayer {
         }
         // What recorded the scenario had no limit.
         try rig.director.set(name: "icmp_ratelimit", value: 0)
-        for (name, value) in setup.sysctl ?? [:] {
+        for (name, value) in (setup.sysctl ?? [:]).sorted(by: { $0.key < $1.key }) {
             try rig.director.set(name: name, value: Int(value) ?? -1)
         }
         try rig.director.setMarkRules((setup.marks ?? []).map(GoldenPlayer.rule))
@@ -187,13 +191,18 @@ package struct GoldenPlayer {
                 + "in \(FrameText.describe(actual))")
     }
 
-    /// Takes out what is free: the identification with the header checksum that follows from it.
+    /// Takes out what is free: the identification with the header checksum that follows from it, and
+    /// that of an IPv6 fragment.
     private func masked(_ frame: [UInt8], _ free: [String]) -> [UInt8] {
         var frame = frame
         for field in free {
             let parts = field.split(separator: "@")
             guard parts.count == 2, let at = Int(parts[1]) else { continue }
             if parts[0] == "udpsource" { maskUDPSource(&frame, at) }
+            if parts[0] == "ipv6fragid", frame.count >= at + 8 {
+                frame.set(at + 4, be16: 0)
+                frame.set(at + 6, be16: 0)
+            }
             guard parts[0] == "ipv4id", frame.count >= at + 20 else { continue }
             let end = at + Int(frame[at] & 15) * 4
             let isRight = end <= frame.count && frame.onesSum(at..<end) == 0xffff
@@ -222,6 +231,7 @@ package struct GoldenPlayer {
     /// the sum inside a quoted packet, with that of the ICMP message around it.
     private static func loosened(_ frame: [UInt8]) -> [UInt8] {
         var frame = frame
+        guard !frame.isIPv6 else { return loosenedIPv6(frame) }
         guard frame.count >= 34, frame.be16(12) == 0x0800 else { return frame }
         let next = 14 + Int(frame[14] & 15) * 4
         if frame[23] == 6, frame.count >= next + 18, frame.be16(next + 16) == 0xffff {
@@ -230,8 +240,29 @@ package struct GoldenPlayer {
         let isError = frame[23] == 1 && frame.count >= next + 28
         guard isError, [3, 4, 11, 12].contains(frame[next]) else { return frame }
         let quoted = next + 8 + Int(frame[next + 8] & 15) * 4
-        let field = quoted + (frame[next + 17] == 6 ? 16 : 6)
         if frame.onesSum(next..<frame.count) == 0xffff { frame.set(next + 2, be16: 0) }
+        let fields: [Int] =
+            switch frame[next + 17] {
+            case 6: [16]
+            case 132: [8, 10]
+            default: [6]
+            }
+        for field in fields where quoted + field + 2 <= frame.count {
+            frame.set(quoted + field, be16: 0)
+        }
+        return frame
+    }
+
+    private static func loosenedIPv6(_ frame: [UInt8]) -> [UInt8] {
+        var frame = frame
+        let (next, number) = frame.transport()
+        if number == 6, frame.count >= next + 18, frame.be16(next + 16) == 0xffff {
+            frame.set(next + 16, be16: 0)
+        }
+        guard number == 58, frame.count >= next + 48, frame[next] < 128 else { return frame }
+        let field = next + 48 + (frame[next + 14] == 6 ? 16 : 6)
+        let sum = frame.onesSum(next..<frame.count, from: UInt32(frame.pseudoHeaderSum()))
+        if sum == 0xffff { frame.set(next + 2, be16: 0) }
         if field + 2 <= frame.count { frame.set(field, be16: 0) }
         return frame
     }
@@ -244,7 +275,12 @@ package struct GoldenPlayer {
     /// A recorded mark as the director's own marking rule.
     private static func rule(_ mark: Golden.Mark) -> MarkRule {
         var rule = MarkRule(mark: mark.mark)
-        rule.transport = mark.proto.map { $0 == "udp" ? .udp : .tcp }
+        rule.family = mark.family == 6 ? .v6 : .v4
+        rule.interface = mark.in
+        let protocols: [String: TransportProtocol] = [
+            "tcp": .tcp, "udp": .udp, "sctp": .sctp, "icmp": .icmp, "icmpv6": .icmpV6,
+        ]
+        rule.transport = mark.proto.flatMap { protocols[$0] }
         rule.source = mark.src.flatMap(block)
         rule.destination = mark.dst.flatMap(block)
         rule.sourcePorts = mark.sport.map { [$0...$0] } ?? []
@@ -253,7 +289,7 @@ package struct GoldenPlayer {
     }
 
     private static func block(_ text: String) -> MarkRule.Prefix? {
-        prefix(text.contains("/") ? text : text + "/32").map {
+        prefix(text.contains("/") ? text : text + (text.contains(":") ? "/128" : "/32")).map {
             MarkRule.Prefix(address: $0.0, length: $0.1)
         }
     }
@@ -261,7 +297,7 @@ package struct GoldenPlayer {
     private static func prefix(_ text: String) -> (IPAddress, UInt8)? {
         let parts = text.split(separator: "/")
         guard parts.count == 2, let address = IPAddress(dotted: parts[0]),
-            let length = UInt8(parts[1]), length <= 32
+            let length = UInt8(parts[1]), length <= (address.isV4 ? 32 : 128)
         else { return nil }
         return (address, length)
     }

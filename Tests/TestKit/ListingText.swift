@@ -56,15 +56,15 @@ package enum ListingText {
         director.services().flatMap { listing -> [String] in
             guard case .address(let transport, let address, let port) = listing.service.key
             else { return [] }
-            let option = transport == .tcp ? "-t" : "-u"
+            let option =
+                transport == .sctp ? "--sctp-service" : transport == .tcp ? "-t" : "-u"
             let service = "\(option) \(address.dotted):\(port)"
             var line = "-A \(service) -s \(listing.service.scheduler)"
             if listing.service.flags.contains(.persistent) {
                 line += " -p \(listing.service.persistenceTimeoutSeconds)"
-                if listing.service.netmask != .max {
-                    line += " -M \(IPAddress(v4: listing.service.netmask).dotted)"
-                }
+                line += mask(listing.service).map { " -M \($0)" } ?? ""
             }
+            if let engine = listing.service.persistenceEngine { line += " --pe \(engine)" }
             if let names = flagNames(listing.service) { line += " -b \(names)" }
             return [line]
                 + listing.servers.map { server in
@@ -129,6 +129,7 @@ package enum ListingText {
         switch transport {
         case .any: "IP"
         case .udp: "UDP"
+        case .sctp: "SCTP"
         default: "TCP"
         }
     }
@@ -169,10 +170,18 @@ package enum ListingText {
 
     private static func serviceName(_ listing: ServiceListing) -> String {
         switch listing.service.key {
-        case .mark(let mark, _): "FWM \(mark)"
+        case .mark(let mark, let family): "FWM \(mark)" + (family == .v6 ? " IPv6" : "")
         case .address(let transport, let address, let port):
-            "\(transport == .tcp ? "TCP" : "UDP") \(address.dotted):\(port)"
+            "\(transportName(transport)) \(address.dotted):\(port)"
         }
+    }
+
+    /// The granularity of persistence; nil when every address is told apart.
+    private static func mask(_ service: VirtualService) -> String? {
+        guard service.key.family == .v4 else {
+            return service.netmask == 128 ? nil : "\(service.netmask)"
+        }
+        return service.netmask == .max ? nil : IPAddress(v4: service.netmask).dotted
     }
 
     /// What stands behind the scheduler's name.
@@ -180,8 +189,9 @@ package enum ListingText {
         var text = ""
         if service.flags.contains(.persistent) {
             text += " persistent \(service.persistenceTimeoutSeconds)"
-            if service.netmask != .max { text += " mask \(IPAddress(v4: service.netmask).dotted)" }
+            text += mask(service).map { " mask \($0)" } ?? ""
         }
+        if let engine = service.persistenceEngine { text += " pe \(engine)" }
         if service.flags.contains(.onePacket) { text += " ops" }
         return text
     }
@@ -207,7 +217,7 @@ package enum ListingText {
         case .masquerading: "Masq"
         case .localNode: "Local"
         case .tunnel: "Tunnel"
-        case .directRouting: "Route"
+        case .directRouting, .bypass: "Route"
         }
     }
 

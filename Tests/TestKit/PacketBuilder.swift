@@ -1,6 +1,7 @@
 package import LVS
 
-/// Builds IPv4 frames for tests, with right checksums unless told otherwise.
+/// Builds frames for tests, IPv4 or IPv6 as the addresses are, with right checksums unless told
+/// otherwise.
 package struct PacketBuilder: Sendable {
     package var sourceHardware: HardwareAddress
     package var destinationHardware: HardwareAddress
@@ -10,6 +11,8 @@ package struct PacketBuilder: Sendable {
     package var typeOfService: UInt8 = 0
     package var identification: UInt16 = 0x1001
     package var hasDontFragment = true
+    /// IPv6 extension headers, and the number of the first; the last names the transport.
+    package var extensions: (first: UInt8, bytes: [UInt8])?
 
     package init(
         from source: IPAddress, at sourceHardware: HardwareAddress, to destination: IPAddress,
@@ -49,13 +52,23 @@ package struct PacketBuilder: Sendable {
         return frame(transport: 17, checksumAt: 6, header + payload)
     }
 
-    /// Any IPv4 packet; the checksum of the transport is filled in at an offset, or left alone.
+    /// Any packet; the checksum of the transport is filled in at an offset, or left alone.
     package func frame(
         transport: UInt8, checksumAt offset: Int?, _ packet: [UInt8]
     ) -> [UInt8] {
         var frame: [UInt8] = []
         frame.append(hardware: destinationHardware)
         frame.append(hardware: sourceHardware)
+        guard source.isV4 else {
+            let extensions = extensions ?? (transport, [])
+            frame.append(be16: 0x86dd)
+            frame.append(be32: 6 << 28 | UInt32(typeOfService) << 20)
+            frame.append(be16: UInt16(extensions.bytes.count + packet.count))
+            frame += [extensions.first, timeToLive]
+            frame += source.wireBytes + destination.wireBytes + extensions.bytes + packet
+            if let offset { frame.fillTransportChecksum(at: frame.count - packet.count + offset) }
+            return frame
+        }
         frame.append(be16: 0x0800)
         frame += [0x45, typeOfService]
         frame.append(be16: UInt16(20 + packet.count))
@@ -117,8 +130,28 @@ extension [UInt8] {
         return UInt16(sum)
     }
 
-    /// Sum of the pseudo-header of the IPv4 packet at 14 (RFC 9293 section 3.1).
+    /// True when an IPv6 packet is at 14.
+    package var isIPv6: Bool { count >= 54 && be16(12) == 0x86dd }
+
+    /// Where the transport header of the packet at 14 begins, and which it is; extension headers of
+    /// IPv6 are passed over.
+    package func transport() -> (start: Int, number: UInt8) {
+        guard isIPv6 else { return (14 + Int(self[14] & 15) * 4, self[23]) }
+        var (start, number) = (54, self[20])
+        while [0, 43, 44, 60].contains(number), start + 2 <= count {
+            number = self[start]
+            start += 8 + Int(self[start + 1]) * 8
+        }
+        return (start, number)
+    }
+
+    /// Sum of the pseudo-header of the packet at 14 (RFC 9293 section 3.1, RFC 8200 section 8.1).
     package func pseudoHeaderSum() -> UInt16 {
+        guard !isIPv6 else {
+            let (start, number) = transport()
+            let length = 54 + UInt32(be16(18)) - UInt32(start)
+            return onesSum(22..<54, from: UInt32(number) + length)
+        }
         let headerBytes = Int(self[14] & 15) * 4
         let length = UInt32(be16(16)) - UInt32(headerBytes)
         return onesSum(26..<34, from: UInt32(self[23]) + length)
@@ -133,10 +166,10 @@ extension [UInt8] {
 
     /// Fills the transport checksum at an offset of the frame; UDP's 0 becomes 0xffff.
     package mutating func fillTransportChecksum(at offset: Int) {
-        let start = 14 + Int(self[14] & 15) * 4
-        let end = 14 + Int(be16(16))
+        let (start, number) = transport()
+        let end = isIPv6 ? 54 + Int(be16(18)) : 14 + Int(be16(16))
         set(offset, be16: 0)
         let sum = ~onesSum(start..<end, from: UInt32(pseudoHeaderSum()))
-        set(offset, be16: sum == 0 && self[23] == 17 ? 0xffff : sum)
+        set(offset, be16: sum == 0 && number == 17 ? 0xffff : sum)
     }
 }

@@ -16,7 +16,9 @@ package struct RuleLine {
     private var key: ServiceKey?
     private var scheduler = "wlc"
     private var flags: ServiceFlags = []
-    private var persistence = Persistence(timeoutSeconds: 0, netmask: .max)
+    private var engine: String?
+    private var persistenceSeconds: UInt32 = 0
+    private var netmask: UInt32?
     private var server: (address: IPAddress, port: UInt16?)?
     private var method = ForwardingMethod.directRouting
     private var weight: Int32 = 1
@@ -41,19 +43,26 @@ package struct RuleLine {
     private mutating func option() throws(RuleLineError) {
         let word = words.removeFirst()
         switch word {
-        case "-A", "-E", "-D", "-C", "-a", "-e", "-d": command = word
+        case "-A", "-E", "-D", "-C", "-Z", "-a", "-e", "-d": command = word
         case "--set":
             command = word
             for _ in 0..<3 { timeouts.append(try number(try next(), as: UInt32.self)) }
         case "-t": key = try service(.tcp, try next())
         case "-u": key = try service(.udp, try next())
+        case "--sctp-service": key = try service(.sctp, try next())
         case "-f": key = .mark(try number(try next(), as: UInt32.self), .v4)
         case "-s": scheduler = try next()
         case "-o": flags.insert(.onePacket)
         case "-p":
             flags.insert(.persistent)
-            persistence.timeoutSeconds = try number(try next(), as: UInt32.self)
-        case "-M": persistence.netmask = try endpoint(try next()).address.v4
+            persistenceSeconds = try number(try next(), as: UInt32.self)
+        case "-M":
+            let word = try next()
+            netmask = UInt32(word) == nil ? try endpoint(word).address.v4 : UInt32(word)
+        case "-6":
+            guard case .mark(let mark, _) = key else { throw .unknown(word) }
+            key = .mark(mark, .v6)
+        case "--pe": engine = try next()
         case "-b": flags.formUnion(try schedulerFlags(try next()))
         case "-r": server = try endpoint(try next())
         case "-m": method = .masquerading
@@ -74,6 +83,8 @@ package struct RuleLine {
     private func execute(_ director: Director) throws(CommandRefusal) {
         if command == "-C" {
             director.flush()
+        } else if command == "-Z" {
+            try director.zero(key)
         } else if command == "--set" {
             try director.setTimeouts(
                 Timeouts(tcp: timeouts[0], tcpFin: timeouts[1], udp: timeouts[2]))
@@ -95,7 +106,8 @@ package struct RuleLine {
         }
         let service = VirtualService(
             key: key, scheduler: scheduler, flags: flags,
-            persistenceTimeoutSeconds: persistence.timeoutSeconds, netmask: persistence.netmask)
+            persistenceTimeoutSeconds: persistenceSeconds, netmask: netmask,
+            persistenceEngine: engine)
         switch command {
         case "-A": try director.add(service)
         case "-E": try director.edit(service)
@@ -165,6 +177,12 @@ package struct RuleLine {
     private func endpoint(
         _ word: String
     ) throws(RuleLineError) -> (address: IPAddress, port: UInt16?) {
+        if word.hasPrefix("["), let end = word.firstIndex(of: "]") {
+            guard let address = IPAddress(dotted: word[..<end].dropFirst()) else {
+                throw .unknown(word)
+            }
+            return (address, UInt16(word[end...].dropFirst(2)))
+        }
         let parts = word.split(separator: ":")
         guard let first = parts.first, let address = IPAddress(dotted: first) else {
             throw .unknown(word)

@@ -95,7 +95,7 @@ package struct SchedulerPlayer {
     private var differences: [String] = []
 
     /// Everything that differs from the recording, one line each; nil for a service that the
-    /// director refuses: by mark, or of IPv6.
+    /// director refuses: by mark.
     package static func play(_ recording: SchedulerRecording.Case) throws -> [String]? {
         guard let address = recording.service.addr.flatMap({ IPAddress(dotted: $0) }),
             let port = recording.service.port
@@ -126,7 +126,10 @@ package struct SchedulerPlayer {
         rig.director.setRoutes([
             Route(
                 prefix: IPAddress(v4: 0x0a02_0000), prefixLength: 24,
-                kind: .forward(port: 1, gateway: nil))
+                kind: .forward(port: 1, gateway: nil)),
+            Route(
+                prefix: IPAddress(high: 0x2001_0db8_0002_0000, low: 0), prefixLength: 64,
+                kind: .forward(port: 1, gateway: nil)),
         ])
         if let seconds = recording.timeouts {
             try rig.director.setTimeouts(
@@ -212,7 +215,7 @@ package struct SchedulerPlayer {
     private mutating func compare(_ number: Int, _ counts: [[UInt32]]) {
         let listed = rig.director.service(key)?.servers ?? []
         for (server, expected) in zip(servers, counts) {
-            guard let found = listed.first(where: { $0.server.address.dotted == server.addr })
+            guard let found = listed.first(where: { $0.server.address.description == server.addr })
             else { continue }
             if [found.active, found.inactive] != expected {
                 differences.append(

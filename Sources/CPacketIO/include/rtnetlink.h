@@ -127,9 +127,13 @@ int lvs_rt_change_rule(struct lvs_rt_socket *socket, int add, uint8_t family,
 // there is none.
 int lvs_rt_delete_rule(struct lvs_rt_socket *socket, uint8_t family, uint32_t priority,
                        uint32_t table);
-// Adds "default dev INTERFACE table TABLE".
-int lvs_rt_add_default(struct lvs_rt_socket *socket, uint8_t family, int32_t interface,
-                       uint32_t table);
+// Adds or deletes "PREFIX/LENGTH dev INTERFACE table TABLE"; interface 0 is "throw PREFIX/LENGTH":
+// the search goes on with the next rule.
+int lvs_rt_change_route(struct lvs_rt_socket *socket, int add, uint8_t family,
+                        const uint8_t *prefix, uint8_t length, int32_t interface,
+                        uint32_t table);
+// Deletes every route of a table.
+int lvs_rt_flush_table(struct lvs_rt_socket *socket, uint32_t table);
 
 // Adds an address that is good on its own link only (scope link, one address long).
 int lvs_rt_add_address(struct lvs_rt_socket *socket, uint8_t family, int32_t interface,

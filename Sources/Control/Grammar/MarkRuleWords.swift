@@ -12,9 +12,9 @@ enum MarkRuleWords {
             throw .line("mark: this never applies to the first packet of a connection")
         }
         switch reader.target {
-        case .action(let action): return reader.rules(action)
+        case .action(let action): return reader.rules(action).map(ofOneFamily)
         // There is one chain: the way back out of it ends it.
-        case .leave: return reader.rules(.accept)
+        case .leave: return reader.rules(.accept).map(ofOneFamily)
         case .chain(let name, _):
             throw .line(
                 "mark: target '\(name)' is not supported, only MARK, CONNMARK, ACCEPT and RETURN")
@@ -23,6 +23,18 @@ enum MarkRuleWords {
                 "mark: target '\(name)' is not supported, only MARK, CONNMARK, ACCEPT and RETURN")
         case nil: throw .line("mark: -j MARK --set-mark N is missing; \(usage)")
         }
+    }
+
+    /// A rule that does not say its family otherwise is for IPv4, as those of iptables are.
+    private static func ofOneFamily(_ rule: MarkRule) -> MarkRule {
+        var plain = rule
+        plain.family = nil
+        guard let told = plain.onlyFamily else {
+            plain.family = rule.family ?? .v4
+            return plain
+        }
+        // A contradiction stays one, for the engine to refuse.
+        return rule.family ?? told == told ? plain : rule
     }
 
     /// Reads a line that must make one rule.
@@ -45,7 +57,7 @@ enum MarkRuleWords {
             if let module { words.append("-m \(module)") }
             words.append(rule.inverted.contains(part) ? "! \(text)" : text)
         }
-        if let family = rule.family { words.append(family == .v4 ? "-4" : "-6") }
+        if rule.family == .v6 { words.append("-6") }
         add(.source, rule.source.map { "-s \(text($0))" })
         add(.destination, rule.destination.map { "-d \(text($0))" })
         add(.interface, rule.interface.map { "-i \($0)" })

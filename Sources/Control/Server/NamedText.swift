@@ -101,8 +101,9 @@ struct NamedText {
         _ rule: MarkRule, _ text: String, _ followed: [FollowedMark]
     ) -> String {
         let same = followed.first { mark in
+            let family = mark.origin.hasPrefix("ip6") ? ["-6"] : []
             let words = Array(SavedWords.split(mark.text).drop { $0.hasPrefix("[") }.dropFirst())
-            guard let other = try? MarkRuleWords.rule(Array(words.dropFirst())) else {
+            guard let other = try? MarkRuleWords.rule(family + words.dropFirst()) else {
                 return false
             }
             return other == rule

@@ -110,7 +110,7 @@ enum ProcText {
     /// IPv4: eight digits; IPv6: eight groups of four.
     private static func hexadecimal(_ address: IPAddress) -> String {
         if address.isV4 { return digits(UInt64(address.v4), 8) }
-        return [address.high, address.low].flatMap { half in
+        return [address.wireHigh, address.low].flatMap { half in
             [48, 32, 16, 0].map { digits(half >> UInt64($0) & 0xffff, 4, uppercase: false) }
         }.joined(separator: ":")
     }

@@ -5,19 +5,20 @@ enum NAT {
     /// amount.
     ///
     /// `timeToLive` is what the TTL loses: 1, or 0 towards the host itself.
-    @inline(__always)
     static func rewrite(
         _ frame: UnsafeMutablePointer<Frame>, _ packet: Packet, _ connection: Connection,
         side: Int, timeToLive hops: UInt8
     ) {
-        unsafe rewrite(
-            frame, packet, connection, side: side, timeToLive: hops,
-            network: Int(packet.networkOffset), transport: Int(packet.transportOffset))
+        unsafe rewriteAddresses(frame, packet, connection, side: side, timeToLive: hops)
+        unsafe rewriteTransport(
+            frame, packet, connection, side: side, network: Int(packet.networkOffset),
+            transport: Int(packet.transportOffset))
     }
 
-    /// As above, with the offsets of the headers, which the fast path knows beforehand.
+    /// As above for a plain packet of IPv4 (`Packet.isPlain`), whose headers lie where the fast path
+    /// knows them to be.
     @inline(__always)
-    static func rewrite(
+    static func rewritePlain(
         _ frame: UnsafeMutablePointer<Frame>, _ packet: Packet, _ connection: Connection,
         side: Int, timeToLive hops: UInt8, network: Int, transport: Int
     ) {
@@ -31,7 +32,18 @@ enum NAT {
         unsafe bytes.set(
             network &+ 10, le16: Checksum.updated(header, adding: headerDifference))
         unsafe bytes.set(network &+ 12, le64: new.addresses)
-        unsafe bytes.set(transport, le32: new.ports)
+        unsafe rewriteTransport(
+            frame, packet, connection, side: side, network: network, transport: transport)
+    }
+
+    /// Rewrites ports and the checksum of TCP and UDP; the IP header shows the new addresses.
+    @inline(__always)
+    private static func rewriteTransport(
+        _ frame: UnsafeMutablePointer<Frame>, _ packet: Packet, _ connection: Connection,
+        side: Int, network: Int, transport: Int
+    ) {
+        let bytes = unsafe frame.pointee.bytes
+        unsafe bytes.set(transport, le32: connection.key(side: side ^ 1).reversed.ports)
 
         let isTCP = packet.protocolNumber == 6
         let field = transport &+ (isTCP ? 16 : 6)
@@ -41,7 +53,9 @@ enum NAT {
         {
             // The pseudo-header sum covers the addresses, never the ports (packet-io 4 rule 2).
             unsafe bytes.set(
-                field, le16: Checksum.updatedPartial(old, adding: addressDifference))
+                field,
+                le16: Checksum.updatedPartial(
+                    old, adding: connection.addressDifference(side: side)))
             return
         }
         let updated = Checksum.updated(
@@ -52,16 +66,47 @@ enum NAT {
             unsafe bytes.set(field, le16: updated == 0 ? 0xffff : updated)
         } else {
             unsafe completeUDP(
-                bytes + transport, Int(packet.ipLength) &- (transport &- network), new.addresses)
+                bytes + transport, Int(packet.ipLength) &- (transport &- network), bytes + network)
         }
+    }
+
+    /// As `rewrite` for SCTP: the checksum is made anew when the port changes, and was right or
+    /// wrong before that as it came; the packet has a whole common header.
+    static func rewriteSCTP(
+        _ frame: UnsafeMutablePointer<Frame>, _ packet: Packet, _ connection: Connection,
+        side: Int, timeToLive hops: UInt8
+    ) {
+        let ports = connection.key(side: side ^ 1).reversed.ports
+        unsafe rewriteAddresses(frame, packet, connection, side: side, timeToLive: hops)
+        let header = unsafe frame.pointee.bytes + Int(packet.transportOffset)
+        guard unsafe ports != packet.portWord || frame.pointee.checksum == .partial else { return }
+        unsafe header.set(0, le32: ports)
+        unsafe CRC32C.writeSCTP(header, length: packet.transportLength)
+        unsafe frame.pointee.checksum = .complete
+    }
+
+    /// As `rewrite` where nothing but the IP header is translated: AH and ESP.
+    static func rewriteAddresses(
+        _ frame: UnsafeMutablePointer<Frame>, _ packet: Packet, _ connection: Connection,
+        side: Int, timeToLive hops: UInt8
+    ) {
+        let network = Int(packet.networkOffset)
+        let header = unsafe IPHeader(frame.pointee.bytes + network, isIPv6: packet.isIPv6)
+        if side == 0 {
+            header.destination = connection.real
+        } else {
+            header.source = connection.virtual
+        }
+        header.setTimeToLive(
+            packet.timeToLive &- hops, losing: hops,
+            adding: connection.addressDifference(side: side))
     }
 
     /// A datagram without a checksum gets one (ipvs-semantics 6.2).
     @inline(never)
     private static func completeUDP(
-        _ header: UnsafeMutableRawPointer, _ length: Int, _ addresses: UInt64
+        _ header: UnsafeMutableRawPointer, _ length: Int, _ network: UnsafeMutableRawPointer
     ) {
-        unsafe Checksum.writeTransport(
-            header, length: length, addresses: addresses, transport: 17)
+        unsafe Checksum.writeTransport(header, length: length, network: network, transport: 17)
     }
 }

@@ -48,9 +48,9 @@ extension HardwareAddress {
 ///  0  word: MAC in wire order 48 | kind 4 | port 12    atomic
 ///  8  source MAC of the port in wire order, low 48     atomic
 /// 16  MTU of route and port, 32 | claim 32        atomic words
-/// 24  preferred source address, IPv4 value 32 | route MTU 32
+/// 24  port 16 | route MTU 32 at 28
 /// 32  address of the neighbour
-/// 48  port 32
+/// 48  preferred source address, `::` for none
 /// ```
 @safe
 package struct NextHop: @unchecked Sendable {
@@ -91,29 +91,30 @@ package struct NextHop: @unchecked Sendable {
     /// Source address of packets the director makes itself for this way; nil when the routes name
     /// none.
     package var preferredSource: IPAddress? {
-        let value = unsafe line.le32(24)
-        return value == 0 ? nil : IPAddress(v4: value)
+        let source = unsafe IPAddress(high: line.le64(48), low: line.le64(56))
+        return source == .anyV6 ? nil : source
     }
 
     package var address: IPAddress {
         unsafe IPAddress(high: line.le64(32), low: line.le64(40))
     }
 
-    package var port: PortIndex { unsafe line.le16(48) }
+    package var port: PortIndex { unsafe line.le16(24) }
 
     /// MTU of the route itself, 0 for none.
     var routeMTU: UInt32 { unsafe line.le32(28) }
 
     func describe(_ way: RouteTable.Way) {
-        unsafe line.set(24, le32: way.preferredSource)
+        unsafe line.set(24, le16: way.port)
         unsafe line.set(28, le32: way.mtu)
         unsafe line.set(32, le64: way.neighbour.high)
         unsafe line.set(40, le64: way.neighbour.low)
-        unsafe line.set(48, le16: way.port)
+        unsafe line.set(48, le64: way.preferredSource.high)
+        unsafe line.set(56, le64: way.preferredSource.low)
     }
 
     func matches(_ way: RouteTable.Way) -> Bool {
-        let source = unsafe line.le32(24)
+        let source = preferredSource ?? .anyV6
         return port == way.port && address == way.neighbour && routeMTU == way.mtu
             && source == way.preferredSource
     }

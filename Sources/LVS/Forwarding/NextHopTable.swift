@@ -100,6 +100,13 @@ package struct NextHopTable: @unchecked Sendable {
         }
     }
 
+    /// How many bits the prefix has that leads to an address, within all of IPv6; 0 without a route.
+    func prefixLength(to address: IPAddress) -> UInt8 {
+        let ways = unsafe shared.pointee.ways.load(ordering: .acquiring)
+            .assumingMemoryBound(to: Ways.self)
+        return unsafe ways.pointee.routes.find(address).prefixLength
+    }
+
     /// The slot of a neighbour, claimed when there is none; nil when all slots are taken.
     ///
     /// Every neighbour also has, or gets, a plain slot without route details, where the housekeeper

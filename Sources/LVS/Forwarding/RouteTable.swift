@@ -16,8 +16,10 @@ struct RouteTable {
         var neighbour = IPAddress.anyV6
         /// 0 when the route has none of its own.
         var mtu: UInt32 = 0
-        /// IPv4 value of the source for packets made here; 0 when the route names none.
-        var preferredSource: UInt32 = 0
+        /// Source for packets made here; `::` when the route names none.
+        var preferredSource = IPAddress.anyV6
+        /// Bits of the prefix, counted within all of IPv6.
+        var prefixLength: UInt8 = 0
     }
 
     private let starts: UnsafeMutablePointer<UInt128>
@@ -104,7 +106,7 @@ struct RouteTable {
     private static func range(_ route: Route) -> Range {
         var way = Way()
         way.mtu = route.mtu
-        if let source = route.preferredSource, source.isV4 { way.preferredSource = source.v4 }
+        way.preferredSource = route.preferredSource ?? .anyV6
         switch route.kind {
         case .forward(let port, let gateway):
             way.kind = .forward
@@ -114,10 +116,10 @@ struct RouteTable {
         case .local: way.kind = .local
         case .refused: way.kind = .noRoute
         }
-        let offset = route.prefix.isV4 ? 96 : 0
+        let length = min(128, Int(route.prefixLength) + (route.prefix.isV4 ? 96 : 0))
+        way.prefixLength = UInt8(length)
         return range(
-            prefix: route.prefix, length: min(128, Int(route.prefixLength) + offset),
-            metric: UInt64(route.metric), way: way)
+            prefix: route.prefix, length: length, metric: UInt64(route.metric), way: way)
     }
 
     private static func range(

@@ -15,7 +15,7 @@ package struct Persistence: Hashable, Sendable {
     package func network(of client: IPAddress) -> IPAddress {
         if client.isV4 { return IPAddress(v4: client.v4 & netmask) }
         return IPAddress(
-            high: client.high & Persistence.ones(netmask),
+            wireHigh: client.wireHigh & Persistence.ones(netmask),
             low: client.low & Persistence.ones(netmask - min(netmask, 64)))
     }
 

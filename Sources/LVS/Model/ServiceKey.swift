@@ -11,6 +11,11 @@ package struct TransportProtocol: RawRepresentable, Hashable, Sendable {
     package static let sctp = TransportProtocol(rawValue: 132)
     package static let icmp = TransportProtocol(rawValue: 1)
     package static let icmpV6 = TransportProtocol(rawValue: 58)
+
+    /// The control messages of a family.
+    package static func icmp(of family: AddressFamily) -> TransportProtocol {
+        family == .v4 ? .icmp : .icmpV6
+    }
 }
 
 /// What a virtual service is found by.
@@ -25,5 +30,13 @@ package enum ServiceKey: Hashable, Sendable {
         case .address(_, let address, _): address.family
         case .mark(_, let family): family
         }
+    }
+}
+
+extension ServiceKey {
+    /// FTP's control connections: TCP, port 21.
+    package var isFTP: Bool {
+        if case .address(.tcp, _, port: 21) = self { return true }
+        return false
     }
 }

@@ -65,10 +65,10 @@ struct FastPath {
 
         advance(connection, control, packet, side: side, isCounted: true)
         if method == ForwardingMethod.masquerading.rawValue {
-            unsafe NAT.rewrite(
+            unsafe NAT.rewritePlain(
                 frame, packet, connection, side: side, timeToLive: 1, network: 14, transport: 34)
         } else {
-            unsafe DirectRouting.rewrite(bytes, packet)
+            unsafe DirectRouting.rewritePlain(bytes, packet)
         }
         unsafe hop.writeHardware(way, bytes)
         unsafe frame.pointee.verdict = .send(way.port)
@@ -105,18 +105,6 @@ struct FastPath {
         connection.setTimeout(machine.tcpTimeoutSeconds(new.state))
     }
 
-    /// As above, for packets that took the long way.
-    func advance(_ connection: Connection, _ packet: Packet, _ direction: Direction) {
-        let control = connection.control
-        // The first reply of a connection always comes this way: its next hop is not known yet.
-        if direction == .outbound, packet.transport == .udp {
-            table.assureTemplate(connection.controller)
-        }
-        advance(
-            connection, control, packet, side: Int(direction.rawValue),
-            isCounted: cells[control.destination].isAvailable)
-    }
-
     /// Changes the state; whoever wins the exchange moves the counts of the destination.
     @inline(never)
     private func change(
@@ -134,6 +122,11 @@ struct FastPath {
         if new.state == TCPState.established.rawValue {
             table.assureTemplate(connection.controller)
         }
+        moveCounts(from: old, to: new)
+    }
+
+    /// Moves the counts of the destination along with a state; for who won the exchange.
+    func moveCounts(from old: ConnectionControl, to new: ConnectionControl) {
         guard old.isInactive != new.isInactive, new.destination != Destination.none else { return }
         let destination = cells[new.destination]
         if new.isInactive { destination.becameInactive() } else { destination.becameActive() }

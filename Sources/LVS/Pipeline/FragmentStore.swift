@@ -1,5 +1,5 @@
-/// Fragments of IPv4 datagrams that wait for the rest, in memory of fixed size (RFC 791 section 3.2;
-/// what is refused, and when, is the kernel's way).
+/// Fragments of datagrams of both families that wait for the rest, in memory of fixed size (RFC 791 section 3.2,
+/// RFC 8200 section 4.5; what is refused, and when, is the kernel's way).
 ///
 /// ```
 /// datagram ─► piece ─► piece ─► piece      by offset
@@ -15,6 +15,8 @@ struct FragmentStore: ~Copyable {
     enum Outcome {
         /// Kept until the others come.
         case waiting
+        /// No fragment of a datagram: an IPv6 one of a length that only the last may have.
+        case odd
         case refused(DropReason)
         /// It was the last one: the whole datagram behind a link header, in memory of the store that
         /// is good until the next fragment is taken.
@@ -42,22 +44,25 @@ struct FragmentStore: ~Copyable {
     static let blockBytes = 2048
     /// Most fragments of one datagram; 64 KiB in packets of 200 bytes are fewer.
     static let mostFragments = 512
-    /// How long a datagram waits for its last fragment (`ipfrag_time`).
-    static let patienceSeconds: UInt64 = 30
-    private static let headerBytes = 128
-    private static let headroom = 128
-    private static let wholeBytes = 65_536 + 128
+    /// How long a datagram waits for its last fragment (`ipfrag_time`, `nf_conntrack_frag6_timeout`).
+    static func patienceSeconds(_ family: AddressFamily) -> UInt64 { family == .v4 ? 30 : 60 }
+    /// Room for the headers of a first fragment; one with longer ones is refused.
+    static let headerBytes = 256
+    static let headroom = 128
+    static let wholeBytes = 65_536 + 128
 
     /// Datagrams that wait.
     private(set) var count = 0
     /// Payload bytes of each fragment of the datagram that was completed last, and the length of the
     /// longest with its header; of no meaning but for that datagram.
-    private(set) var sizes: [UInt16] = []
-    private(set) var longest = 0
+    var sizes: [UInt16] = []
+    var longest = 0
+    /// Bytes that stood before the fragment header in its first fragment of IPv6.
+    var unfragmentableLength = 0
     private var evicted = 0
 
-    private var datagrams: [FragmentedDatagram] = []
-    private var pieces: [FragmentPiece] = []
+    var datagrams: [FragmentedDatagram] = []
+    var pieces: [FragmentPiece] = []
     private var buckets: [Int32] = []
     private var freeDatagram = FragmentStore.none
     private var freePiece = FragmentStore.none
@@ -65,7 +70,7 @@ struct FragmentStore: ~Copyable {
     private var oldest = FragmentStore.none
     private var youngest = FragmentStore.none
     /// Blocks, then a header for each datagram, then room for a whole one.
-    private var memory: UnsafeMutableRawPointer?
+    var memory: UnsafeMutableRawPointer?
 
     init() { unsafe memory = nil }
 
@@ -74,10 +79,13 @@ struct FragmentStore: ~Copyable {
     /// Takes a fragment, which is copied; the caller has verified the header's checksum.
     mutating func take(_ packet: Packet, _ frame: Frame, now: Instant) -> Outcome {
         let memory = unsafe prepare()
-        let fragment = ReceivedFragment(packet, frame)
+        guard let fragment = ReceivedFragment(packet, frame) else { return .odd }
+        guard fragment.network + fragment.headerLength <= FragmentStore.headerBytes
+        else { return .refused(.fragment) }
         let number = find(fragment.key) ?? begin(fragment.key, now)
         guard datagrams[Int(number)].extend(by: fragment) else {
-            forget(number)
+            // With IPv6 the others go on waiting.
+            if !fragment.isIPv6 || datagrams[Int(number)].fragments == 0 { forget(number) }
             return .refused(.fragment)
         }
         switch position(of: fragment, in: number) {
@@ -164,19 +172,39 @@ struct FragmentStore: ~Copyable {
         freeDatagram = datagrams[Int(number)].chain
         var datagram = FragmentedDatagram()
         datagram.key = key
-        datagram.deadline = now.advanced(bySeconds: FragmentStore.patienceSeconds)
+        datagram.deadline = now.advanced(
+            bySeconds: FragmentStore.patienceSeconds(key.source.family))
         datagram.chain = buckets[bucket(key)]
-        datagram.older = youngest
         datagrams[Int(number)] = datagram
         buckets[bucket(key)] = number
-        if youngest == FragmentStore.none {
-            oldest = number
-        } else {
-            datagrams[Int(youngest)].younger = number
-        }
-        youngest = number
+        enqueue(number)
         count += 1
         return number
+    }
+
+    /// Puts a datagram into the queue by deadline, which is that by age but for the families' different
+    /// patience.
+    private mutating func enqueue(_ number: Int32) {
+        var older = youngest
+        var younger = FragmentStore.none
+        while older != FragmentStore.none,
+            datagrams[Int(older)].deadline > datagrams[Int(number)].deadline
+        {
+            younger = older
+            older = datagrams[Int(older)].older
+        }
+        datagrams[Int(number)].older = older
+        datagrams[Int(number)].younger = younger
+        if older == FragmentStore.none {
+            oldest = number
+        } else {
+            datagrams[Int(older)].younger = number
+        }
+        if younger == FragmentStore.none {
+            youngest = number
+        } else {
+            datagrams[Int(younger)].older = number
+        }
     }
 
     private mutating func evict() {
@@ -312,84 +340,5 @@ struct FragmentStore: ~Copyable {
             pieces[Int(previous)].next = piece
         }
         if pieces[Int(piece)].next == FragmentStore.none { datagrams[Int(number)].last = piece }
-    }
-
-    // MARK: Assembly
-
-    /// Where the first fragment's headers are kept.
-    private func header(
-        _ number: Int32, _ memory: UnsafeMutableRawPointer
-    ) -> UnsafeMutableRawPointer {
-        unsafe memory + FragmentStore.blocks * FragmentStore.blockBytes
-            + Int(number) * FragmentStore.headerBytes
-    }
-
-    private func headers(of datagram: FragmentedDatagram) -> Int {
-        datagram.link + datagram.headerLength
-    }
-
-    /// Copies the headers of the first fragment to where the whole is put together.
-    private func writeHeader(
-        _ number: Int32, _ memory: UnsafeMutableRawPointer
-    ) -> UnsafeMutableRawPointer {
-        let start =
-            unsafe header(Int32(FragmentStore.mostDatagrams), memory) + FragmentStore.headroom
-        unsafe start.copyMemory(
-            from: header(number, memory), byteCount: headers(of: datagrams[Int(number)]))
-        return unsafe start
-    }
-
-    /// Copies the payload of one fragment; returns how long it is.
-    private func copy(
-        _ first: Int32, to target: UnsafeMutableRawPointer, _ memory: UnsafeMutableRawPointer
-    ) -> Int {
-        let count = pieces[Int(first)].count
-        var piece = first
-        var done = 0
-        while done < count {
-            let part = min(FragmentStore.blockBytes, count - done)
-            unsafe (target + done).copyMemory(
-                from: memory + Int(piece) * FragmentStore.blockBytes, byteCount: part)
-            done += part
-            piece = pieces[Int(piece)].rest
-        }
-        return count
-    }
-
-    private func frame(
-        _ start: UnsafeMutableRawPointer, _ datagram: FragmentedDatagram, count: Int
-    ) -> Frame {
-        var frame = unsafe Frame(
-            bytes: start, length: headers(of: datagram) + count,
-            capacity: FragmentStore.wholeBytes, headroom: FragmentStore.headroom,
-            ingress: datagram.ingress)
-        frame.vlan = datagram.vlan
-        frame.mark = datagram.mark
-        return frame
-    }
-
-    /// Puts a datagram together; nil when it is longer than any packet, or when its fragments do not
-    /// agree about congestion marks.
-    private mutating func assemble(_ number: Int32, _ memory: UnsafeMutableRawPointer) -> Frame? {
-        let datagram = datagrams[Int(number)]
-        let total = datagram.headerLength + datagram.length
-        guard total <= 65_535, let congestion = datagram.congestionMark else { return nil }
-        let start = unsafe writeHeader(number, memory)
-        var target = unsafe start + headers(of: datagram)
-        sizes.removeAll(keepingCapacity: true)
-        longest = datagram.longest
-        var piece = datagram.first
-        while piece != FragmentStore.none {
-            let size = unsafe copy(piece, to: target, memory)
-            sizes.append(UInt16(truncatingIfNeeded: size))
-            unsafe target += size
-            piece = pieces[Int(piece)].next
-        }
-        let header = unsafe start + datagram.link
-        unsafe header.set(1, byte: header.byte(1) | congestion)
-        unsafe header.set(2, be16: UInt16(total))
-        unsafe header.set(6, be16: datagram.hasDontFragment ? 0x4000 : 0)
-        unsafe Checksum.writeHeader(header, count: datagram.headerLength)
-        return unsafe frame(start, datagram, count: datagram.length)
     }
 }

@@ -1,10 +1,13 @@
-/// A fragment of an IPv4 datagram as it came in.
+/// A fragment of a datagram as it came in.
 @safe
 struct ReceivedFragment {
     let frame: Frame
     /// Offset of the network header in the frame.
     let network: Int
+    /// Bytes before the payload, an IPv6 fragment header included.
     let headerLength: Int
+    /// Where the IPv6 fragment header is named, counted from the network header; 0 with IPv4.
+    let numberOffset: Int
     let key: FragmentedDatagram.Key
     let offset: Int
     /// Behind its last payload byte; what is over a multiple of eight counts in the last one only.
@@ -13,36 +16,63 @@ struct ReceivedFragment {
     let hasDontFragment: Bool
     let typeOfService: UInt8
 
-    init(_ packet: Packet, _ frame: Frame) {
+    /// The fragment that a packet is; nil when an IPv6 one has no whole fragment header.
+    init?(_ packet: Packet, _ frame: Frame) {
         self.frame = frame
         network = Int(packet.networkOffset)
-        headerLength = packet.networkHeaderLength
         let bytes = unsafe frame.bytes + network
-        let field = unsafe bytes.be16(6)
-        offset = Int(field & 0x1fff) * 8
-        isLast = field & 0x2000 == 0
-        hasDontFragment = field & 0x4000 != 0
-        let behind = offset + Int(packet.ipLength) - headerLength
+        let total = Int(packet.ipLength)
+        let identification: UInt32
+        if packet.isIPv6 {
+            var chain = unsafe HeaderChain(at: 0, end: total, in: bytes)
+            while chain.number != HeaderChain.fragment {
+                guard chain.isExtension, chain.advance() else { return nil }
+            }
+            guard let field = chain.fragmentField else { return nil }
+            offset = Int(field & 0xfff8)
+            isLast = field & 1 == 0
+            hasDontFragment = false
+            headerLength = chain.offset + 8
+            numberOffset = chain.numberOffset
+            identification = unsafe bytes.be32(chain.offset + 4)
+        } else {
+            let field = unsafe bytes.be16(6)
+            offset = Int(field & 0x1fff) * 8
+            isLast = field & 0x2000 == 0
+            hasDontFragment = field & 0x4000 != 0
+            headerLength = packet.networkHeaderLength
+            numberOffset = 0
+            identification = unsafe UInt32(bytes.be16(4))
+        }
+        let behind = offset + total - headerLength
         end = isLast ? behind : behind & ~7
-        unsafe typeOfService = bytes.byte(1)
-        key = unsafe FragmentedDatagram.Key(
-            addresses: bytes.le64(12), identification: bytes.be16(4),
-            transport: packet.protocolNumber)
+        typeOfService = unsafe IPHeader(bytes, isIPv6: packet.isIPv6).trafficClass
+        key = FragmentedDatagram.Key(
+            source: packet.source, destination: packet.destination,
+            identification: identification,
+            transport: packet.isIPv6 ? 0 : packet.protocolNumber)
+        // IPv6 fragments but the last carry whole eights, or are none.
+        guard !packet.isIPv6 || (end == behind && end <= 65_535) else { return nil }
     }
 
+    var isIPv6: Bool { numberOffset != 0 }
     var count: Int { end - offset }
 }
 
 /// A datagram of which fragments wait in a `FragmentStore`.
 struct FragmentedDatagram {
-    /// What the fragments of one datagram have in common (RFC 791 section 3.2).
+    /// What the fragments of one datagram have in common (RFC 791 section 3.2, RFC 8200 section 4.5,
+    /// where the protocol is not among it).
     struct Key: Hashable {
-        var addresses: UInt64 = 0
-        var identification: UInt16 = 0
+        var source = IPAddress.anyV6
+        var destination = IPAddress.anyV6
+        var identification: UInt32 = 0
         var transport: UInt8 = 0
 
         var hash: UInt64 {
-            let flow = addresses ^ UInt64(identification) << 24 ^ UInt64(transport) << 8
+            let from = (source.high ^ source.low) &* 0xd6e8_feb8_6659_fd93
+            let to = destination.high ^ destination.low &* 0xff51_afd7_ed55_8ccd
+            let flow = from ^ to ^ UInt64(identification) << 24 ^ UInt64(transport) << 8
             return flow &* 0x9e37_79b9_7f4a_7c15
         }
     }
@@ -72,10 +102,14 @@ struct FragmentedDatagram {
     // From the first fragment:
     private(set) var link = 0
     private(set) var headerLength = 0
+    private(set) var numberOffset = 0
     private(set) var vlan: UInt32 = 0
     private(set) var mark: UInt32 = 0
     private(set) var ingress: PortIndex = 0
 
+    var isIPv6: Bool { key.source.family == .v6 }
+    /// Bytes of the fragment header, which the whole does not have.
+    var fragmentHeaderLength: Int { isIPv6 ? 8 : 0 }
     var isComplete: Bool { hasFirst && hasLast && received == length }
 
     /// The datagram said "don't fragment" wherever it was cut; so does what is made of it.
@@ -107,6 +141,7 @@ struct FragmentedDatagram {
         hasFirst = true
         link = fragment.network
         headerLength = fragment.headerLength
+        numberOffset = fragment.numberOffset
         vlan = fragment.frame.vlan
         mark = fragment.frame.mark
         ingress = fragment.frame.ingress

@@ -1,4 +1,4 @@
-/// What a client is told by ICMP (RFC 792, RFC 1191).
+/// What a client is told by ICMP (RFC 792, RFC 1191, RFC 4443).
 package enum ICMPError: Hashable, Sendable {
     case portUnreachable
     case hostUnreachable
@@ -11,22 +11,23 @@ package enum ICMPError: Hashable, Sendable {
     /// of the message.
     case relayed(type: UInt8, code: UInt8, rest: UInt32)
 
-    var type: UInt8 {
+    /// The type and code that a family has for it.
+    func numbers(_ family: AddressFamily) -> (type: UInt8, code: UInt8) {
+        let isV4 = family == .v4
         switch self {
-        case .hostUnreachable, .portUnreachable, .fragmentationNeeded: 3
-        case .timeExceeded, .reassemblyTimeExceeded: 11
-        case .relayed(let type, _, _): type
+        case .portUnreachable: return isV4 ? (3, 3) : (1, 4)
+        case .hostUnreachable: return isV4 ? (3, 1) : (1, 3)
+        case .timeExceeded: return isV4 ? (11, 0) : (3, 0)
+        case .reassemblyTimeExceeded: return isV4 ? (11, 1) : (3, 1)
+        case .fragmentationNeeded: return isV4 ? (3, 4) : (2, 0)
+        case .relayed(let type, let code, _): return (type, code)
         }
     }
 
-    var code: UInt8 {
-        switch self {
-        case .timeExceeded: 0
-        case .hostUnreachable, .reassemblyTimeExceeded: 1
-        case .portUnreachable: 3
-        case .fragmentationNeeded: 4
-        case .relayed(_, let code, _): code
-        }
+    /// True for what path MTU discovery lives on.
+    func saysMTU(_ family: AddressFamily) -> Bool {
+        let numbers = numbers(family)
+        return family == .v4 ? numbers == (3, 4) : numbers.type == 2
     }
 
     /// The second word of the message.
@@ -41,12 +42,11 @@ package enum ICMPError: Hashable, Sendable {
 
 /// Makes one worker's ICMP errors, and limits how many a client gets.
 ///
-/// As the kernel sends them (ipvs-semantics 1.3): TTL 64, precedence 0xc0, at most 576 bytes with the
-/// quoted packet cut; as many as `ICMPRateLimiter` allows.
+/// As the kernel sends them (ipvs-semantics 1.3): TTL 64, the quoted packet cut; with IPv4 precedence
+/// 0xc0 and at most 576 bytes, with IPv6 1280; as many as `ICMPRateLimiter` allows.
 package struct ICMPErrors {
-    /// Longest ICMP error, bytes of the IP packet (RFC 1812 section 4.3.2.3).
-    private static let longest = 576
-    private static let headers = 28
+    /// Longest ICMP error, bytes of the IP packet (RFC 1812 section 4.3.2.3, RFC 4443 section 2.4).
+    private static func longest(_ family: AddressFamily) -> Int { family == .v4 ? 576 : 1280 }
 
     private var limiter = ICMPRateLimiter()
     /// Identification of the next error; they carry no DF bit, so it has to differ.
@@ -57,7 +57,7 @@ package struct ICMPErrors {
     /// Without settings the defaults hold.
     package init(settings: LiveSettings? = nil) { self.settings = settings }
 
-    /// What an error quotes: an IPv4 packet, header first, and how many of its bytes are there.
+    /// What an error quotes: a packet, IP header first, and how many of its bytes are there.
     @safe
     struct Quote {
         let packet: UnsafeMutableRawPointer
@@ -69,56 +69,57 @@ package struct ICMPErrors {
     /// or when the burst has no room.
     package mutating func make(
         _ error: ICMPError, about packet: Packet, in frame: Frame, from source: IPAddress,
-        cause: Int, burst: inout Burst, now: Instant
+        routeBits: UInt8 = 128, cause: Int, burst: inout Burst, now: Instant
     ) -> Frame? {
-        guard packet.isIPv4, !packet.isGroupAddressed, !packet.isLaterFragment,
+        guard packet.isIP, !packet.isGroupAddressed, !packet.isLaterFragment,
             packet.kind != .icmpError
         else { return nil }
         let quote = unsafe Quote(
             packet: frame.bytes + Int(packet.networkOffset), count: Int(packet.ipLength))
         return make(
-            error, to: packet.source, quoting: quote, from: source, cause: cause, burst: &burst,
-            now: now)
+            error, to: packet.source, quoting: quote, from: source, routeBits: routeBits,
+            cause: cause,
+            burst: &burst, now: now)
     }
 
-    /// As above, for a packet that its caller has found to be worth an error.
+    /// As above, for a packet that its caller has found to be worth an error; `routeBits` are
+    /// those of the prefix that leads to the client, within all of IPv6.
     mutating func make(
         _ error: ICMPError, to client: IPAddress, quoting quote: Quote, from source: IPAddress,
-        cause: Int, burst: inout Burst, now: Instant
+        routeBits: UInt8 = 128, cause: Int, burst: inout Burst, now: Instant
     ) -> Frame? {
-        guard ICMPErrors.isUnicast(client) else { return nil }
+        let family = client.family
+        guard client.isUnicast, source.family == family else { return nil }
         let rate = settings?.icmpRate ?? ICMPRateLimiter.Rate()
-        guard limiter.allows(error, to: client, rate, now: now) else { return nil }
-        let quoted = min(quote.count, ICMPErrors.longest - ICMPErrors.headers)
-        let length = ICMPErrors.headers + quoted
+        guard limiter.allows(error, to: client, by: routeBits, rate, now: now) else { return nil }
+        let headers = IPHeader.fixedLength(family) + 8
+        let quoted = min(quote.count, ICMPErrors.longest(family) - headers)
+        let length = headers + quoted
         guard let made = burst.make(length: 14 + length, ingress: 0, cause: cause) else {
             return nil
         }
-        let header = unsafe made.bytes + 14
-        // The type of service of the packet goes on under the precedence of network control.
-        let service = unsafe quote.packet.byte(1) & 0x1e
-        unsafe header.set(0, be16: 0x45c0 | UInt16(service))
-        unsafe header.set(2, be16: UInt16(length))
-        unsafe header.set(4, be16: identification)
-        unsafe header.set(6, be16: 0)
-        unsafe header.set(8, be16: 64 << 8 | 1)
-        unsafe header.set(12, be32: source.v4)
-        unsafe header.set(16, be32: client.v4)
-        unsafe Checksum.writeHeader(header, count: 20)
+        let transport = TransportProtocol.icmp(of: family).rawValue
+        let header = unsafe IPHeader(made.bytes + 14, isIPv6: family == .v6)
+        // With IPv4 the type of service goes on under the precedence of network control.
+        let service = unsafe family == .v4 ? 0xc0 | quote.packet.byte(1) & 0x1e : 0
+        header.write(
+            from: source, to: client, transport: transport, payload: 8 + quoted,
+            trafficClass: service, identification: identification)
         identification &+= 1
-        let message = unsafe header + 20
-        unsafe message.set(0, byte: error.type)
-        unsafe message.set(1, byte: error.code)
+        let message = unsafe made.bytes + 14 + headers - 8
+        let numbers = error.numbers(family)
+        unsafe message.set(0, byte: numbers.type)
+        unsafe message.set(1, byte: numbers.code)
         unsafe message.set(2, be16: 0)
         unsafe message.set(4, be32: error.rest)
         unsafe (message + 8).copyMemory(from: quote.packet, byteCount: quoted)
-        unsafe message.set(2, le16: ~Checksum.sum(message, count: 8 + quoted))
-        unsafe made.bytes.set(12, be16: 0x0800)
+        let sum = unsafe Checksum.sum(message, count: 8 + quoted)
+        let pseudo =
+            unsafe family == .v4
+            ? 0
+            : Checksum.pseudoHeader(made.bytes + 14, transport: transport, length: 8 + quoted)
+        unsafe message.set(2, le16: ~Checksum.fold(UInt32(sum) + UInt32(pseudo)))
+        unsafe made.bytes.set(12, be16: IPHeader.etherType(family))
         return made
-    }
-
-    /// Nobody answers 0.0.0.0, multicast or broadcast.
-    private static func isUnicast(_ address: IPAddress) -> Bool {
-        address.isV4 && address.v4 != 0 && address.v4 >> 28 < 0xe
     }
 }

@@ -30,10 +30,14 @@ struct ICMPRateLimiter {
 
     /// True when this client may get the error now, which then counts.
     mutating func allows(
-        _ error: ICMPError, to client: IPAddress, _ rate: Rate, now: Instant
+        _ error: ICMPError, to client: IPAddress, by routeBits: UInt8, _ rate: Rate, now: Instant
     ) -> Bool {
-        guard rate.milliseconds != 0, error.isLimited(by: rate.types) else { return true }
-        return allowsAny(rate, now) && allowsOne(client, rate, now)
+        guard rate.milliseconds != 0, error.isLimited(by: rate.types, client.family) else {
+            return true
+        }
+        // An IPv6 client gets errors twice as often for each 32 bits that its route leaves free.
+        let doublings = client.isV4 ? 0 : (128 - UInt64(min(routeBits, 128))) >> 5
+        return allowsAny(rate, now) && allowsOne(client, rate, doublings, now)
     }
 
     private mutating func allowsAny(_ rate: Rate, _ now: Instant) -> Bool {
@@ -48,11 +52,11 @@ struct ICMPRateLimiter {
     }
 
     private mutating func allowsOne(
-        _ address: IPAddress, _ rate: Rate, _ now: Instant
+        _ address: IPAddress, _ rate: Rate, _ doublings: UInt64, _ now: Instant
     ) -> Bool {
         let hash = (address.low ^ address.high) &* 0x9e37_79b9_7f4a_7c15
         let slot = Int(hash >> 54)
-        let cost = UInt64(rate.milliseconds) * 1_000_000
+        let cost = UInt64(rate.milliseconds) * 1_000_000 >> doublings
         let most = ICMPRateLimiter.burst * cost
         if clients[slot].address != address {
             clients[slot] = Client(address: address, credit: most, last: now)
@@ -72,7 +76,11 @@ struct ICMPRateLimiter {
 
 extension ICMPError {
     /// Whether errors of this type are limited; path MTU discovery never is.
-    fileprivate func isLimited(by types: UInt32) -> Bool {
-        !(type == 3 && code == 4) && type < 32 && types >> UInt32(type) & 1 != 0
+    ///
+    /// The mask is one of IPv4 types; all others of IPv6 are limited.
+    fileprivate func isLimited(by types: UInt32, _ family: AddressFamily) -> Bool {
+        let type = numbers(family).type
+        guard !saysMTU(family) else { return false }
+        return family == .v6 || (type < 32 && types >> UInt32(type) & 1 != 0)
     }
 }

@@ -5,17 +5,37 @@
 struct QuotedPacket {
     /// Where its network header begins.
     let network: Int
-    /// Where its payload begins: what would be the ports.
+    /// Where its payload begins, behind IPv6 extension headers: what would be the ports.
     let transport: Int
+    let isIPv6: Bool
     /// Behind the last byte that is quoted.
     let end: Int
     let protocolNumber: UInt8
     let hasDontFragment: Bool
     let isLaterFragment: Bool
 
-    /// The packet quoted from `offset` on, when at least its whole header is.
-    init?(at offset: Int, end: Int, in bytes: UnsafeMutableRawPointer) {
-        guard end - offset >= 20 else { return nil }
+    /// The packet of a family quoted from `offset` on, when at least its whole header is.
+    init?(
+        at offset: Int, end: Int, in bytes: UnsafeMutableRawPointer, family: AddressFamily = .v4
+    ) {
+        isIPv6 = family == .v6
+        guard end - offset >= IPHeader.fixedLength(family) else { return nil }
+        guard family == .v4 else {
+            guard unsafe bytes.byte(offset) >> 4 == 6 else { return nil }
+            var chain = unsafe HeaderChain(at: offset, end: end, in: bytes)
+            var isLater = false
+            while chain.isExtension, !isLater {
+                isLater = (chain.fragmentField ?? 0) & 0xfff8 != 0
+                guard chain.advance() else { return nil }
+            }
+            network = offset
+            transport = chain.offset
+            self.end = end
+            protocolNumber = chain.number
+            hasDontFragment = true
+            isLaterFragment = isLater
+            return
+        }
         let headerLength = unsafe Int(bytes.byte(offset) & 15) * 4
         guard headerLength >= 20, headerLength <= end - offset else { return nil }
         network = offset
@@ -27,15 +47,27 @@ struct QuotedPacket {
         isLaterFragment = fragment & 0x1fff != 0
     }
 
-    /// The quoted packet's own tuple; nil when the quote ends before the ports, or when the
-    /// transport has none that are balanced.
+    /// True when ports follow the header: for TCP, UDP and SCTP.
+    var hasPorts: Bool { protocolNumber == 6 || protocolNumber == 17 || protocolNumber == 132 }
+
+    /// The tuple of the quoted packet's connection; nil when the quote ends before the ports, or when
+    /// the transport is none that is balanced.
     ///
-    /// A quoted later fragment is taken for one with ports, as the kernel takes it.
+    /// A quoted later fragment is taken for one with ports, as the kernel takes it with IPv4; AH and
+    /// ESP go with their key exchange.
     func tuple(in bytes: UnsafeMutableRawPointer) -> ConnectionTuple? {
-        guard protocolNumber == 6 || protocolNumber == 17, transport + 4 <= end else { return nil }
+        let isSecurity = protocolNumber == 50 || protocolNumber == 51
+        guard isSecurity ? !isLaterFragment : hasPorts && transport + 4 <= end,
+            !isIPv6 || !isLaterFragment
+        else { return nil }
+        let header = unsafe header(in: bytes)
         return unsafe ConnectionTuple(
-            source: IPAddress(v4: bytes.be32(network + 12)),
-            destination: IPAddress(v4: bytes.be32(network + 16)), ports: bytes.le32(transport),
-            transport: protocolNumber)
+            source: header.source, destination: header.destination,
+            ports: isSecurity ? Packet.keyExchangePorts : bytes.le32(transport),
+            transport: isSecurity ? TransportProtocol.udp.rawValue : protocolNumber)
+    }
+
+    func header(in bytes: UnsafeMutableRawPointer) -> IPHeader {
+        unsafe IPHeader(bytes + network, isIPv6: isIPv6)
     }
 }

@@ -3,33 +3,39 @@
 extension Worker {
     /// Forwards a packet on a connection.
     func depart(
-        _ connection: Connection, _ direction: Direction, _ packet: Packet, _ index: Int,
+        _ connection: Connection, _ direction: Direction, _ arrived: Packet, _ index: Int,
         _ burst: inout Burst, _ path: FastPath
     ) -> Verdict {
+        var packet = arrived
         let inbound = direction == .inbound
         // A client's packet counts and moves the state on even when it cannot be forwarded; a
         // reply was refused by the host's forwarding before IPVS saw it.
         if inbound { account(connection, packet, direction, path) }
+        if connection.method == .masquerading, packet.hasPartialSCTPHeader {
+            return .drop(.headerTooShort)
+        }
         let isError = packet.kind == .icmpError
         // An error about a client's packet need not go to that client.
         let number =
             isError && !inbound
             ? path.hops.resolve(packet.destination) : nextHop(connection, direction, path)
         let hop = path.hops[number]
-        switch hop.word.kind {
+        let teller = teller(connection, direction, packet, path)
+        let isLocal = inbound && connection.method == .localNode
+        switch isLocal ? .local : hop.word.kind {
         case .noRoute:
-            if inbound {
-                tell(
-                    .hostUnreachable, from: packet.destination, packet, index, &burst, path,
-                    on: connection)
+            if inbound, let teller {
+                tell(.hostUnreachable, from: teller, packet, index, &burst, path, on: connection)
             }
             return .drop(.noRoute)
         case .local:
+            if let reason = help(connection, direction, &packet, index, &burst, path) {
+                return .drop(reason)
+            }
             if !inbound { account(connection, packet, direction, path) }
             return deliver(connection, direction, packet, index, &burst)
         case .unresolved, .resolved: break
         }
-        let teller = inbound ? packet.destination : ownAddress(towards: packet.source, path)
         guard packet.timeToLive > 1 else {
             if let teller {
                 tell(
@@ -50,15 +56,19 @@ extension Worker {
             mtu = errand.width - min(errand.width, UInt32(tunnel.overhead))
             guard mtu >= tunnel.smallestMTU else { return .drop(.tooLongForRoute) }
         }
-        // Forwarding does not cut replies with DF again, however they came (the kernel's rule).
-        let isTooLong =
-            length(burst[index], packet) > Int(mtu)
-            || (isReassembled && !inbound && packet.hasDontFragment)
+        let isTooLong = isTooLong(burst[index], packet, for: mtu, direction)
         guard !isTooLong || mayFragment(packet, errand) else {
             return refuseLength(
                 packet, mtu, from: teller, index, &burst, path, on: inbound ? connection : nil)
         }
+        if let reason = help(connection, direction, &packet, index, &burst, path) {
+            return .drop(reason)
+        }
         if !inbound { account(connection, packet, direction, path) }
+        guard
+            packet.ipLength <= arrived.ipLength || length(burst[index], packet) <= Int(mtu)
+                || !packet.hasDontFragment
+        else { return refuseGrown(packet, mtu, on: connection, index, &burst, path) }
         if burst[index].segmentSize != 0 {
             if isTooLong { return sendSegments(errand, packet, index, &burst, path) }
             if let tunnel = errand.tunnel {
@@ -106,31 +116,44 @@ extension Worker {
             }
             rewrite(&frame, errand.connection, errand.direction, packet)
         }
-        let total = unsafe Int(frame.bytes.be16(link + 2))
-        guard isReassembled || (frame.segmentSize == 0 && total > widest) else {
-            return send(&frame, errand.number, path)
+        let outer = unsafe IPHeader(frame.bytes + link)
+        let total = outer.totalLength
+        // What lay behind the packet stays behind.
+        if frame.segmentSize == 0 { frame.length = UInt32(link + total) }
+        let isCut: Bool
+        if !isReassembled || outer.isIPv6 != packet.isIPv6 {
+            isCut = frame.segmentSize == 0 && total > widest
+        } else {
+            // A whole of IPv6 that is no longer than its longest piece was leaves as it is.
+            isCut = !packet.isIPv6 || total > min(fragments.longest, widest)
         }
+        guard isCut else { return send(&frame, errand.number, path) }
         return sendFragments(
-            frame, at: link, longest: widest, to: errand.number, index, &burst, path)
+            frame, at: link, longest: widest, around: errand.tunnel == nil ? nil : packet.family,
+            to: errand.number, index, &burst, path)
     }
 
     /// Whether a packet may be cut when it does not fit (ipvs-semantics 6.1 step 4).
     ///
     /// Without DF, and in a tunnel that is not told to discover the path's MTU; errors from the
-    /// client's side always, since nobody can be told about them.
+    /// client's side always, since nobody can be told about them. IPv6 packets never.
     private func mayFragment(_ packet: Packet, _ errand: Errand) -> Bool {
-        !packet.hasDontFragment || (errand.tunnel != nil && !parts.settings.discoversPathMTU)
+        guard !packet.isIPv6 else { return false }
+        return !packet.hasDontFragment
+            || (errand.tunnel != nil && !parts.settings.discoversPathMTU)
             || (packet.kind == .icmpError && errand.direction == .inbound)
     }
 
     /// Counts a packet on its connection, and moves state and timeout on unless it is an ICMP error.
-    private func account(
+    func account(
         _ connection: Connection, _ packet: Packet, _ direction: Direction, _ path: FastPath
     ) {
         if packet.kind == .icmpError {
             countError(connection, packet, direction)
+        } else if packet.isWithoutState {
+            path.count(connection, packet)
         } else {
-            path.advance(connection, packet, direction)
+            path.advance(connection, packet.asStatesSeeIt, direction)
         }
     }
 
@@ -139,13 +162,22 @@ extension Worker {
         timeToLive hops: UInt8 = 1
     ) {
         guard connection.method == .masquerading else {
+            // Nobody behind a port completes this checksum: the offload is for Internet checksums.
+            if packet.protocolNumber == 132 { unsafe Offload.complete(&frame, packet) }
             return unsafe DirectRouting.rewrite(frame.bytes, packet)
         }
         guard packet.kind != .icmpError else {
             return translateError(&frame, packet, connection, direction, timeToLive: hops)
         }
-        unsafe NAT.rewrite(
-            &frame, packet, connection, side: Int(direction.rawValue), timeToLive: hops)
+        let side = Int(direction.rawValue)
+        switch packet.protocolNumber {
+        case 132:
+            unsafe NAT.rewriteSCTP(&frame, packet, connection, side: side, timeToLive: hops)
+        case 50, 51:
+            unsafe NAT.rewriteAddresses(&frame, packet, connection, side: side, timeToLive: hops)
+        default:
+            unsafe NAT.rewrite(&frame, packet, connection, side: side, timeToLive: hops)
+        }
     }
 
     /// The next hop's number: the destination's, or the client's, found again after routes changed.
@@ -153,7 +185,9 @@ extension Worker {
         _ connection: Connection, _ direction: Direction, _ path: FastPath
     ) -> NextHopIndex {
         if direction == .inbound {
-            return path.cells[connection.destination].nextHop
+            return connection.method == .bypass
+                ? path.hops.resolve(connection.virtual)
+                : path.cells[connection.destination].nextHop
         }
         let stored = connection.clientHop
         if stored >> 16 == path.generation { return NextHopIndex(truncatingIfNeeded: stored) }
@@ -162,17 +196,39 @@ extension Worker {
         return number
     }
 
+    /// In whose name the sender of a packet is told of an error; nil when in nobody's: what was
+    /// bypassed went to an address that is not the director's.
+    private func teller(
+        _ connection: Connection, _ direction: Direction, _ packet: Packet, _ path: FastPath
+    ) -> IPAddress? {
+        guard direction == .inbound else { return ownAddress(towards: packet.source, path) }
+        let destination = packet.destination
+        return connection.method == .bypass && !path.services.isHost(destination)
+            ? nil : destination
+    }
+
     /// The address the director itself uses towards another.
     func ownAddress(towards address: IPAddress, _ path: FastPath) -> IPAddress? {
         path.hops[path.hops.resolve(address)].preferredSource
     }
 
     /// Bytes that count against the MTU: the packet's, or those of a super-frame's longest segment.
-    private func length(_ frame: Frame, _ packet: Packet) -> Int {
+    func length(_ frame: Frame, _ packet: Packet) -> Int {
         guard frame.segmentSize != 0, let cut = Offload.cut(frame, packet) else {
             return Int(packet.ipLength)
         }
         return cut.longest
+    }
+
+    /// Whether a packet is longer than what its way takes.
+    private func isTooLong(
+        _ frame: Frame, _ packet: Packet, for mtu: UInt32, _ direction: Direction
+    ) -> Bool {
+        // Of an IPv6 packet that came in pieces the longest one counts, which is not cut again.
+        if packet.isIPv6, isReassembled { return fragments.longest > Int(mtu) }
+        // Forwarding does not cut replies with DF again, however they came (the kernel's rule).
+        return length(frame, packet) > Int(mtu)
+            || (isReassembled && direction == .outbound && packet.hasDontFragment)
     }
 
     /// Drops a packet that does not fit and must not be cut, and tells its sender; `connection` is
@@ -183,8 +239,9 @@ extension Worker {
     ) -> Verdict {
         guard packet.hasDontFragment, let teller else { return .drop(.tooLongForRoute) }
         // What is quoted shows the TTL as it would have left (ipvs-semantics 6.1), but that forwarding
-        // measures a reply before it takes one off, unless it was put together afterwards.
-        if connection != nil || isReassembled {
+        // measures a reply before it takes one off, unless it was put together afterwards, which is
+        // done with IPv4.
+        if connection != nil || (isReassembled && !packet.isIPv6) {
             unsafe DirectRouting.rewrite(burst[index].bytes, packet)
         }
         tell(
@@ -199,10 +256,10 @@ extension Worker {
         _ connection: Connection, _ direction: Direction, _ packet: Packet, _ index: Int,
         _ burst: inout Burst
     ) -> Verdict {
+        guard connection.method != .bypass else { return .drop(.noRoute) }
         guard connection.method == .masquerading else { return .passThroughDoor }
-        if direction == .inbound, connection.real.v4 >> 24 == 127,
-            connection.client.v4 >> 24 != 127
-        {
+        // The host takes nothing for its loopback from outside.
+        if direction == .inbound, connection.real.isLoopback, !connection.client.isLoopback {
             return .drop(.loopbackServer)
         }
         var frame = burst[index]

@@ -4,25 +4,44 @@ extension Worker {
     /// Sends a finished packet in fragments of at most `longest` bytes each, in frames of the burst.
     ///
     /// The checksums of the packet are complete; its network header is at `network` of the frame.
+    /// `inside` is the family of what a tunnel has put into it, nil when it is no tunnel's.
     func sendFragments(
-        _ frame: Frame, at network: Int, longest: Int, to number: NextHopIndex, _ index: Int,
-        _ burst: inout Burst, _ path: FastPath
+        _ frame: Frame, at network: Int, longest: Int, around inside: AddressFamily? = nil,
+        to number: NextHopIndex, _ index: Int, _ burst: inout Burst, _ path: FastPath
     ) -> Verdict {
         let header = unsafe frame.bytes + network
+        let isIPv6 = unsafe header.byte(0) >> 4 == 6
+        let least = isIPv6 ? Fragments.leastOfIPv6 : 0
+        // How long pieces were is forgotten where a tunnel leads into the other family.
+        let isRemembered = isReassembled && (inside == nil || (inside == .v6) == isIPv6)
         guard
             var cut = unsafe Fragments.Cut(
-                header, longest: isReassembled ? min(longest, fragments.longest) : longest)
+                header,
+                longest: isRemembered ? min(longest, max(fragments.longest, least)) : longest,
+                identification: UInt32(identification))
         else { return .drop(.tooLongForRoute) }
+        if isIPv6 { identification &+= 1 }
         // What came in fragments leaves in the same ones when these fit.
-        let keepsSizes = isReassembled && cut.accepts(fragments.sizes)
+        // As the kernel has it, whose buffers have no room for further headers to repeat.
+        let keepsHeaders =
+            !isIPv6
+            || (inside != .v4 && cut.headerLength <= fragments.unfragmentableLength)
+        // In a tunnel the first of them grows by the headers that were put before it.
+        let first =
+            inside == nil || !isReassembled
+            ? Int(fragments.sizes.first ?? 0) : cut.rest(behind: fragments.sizes)
+        let keepsSizes =
+            isReassembled && keepsHeaders && cut.accepts(fragments.sizes, first: first)
         cut.keepsDontFragment =
-            unsafe isReassembled && !keepsSizes && header.byte(6) & 0x40 != 0
+            unsafe isReassembled && !isIPv6 && !keepsSizes && header.byte(6) & 0x40 != 0
         var start = 0
         var position = 0
         while start < cut.payload {
-            let count = keepsSizes ? Int(fragments.sizes[position]) : cut.size(from: start)
+            let count =
+                !keepsSizes
+                ? cut.size(from: start) : start == 0 ? first : Int(fragments.sizes[position])
             position += 1
-            let length = network + cut.headerLength + count
+            let length = network + cut.newHeaderLength + count
             guard var made = burst.make(length: length, ingress: frame.ingress, cause: index)
             else { return .drop(.madeFramesUsedUp) }
             unsafe made.bytes.copyMemory(from: frame.bytes, byteCount: network)
@@ -72,9 +91,8 @@ extension Worker {
         _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
     ) -> Verdict {
         // ICMP is not kept from the host, which does its own reassembly.
-        let isShared = packet.protocolNumber == 1
+        let isShared = packet.transport == .icmp(of: packet.family)
         guard isOurs(packet, path.services) else { return .pass }
-        guard !packet.isIPv6 else { return .drop(.fragment) }
         let received = burst[index]
         guard unsafe packet.hasRightHeaderChecksum(received.bytes) else {
             return .drop(.malformedHeader)
@@ -83,6 +101,7 @@ extension Worker {
         for _ in 0..<fragments.takeEvicted() { tally.countDrop(.fragmentsFull) }
         switch outcome {
         case .waiting: return isShared ? .pass : .consumed
+        case .odd: return followOdd(packet, index, &burst, path)
         case .refused(let reason): return isShared ? .pass : .drop(reason)
         case .complete(let datagram):
             isReassembled = true
@@ -90,14 +109,40 @@ extension Worker {
             burst[index] = datagram
             let whole = Packet(parsing: datagram)
             let verdict =
-                whole.kind == .flow
-                ? lookUp(whole, index, &burst, path) : classify(whole, index, &burst, path)
+                switch whole.kind {
+                case .flow: lookUp(whole, index, &burst, path)
+                // Another fragment header behind the one that is gone: nothing is put together twice.
+                case .fragment: followOdd(whole, index, &burst, path)
+                default: classify(whole, index, &burst, path)
+                }
+            if verdict.kind == .send { return sendWhole(verdict, index, received, &burst) }
             guard verdict.usesDoor else {
                 burst[index] = received
                 return verdict
             }
             return lend(index, received, &burst) ? verdict : .drop(.madeFramesUsedUp)
         }
+    }
+
+    /// An IPv6 fragment that is not put together: a first one with its ports goes the way of a packet.
+    private func followOdd(
+        _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
+    ) -> Verdict {
+        guard let flow = packet.asFlow else { return path.services.pass(packet) }
+        return lookUp(flow, index, &burst, path)
+    }
+
+    /// Sends a datagram that leaves whole as a frame of the burst's, which lasts until it is sent.
+    private func sendWhole(
+        _ verdict: Verdict, _ index: Int, _ received: Frame, _ burst: inout Burst
+    ) -> Verdict {
+        guard lend(index, received, &burst) else { return .drop(.madeFramesUsedUp) }
+        var whole = burst[index]
+        burst[index] = received
+        whole.verdict = verdict
+        burst.setMadeFrame(burst.madeCount - 1, whole)
+        tally.countMade()
+        return .consumed
     }
 
     /// Moves a whole datagram from the store's memory into the burst's, which lasts until the host
@@ -121,8 +166,11 @@ extension Worker {
     /// True for a fragment of a flow that the director serves, or of an ICMP message that may be an
     /// error about one.
     private func isOurs(_ packet: Packet, _ services: ServiceTable) -> Bool {
-        let transport = packet.protocolNumber == 1 ? nil : packet.transport
+        // With IPv6 what the pieces carry may be behind further headers, which the first alone has.
+        let isAny = packet.isIPv6 || packet.transport == .icmp
+        let transport = isAny ? nil : packet.transport
         let destination = packet.destination
+        if packet.isSecurity { return services.isService(.udp, destination, port: 500) }
         return services.isServiceAddress(transport, destination)
             || (services.isServerAddress(transport, packet.source)
                 && !services.isHost(destination))
@@ -135,17 +183,22 @@ extension Worker {
             guard case .first(let frame) = expired else { continue }
             let packet = Packet(parsing: frame)
             // The host tells about its own share, which ICMP is.
-            guard packet.protocolNumber != 1 else { continue }
+            guard packet.transport != .icmp(of: packet.family) else { continue }
             var own: IPAddress? = packet.destination
-            if !path.services.isServiceAddress(packet.transport, packet.destination) {
-                // Forwarding had taken one off the TTL before the fragment began to wait.
+            if !path.services.isServiceAddress(
+                packet.isIPv6 ? nil : packet.transport, packet.destination)
+            {
                 own = ownAddress(towards: packet.source, path)
-                unsafe DirectRouting.rewrite(frame.bytes, packet)
+                // Forwarding had taken one off the TTL before the fragment began to wait; with IPv6
+                // it comes after that.
+                if !packet.isIPv6 { unsafe DirectRouting.rewrite(frame.bytes, packet) }
             }
             guard let own,
                 let made = errors.make(
                     .reassemblyTimeExceeded, about: packet, in: frame, from: own,
-                    cause: Burst.capacity, burst: &burst, now: path.now)
+                    routeBits: path.hops.prefixLength(to: packet.source), cause: Burst.capacity,
+                    burst: &burst,
+                    now: path.now)
             else { continue }
             sendError(made, to: packet.source, like: frame, on: nil, &burst, path)
         }

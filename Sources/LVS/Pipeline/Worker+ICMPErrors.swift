@@ -7,35 +7,57 @@ extension Worker {
         _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
     ) -> Verdict {
         let other = path.services.pass(packet)
-        guard !packet.isIPv6, let quoted = quoted(by: packet, burst[index]) else { return other }
-        if let verdict = lookUpTunnelError(quoted, packet, index, &burst, path) { return verdict }
+        guard let quoted = quoted(by: packet, burst[index]) else { return other }
+        if !packet.isIPv6,
+            let verdict = lookUpTunnelError(quoted, packet, index, &burst, path)
+        {
+            return verdict
+        }
         let bytes = unsafe burst[index].bytes
         // The error travels against the packet it quotes.
-        guard let tuple = unsafe quoted.tuple(in: bytes),
-            let match = path.table.find(tuple.reversed, now: path.now),
-            match.connection.destination != Destination.none
+        guard let tuple = unsafe quoted.tuple(in: bytes) else { return other }
+        guard let match = path.table.find(tuple.reversed, now: path.now) else {
+            return schedule(packet, answering: tuple, index, &burst, path) ?? other
+        }
+        guard
+            match.connection.destination != Destination.none || match.connection.method == .bypass
         else { return other }
         guard match.direction == .inbound || match.connection.method == .masquerading else {
             return other
         }
-        guard unsafe packet.hasRightHeaderChecksum(bytes), isIntact(packet, burst[index]) else {
-            return .drop(.wrongChecksum)
-        }
+        guard isSound(packet, match.direction, burst[index]) else { return .drop(.wrongChecksum) }
         return depart(match.connection, match.direction, packet, index, &burst, path)
     }
 
     private func quoted(by packet: Packet, _ frame: Frame) -> QuotedPacket? {
         unsafe QuotedPacket(
             at: Int(packet.transportOffset) + 8,
-            end: Int(packet.networkOffset) + Int(packet.ipLength), in: frame.bytes)
+            end: Int(packet.networkOffset) + Int(packet.ipLength), in: frame.bytes,
+            family: packet.family)
+    }
+
+    /// True when the checksums of the packet and of the ICMP message are right; the kernel does not
+    /// look at that of an ICMPv6 error from the client's side.
+    func isSound(_ packet: Packet, _ direction: Direction, _ frame: Frame) -> Bool {
+        unsafe packet.hasRightHeaderChecksum(frame.bytes)
+            && ((packet.isIPv6 && direction == .inbound) || isIntact(packet, frame))
     }
 
     /// True when the checksum of the ICMP message is right, or was found right by the card.
     private func isIntact(_ packet: Packet, _ frame: Frame) -> Bool {
         guard frame.checksum == .complete else { return frame.checksum == .verified }
+        return unsafe messageSum(packet, frame.bytes) == 0xffff
+    }
+
+    /// The folded sum of an ICMP message, with the pseudo-header that ICMPv6 has (RFC 4443 section
+    /// 2.3).
+    private func messageSum(_ packet: Packet, _ bytes: UnsafeMutableRawPointer) -> UInt16 {
         let length = Int(packet.ipLength) - packet.networkHeaderLength
-        return unsafe Checksum.sum(frame.bytes + Int(packet.transportOffset), count: length)
-            == 0xffff
+        let message = unsafe Checksum.sum(bytes + Int(packet.transportOffset), count: length)
+        guard packet.isIPv6 else { return message }
+        let pseudo = unsafe Checksum.pseudoHeader(
+            bytes + Int(packet.networkOffset), transport: packet.protocolNumber, length: length)
+        return Checksum.fold(UInt32(pseudo) + UInt32(message))
     }
 
     /// Counts an error that belongs to a connection; it does not move state or timeout.
@@ -44,38 +66,41 @@ extension Worker {
         if direction == .inbound, connection.method != .masquerading {
             connection.countInPackets(1)
         }
-        guard parts.cells[number].isAvailable else { return }
+        guard number != Destination.none, parts.cells[number].isAvailable else { return }
         counters.count(
             number, side: Int(direction.rawValue), packets: 1, bytes: UInt64(packet.ipLength))
     }
 
     /// Translates an error about a NAT connection: the outer address and what it quotes.
     ///
-    /// The sum of the quoted TCP or UDP packet stays as it is: the quote is cut anyway.
+    /// The sum of the quoted transport packet stays as it is: the quote is cut anyway.
     func translateError(
         _ frame: inout Frame, _ packet: Packet, _ connection: Connection, _ direction: Direction,
         timeToLive hops: UInt8
     ) {
         let bytes = unsafe frame.bytes
-        let outer = Int(packet.networkOffset)
         guard let quoted = quoted(by: packet, frame) else { return }
+        let outer = unsafe IPHeader(bytes + Int(packet.networkOffset), isIPv6: packet.isIPv6)
+        let inner = unsafe quoted.header(in: bytes)
         if direction == .inbound {
-            unsafe bytes.set(outer + 16, be32: connection.real.v4)
-            unsafe bytes.set(quoted.network + 12, be32: connection.real.v4)
-            unsafe bytes.set(quoted.transport, be16: connection.realPort)
+            outer.destination = connection.real
+            inner.source = connection.real
+            if quoted.hasPorts { unsafe bytes.set(quoted.transport, be16: connection.realPort) }
         } else {
-            unsafe bytes.set(outer + 12, be32: connection.virtual.v4)
-            unsafe bytes.set(quoted.network + 16, be32: connection.virtual.v4)
-            unsafe bytes.set(quoted.transport + 2, be16: connection.virtualPort)
+            outer.source = connection.virtual
+            inner.destination = connection.virtual
+            if quoted.hasPorts {
+                unsafe bytes.set(quoted.transport + 2, be16: connection.virtualPort)
+            }
         }
-        unsafe bytes.set(outer + 8, byte: packet.timeToLive &- hops)
-        unsafe Checksum.writeHeader(bytes + outer, count: packet.networkHeaderLength)
-        unsafe Checksum.writeHeader(
-            bytes + quoted.network, count: quoted.transport - quoted.network)
-        let message = Int(packet.transportOffset)
-        unsafe bytes.set(message + 2, le16: 0)
-        unsafe bytes.set(
-            message + 2, le16: ~Checksum.sum(bytes + message, count: quoted.end - message))
+        outer.timeToLive = packet.timeToLive &- hops
+        outer.seal(length: packet.networkHeaderLength)
+        inner.seal(length: quoted.transport - quoted.network)
+        let field = Int(packet.transportOffset) + 2
+        unsafe bytes.set(field, le16: 0)
+        let sum = unsafe ~messageSum(packet, bytes)
+        // The kernel leaves the sum of ICMPv6 to the card, which writes no 0.
+        unsafe bytes.set(field, le16: sum == 0 && packet.isIPv6 ? 0xffff : sum)
         frame.checksum = .complete
     }
 
@@ -99,9 +124,7 @@ extension Worker {
             match.connection.method == .tunnel,
             match.connection.destination != Destination.none
         else { return nil }
-        guard unsafe packet.hasRightHeaderChecksum(bytes), isIntact(packet, frame) else {
-            return .drop(.wrongChecksum)
-        }
+        guard isSound(packet, .inbound, frame) else { return .drop(.wrongChecksum) }
         let message = Int(packet.transportOffset)
         let type = unsafe bytes.byte(message)
         let code = unsafe bytes.byte(message + 1)
@@ -138,7 +161,8 @@ extension Worker {
         guard
             let made = errors.make(
                 error, to: connection.client, quoting: quote, from: connection.virtual,
-                cause: index, burst: &burst, now: path.now)
+                routeBits: path.hops.prefixLength(to: connection.client), cause: index,
+                burst: &burst, now: path.now)
         else { return }
         sendError(made, to: connection.client, like: frame, on: connection, &burst, path)
     }

@@ -102,11 +102,16 @@ package final class Worker: @unchecked Sendable {
         }
         let count = burst.count
         if count != 0 {
-            if path.services.hasServices(.v4) {
-                let frames = unsafe burst.base
+            let frames = unsafe burst.base
+            if parts.settings.isOnlyBackup {
+                passRequests(&burst, count, path)
+            } else if path.services.hasServices(.v4) {
                 unsafe parse(frames, count, path)
                 match(count, path)
                 finish(&burst, count, path)
+            } else if path.services.hasServices(.v6) {
+                unsafe parse(frames, count, path)
+                finishWithoutIPv4(&burst, count, path)
             } else {
                 passAll(&burst, count)
             }
@@ -186,15 +191,23 @@ package final class Worker: @unchecked Sendable {
         for index in 0..<count {
             let exit = unsafe path.forward(
                 frames + index, pending[index].packet, pending[index].word)
-            if exit == .sent {
-                sent &+= 1
-            } else {
-                let packet = unsafe pending[index].packet
-                let verdict = leave(exit, packet, index, &burst, path)
-                unsafe frames[index].verdict = verdict
-                tally.count(verdict)
-            }
+            if exit == .sent { sent &+= 1 } else { finish(index, by: exit, &burst, path) }
         }
         tally.countFrames(received: UInt64(count), sent: sent)
+    }
+
+    /// As above while there is no service of IPv4, whose packets are nobody's business then.
+    private func finishWithoutIPv4(_ burst: inout Burst, _ count: Int, _ path: FastPath) {
+        for index in 0..<count { finish(index, by: .notFlow, &burst, path) }
+        tally.countFrames(received: UInt64(count), sent: 0)
+    }
+
+    private func finish(
+        _ index: Int, by exit: FastPath.Exit, _ burst: inout Burst, _ path: FastPath
+    ) {
+        var verdict = unsafe leave(exit, pending[index].packet, index, &burst, path)
+        if verdict.kind == .pass { verdict = leaveToHost(verdict, index, &burst, path) }
+        unsafe burst.base[index].verdict = verdict
+        tally.count(verdict)
     }
 }

@@ -3,7 +3,7 @@ enum AddressHash {
     /// The IPv4 address, or the four words of an IPv6 address joined by exclusive or.
     static func fold(_ address: IPAddress) -> UInt32 {
         guard !address.isV4 else { return address.v4 }
-        let words = address.high ^ address.low
+        let words = address.wireHigh ^ address.low
         return UInt32(truncatingIfNeeded: words >> 32 ^ words)
     }
 

@@ -7,6 +7,8 @@ struct ServiceTableBuilder {
     /// Where packets in tunnels go to; see `Encapsulation.endpoint`.
     var tunnels: Set<ServedTraffic.Endpoint> = []
     var hosts: Set<IPAddress> = []
+    /// The port of the host door; nil without one.
+    var door: PortIndex?
     /// What marking rules mark for services by mark.
     var marked = ServedTraffic()
     /// The marking rules, and the ports they name.
@@ -27,7 +29,7 @@ struct ServiceTableBuilder {
                 entries.append((.address(nil, address), 0))
                 flags.portZero = flags.portZero || port == 0
                 flags.ftp = flags.ftp || (port == 21 && transport == .tcp)
-                if port == 21, transport == .tcp, service.persistence != nil {
+                if port == 21, transport == .tcp {
                     entries.append((.everyPort(transport, address), 0))
                 }
             }
@@ -44,12 +46,13 @@ struct ServiceTableBuilder {
                 services: EndpointIndex(entries),
                 servers: EndpointIndex(ServiceTableBuilder.entries(servers)),
                 tunnels: EndpointIndex(ServiceTableBuilder.entries(tunnels)),
-                hosts: EndpointIndex(hosts.map { (.address(nil, $0), 0) }),
+                hosts: EndpointIndex(hosts.map { (.address(nil, $0), 0) }), door: door,
                 marked: EndpointIndex(ServiceTableBuilder.entries(marked.services)),
                 blocks: BlockList(marked.blocks),
                 marks: MarkClassifier(marks.rules, ports: marks.ports), objects: objects,
                 count: services.count, hasV4: flags.v4, hasV6: flags.v6,
-                hasPortZero: flags.portZero, hasFTP: flags.ftp, hasMarks: flags.marks))
+                hasPortZero: flags.portZero, hasFTP: flags.ftp, hasMarks: flags.marks,
+                hasEngines: services.contains { $0.engine != nil }))
         return unsafe ServiceTable(header: header)
     }
 

@@ -92,6 +92,43 @@ package enum Checksum {
         return fold(UInt64(fold(addresses)) &+ tail)
     }
 
+    /// The uninverted pseudo-header sum of the packet whose IP header, of either family, is at
+    /// `network` (RFC 9293 section 3.1, RFC 768, RFC 8200 section 8.1).
+    ///
+    /// `length` is that of the transport header and all behind it, bytes.
+    static func pseudoHeader(
+        _ network: UnsafeMutableRawPointer, transport: UInt8, length: Int
+    ) -> UInt16 {
+        let isV6 = unsafe network.byte(0) >> 4 == 6
+        let addresses = unsafe isV6 ? sum(network + 8, count: 32) : fold(network.le64(12))
+        let tail = UInt64(UInt16(transport).byteSwapped) &+ UInt64(UInt32(length).byteSwapped)
+        return fold(UInt64(addresses) &+ tail)
+    }
+
+    /// Whether the complete checksum of a packet with a pseudo-header is right.
+    ///
+    /// A UDP checksum of 0, which means none over IPv4, is not asked about here.
+    package static func isTransportRight(
+        _ header: UnsafeMutableRawPointer, length: Int, network: UnsafeMutableRawPointer,
+        transport: UInt8
+    ) -> Bool {
+        let pseudo = unsafe pseudoHeader(network, transport: transport, length: length)
+        return unsafe fold(UInt32(pseudo) &+ UInt32(sum(header, count: length))) == 0xffff
+    }
+
+    /// Writes the complete checksum of the TCP, UDP or ICMPv6 packet at `header`, whose IP header, of
+    /// either family, is at `network`; a UDP result of 0 is written as 0xffff (RFC 768).
+    package static func writeTransport(
+        _ header: UnsafeMutableRawPointer, length: Int, network: UnsafeMutableRawPointer,
+        transport: UInt8
+    ) {
+        let field = transport == 6 ? 16 : transport == 58 ? 2 : 6
+        unsafe header.set(field, le16: 0)
+        let pseudo = unsafe pseudoHeader(network, transport: transport, length: length)
+        let sum = unsafe ~fold(UInt32(pseudo) &+ UInt32(sum(header, count: length)))
+        unsafe header.set(field, le16: sum == 0 && transport == 17 ? 0xffff : sum)
+    }
+
     /// Writes the complete checksum of the TCP or UDP packet at `header`; a UDP result of 0 is
     /// written as 0xffff (RFC 768).
     package static func writeTransport(

@@ -4,6 +4,8 @@ extension IPAddress: CustomStringConvertible {
         guard !isV4 else {
             return [24, 16, 8, 0].map { String(v4 >> UInt32($0) & 0xff) }.joined(separator: ".")
         }
+        let high = wireHigh
+        if high == 0, low >> 32 == 0xffff { return "::ffff:" + IPAddress(v4: v4).description }
         let groups = (0..<8).map { group in
             UInt16(truncatingIfNeeded: (group < 4 ? high : low) >> UInt64(48 - group % 4 * 16))
         }

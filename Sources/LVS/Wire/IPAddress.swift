@@ -1,8 +1,8 @@
 /// An IPv4 or IPv6 address in 16 bytes.
 ///
 /// Values are host order: `high` holds the first eight bytes of the address as a number. An IPv4
-/// address is kept as its IPv4-mapped form (`::ffff:a.b.c.d`, RFC 4291 section 2.5.5.2); frames
-/// that carry such a form on the wire never reach the engine's tables (see `Packet`).
+/// address is kept as its IPv4-mapped form (`::ffff:a.b.c.d`, RFC 4291 section 2.5.5.2). An IPv6
+/// header that carries such a form means another address all the same; see `init(wireHigh:low:)`.
 package struct IPAddress: Hashable, Sendable {
     package var high: UInt64
     package var low: UInt64
@@ -17,11 +17,40 @@ package struct IPAddress: Hashable, Sendable {
         self.init(high: 0, low: 0xffff_0000_0000 | UInt64(value))
     }
 
+    /// The address that an IPv6 header carries as these two numbers.
+    ///
+    /// What is IPv4-mapped there trades places with the same under `ffff:ffff:ffff:ffff::/64`, which
+    /// is multicast of no scope and nobody's address, so that it is not taken for IPv4.
+    package init(wireHigh: UInt64, low: UInt64) {
+        self.init(high: IPAddress.trade(wireHigh, low), low: low)
+    }
+
+    /// The first half of what an IPv6 header carries for this address; the second is `low`.
+    package var wireHigh: UInt64 { IPAddress.trade(high, low) }
+
+    private static func trade(_ high: UInt64, _ low: UInt64) -> UInt64 {
+        low >> 32 == 0xffff && (high == 0 || high == .max) ? ~high : high
+    }
+
     /// 0.0.0.0.
     package static let anyV4 = IPAddress(v4: 0)
     /// `::`.
     package static let anyV6 = IPAddress(high: 0, low: 0)
 
+    /// In 127.0.0.0/8, or `::1`.
+    package var isLoopback: Bool { isV4 ? v4 >> 24 == 127 : high == 0 && low == 1 }
+    /// In 224.0.0.0/4, or `ff00::/8`.
+    package var isMulticast: Bool { isV4 ? v4 >> 28 == 0xe : wireHigh >> 56 == 0xff }
+    /// One host's: neither 0.0.0.0, `::`, multicast nor broadcast.
+    var isUnicast: Bool {
+        isV4 ? v4 != 0 && v4 >> 28 < 0xe : self != .anyV6 && !isMulticast
+    }
+    /// For IPv6: neither multicast, `::`, IPv4-mapped nor link-local.
+    var isGlobalUnicast: Bool {
+        let first = wireHigh >> 48
+        let isMapped = wireHigh == 0 && low >> 32 == 0xffff
+        return self != .anyV6 && !isMulticast && !isMapped && first & 0xffc0 != 0xfe80
+    }
     package var isV4: Bool { high == 0 && low >> 32 == 0xffff }
     package var family: AddressFamily { isV4 ? .v4 : .v6 }
 

@@ -1,42 +1,48 @@
 /// What a sender's kernel left to the card and has to be done here: completing checksums and cutting
 /// super-frames (packet-io 4).
-enum Offload {
-    /// Completes the checksum of a partial frame.
-    static func complete(_ frame: UnsafeMutablePointer<Frame>, _ packet: Packet) {
+package enum Offload {
+    /// Completes the checksum of a partial frame; its headers are as they were parsed.
+    package static func complete(_ frame: UnsafeMutablePointer<Frame>, _ packet: Packet) {
         guard unsafe frame.pointee.checksum == .partial else { return }
         let length = Int(packet.ipLength) - packet.networkHeaderLength
-        let header = unsafe frame.pointee.bytes + Int(packet.transportOffset)
-        unsafe Checksum.writeTransport(
-            header, length: length, addresses: packet.addressWord,
-            transport: packet.protocolNumber)
+        let bytes = unsafe frame.pointee.bytes
+        let header = unsafe bytes + Int(packet.transportOffset)
+        if packet.protocolNumber == 132 {
+            guard length >= Packet.sctpHeaderBytes else { return }
+            unsafe CRC32C.writeSCTP(header, length: length)
+        } else {
+            unsafe Checksum.writeTransport(
+                header, length: length, network: bytes + Int(packet.networkOffset),
+                transport: packet.protocolNumber)
+        }
         unsafe frame.pointee.checksum = .complete
     }
 
     /// How a super-frame falls into segments.
-    struct Cut {
+    package struct Cut {
         /// Network and transport header, bytes.
-        var headers: Int
+        package var headers: Int
         /// Payload of every segment but the last, bytes.
-        var size: Int
-        var payload: Int
+        package var size: Int
+        package var payload: Int
 
-        var count: Int { max(1, (payload + size - 1) / size) }
+        package var count: Int { max(1, (payload + size - 1) / size) }
 
         /// Length of the IP packet of a segment.
-        func length(_ index: Int) -> Int { headers + min(size, payload - index * size) }
+        package func length(_ index: Int) -> Int { headers + min(size, payload - index * size) }
 
         /// Length of the longest of them.
-        var longest: Int { headers + min(size, payload) }
+        package var longest: Int { headers + min(size, payload) }
     }
 
     /// The cut of a super-frame; nil when the segmentation kind does not fit the packet or the
     /// headers do not add up.
-    static func cut(_ frame: Frame, _ packet: Packet) -> Cut? {
+    package static func cut(_ frame: Frame, _ packet: Packet) -> Cut? {
         let kind = frame.segmentKind & 0x7f
-        guard frame.segmentSize != 0, packet.kind == .flow, !packet.isIPv6 else { return nil }
+        guard frame.segmentSize != 0, packet.kind == .flow else { return nil }
         let transport: Int
         switch (kind, packet.protocolNumber) {
-        case (1, 6):
+        case (1, 6) where !packet.isIPv6, (4, 6) where packet.isIPv6:
             let offset = Int(packet.transportOffset) + 12
             transport = unsafe Int(frame.bytes.byte(offset) >> 4) * 4
             guard transport >= 20 else { return nil }
@@ -49,22 +55,23 @@ enum Offload {
             headers: headers, size: Int(frame.segmentSize), payload: Int(packet.ipLength) - headers)
     }
 
-    /// Puts the sum of the pseudo-header back into the checksum field of a finished IPv4 segment, for
-    /// somebody else to complete; returns where the sum begins and its field behind that.
+    /// Puts the sum of the pseudo-header back into the checksum field of a finished segment, for somebody
+    /// else to complete; returns where the sum begins and its field behind that.
     static func reopen(
         _ segment: UnsafeMutableRawPointer, count: Int, _ packet: Packet
     ) -> (start: Int, field: Int) {
         let start = packet.networkHeaderLength
         let field = packet.protocolNumber == 6 ? 16 : 6
-        let sum = Checksum.pseudoHeader(
-            addresses: packet.addressWord, transport: packet.protocolNumber, length: count - start)
+        let sum = unsafe Checksum.pseudoHeader(
+            segment, transport: packet.protocolNumber, length: count - start)
         unsafe segment.set(start + field, le16: sum)
         return (start, field)
     }
 
     /// Writes one segment, from its network header on, as a packet with complete checksums: length,
-    /// identification and sequence number move on; FIN and PSH stay on the last, CWR on the first.
-    static func writeSegment(
+    /// identification (IPv4) and sequence number move on; FIN and PSH stay on the last, CWR on the
+    /// first.
+    package static func writeSegment(
         _ index: Int, of cut: Cut, _ packet: Packet, from network: UnsafeMutableRawPointer,
         to target: UnsafeMutableRawPointer
     ) {
@@ -73,11 +80,15 @@ enum Offload {
         unsafe target.copyMemory(from: network, byteCount: cut.headers)
         unsafe (target + cut.headers).copyMemory(
             from: network + cut.headers + start, byteCount: length - cut.headers)
-        unsafe target.set(2, be16: UInt16(truncatingIfNeeded: length))
-        let identification = unsafe target.be16(4) &+ UInt16(truncatingIfNeeded: index)
-        unsafe target.set(4, be16: identification)
         let headerLength = packet.networkHeaderLength
-        unsafe Checksum.writeHeader(target, count: headerLength)
+        if packet.isIPv6 {
+            unsafe target.set(4, be16: UInt16(truncatingIfNeeded: length - 40))
+        } else {
+            unsafe target.set(2, be16: UInt16(truncatingIfNeeded: length))
+            let identification = unsafe target.be16(4) &+ UInt16(truncatingIfNeeded: index)
+            unsafe target.set(4, be16: identification)
+            unsafe Checksum.writeHeader(target, count: headerLength)
+        }
         let transport = unsafe target + headerLength
         if packet.protocolNumber == 6 {
             let sequence = unsafe transport.be32(4) &+ UInt32(truncatingIfNeeded: start)
@@ -90,7 +101,7 @@ enum Offload {
             unsafe transport.set(4, be16: UInt16(truncatingIfNeeded: length - headerLength))
         }
         unsafe Checksum.writeTransport(
-            transport, length: length - headerLength, addresses: packet.addressWord,
+            transport, length: length - headerLength, network: target,
             transport: packet.protocolNumber)
     }
 }

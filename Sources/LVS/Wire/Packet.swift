@@ -7,16 +7,20 @@
 package struct Packet {
     /// What the classifier sends a packet's way by.
     package enum Kind: UInt8, Sendable {
-        /// A whole TCP or UDP packet with complete headers.
+        /// A whole TCP or UDP packet with complete headers, or an SCTP packet with its ports.
         case flow
-        /// A TCP or UDP packet that ends within its transport header.
+        /// A TCP or UDP packet that ends within its transport header, whose ports may be there, or SCTP
+        /// within its ports.
         case short
+        /// A whole AH or ESP packet, which goes the way of its key exchange (ipvs-semantics 4.2).
+        case security
         /// An ICMP error as IPVS treats them: types 3, 4, 11; ICMPv6 below 128 (ipvs-semantics 6.5).
         case icmpError
         case icmpOther
         /// Any fragment, first or later.
         case fragment
-        /// A whole TCP or UDP packet with options in its IPv4 header; `withoutOptions` makes it a flow.
+        /// A flow or security packet with options in its IPv4 header, or for every host on the way of
+        /// IPv6; `withoutOptions` tells which.
         case optioned
         case arp
         /// A protocol that IPVS leaves alone.
@@ -25,7 +29,7 @@ package struct Packet {
         case malformed
     }
 
-    private let bytes: UnsafeMutableRawPointer
+    let bytes: UnsafeMutableRawPointer
     /// IPv4: the eight address bytes as a little-endian number, source in the low half.
     package private(set) var addressWord: UInt64 = 0
     /// The four port bytes as a little-endian number, source in the low half; 0 without ports.
@@ -45,6 +49,8 @@ package struct Packet {
     package private(set) var tcpFlags: UInt8 = 0
     private var traits: UInt8 = 0
 
+    /// Port 500 both ways, as `portWord` has it: that of the key exchange of AH and ESP.
+    static let keyExchangePorts: UInt32 = 0xf401_f401
     private static let version6: UInt8 = 1
     private static let dontFragment: UInt8 = 2
     private static let laterFragment: UInt8 = 4
@@ -122,23 +128,18 @@ package struct Packet {
     }
 
     private mutating func parseTransport(at offset: Int, end: Int) {
-        transportOffset = UInt16(truncatingIfNeeded: offset)
-        if protocolNumber == 6 {
-            guard end - offset >= 20 else {
-                kind = .short
-                return
-            }
-            tcpFlags = unsafe bytes.byte(offset + 13)
-        } else if protocolNumber == 17 {
-            guard end - offset >= 8 else {
-                kind = .short
-                return
-            }
-        } else {
+        transportOffset = UInt16(truncatingIfNeeded: min(offset, end))
+        let isTCP = protocolNumber == 6
+        guard isTCP || protocolNumber == 17 else {
             parseOther(at: offset, end: end)
             return
         }
-        portWord = unsafe bytes.le32(offset)
+        if end - offset >= 4 { portWord = unsafe bytes.le32(offset) }
+        guard end - offset >= (isTCP ? 20 : 8) else {
+            kind = .short
+            return
+        }
+        if isTCP { tcpFlags = unsafe bytes.byte(offset + 13) }
         kind = .flow
     }
 
@@ -151,6 +152,16 @@ package struct Packet {
         case 58 where isIPv6:
             guard end - offset >= 8 else { return }
             kind = unsafe bytes.byte(offset) < 128 ? .icmpError : .icmpOther
+        case 132:
+            guard end - offset >= 4 else {
+                kind = .short
+                return
+            }
+            portWord = unsafe bytes.le32(offset)
+            kind = .flow
+        case 50, 51:
+            portWord = Packet.keyExchangePorts
+            kind = .security
         default: kind = .other
         }
     }
@@ -190,7 +201,7 @@ package struct Packet {
             return
         }
         parseIPv4(at: offset, headerBytes: headerBytes, length: length)
-        if headerBytes > 20, kind == .flow { kind = .optioned }
+        if headerBytes > 20, kind == .flow || kind == .security { kind = .optioned }
         let fragment = unsafe bytes.be16(offset + 6) & 0x3fff
         guard fragment != 0, kind != .malformed else { return }
         kind = .fragment
@@ -215,39 +226,29 @@ package struct Packet {
         }
         ipLength = UInt32(truncatingIfNeeded: payload + 40)
         timeToLive = unsafe bytes.byte(offset + 7)
-        // Frames that carry an IPv4-mapped address never reach the tables (see `IPAddress`).
-        guard !source.isV4, !destination.isV4 else { return }
-        let end = offset + 40 + payload
-        var next = unsafe bytes.byte(offset + 6)
-        var position = offset + 40
-        var fragmented = false
-        // Hop-by-hop, routing and destination options, RFC 8200 section 4; fragment, 4.5.
-        while next == 0 || next == 43 || next == 60 || next == 44 {
-            guard end - position >= 8 else {
-                kind = .malformed
-                return
-            }
-            let size: Int
-            if next == 44 {
-                let field = unsafe bytes.be16(position + 2)
-                fragmented = fragmented || field & 0xfff9 != 0
-                if field & 0xfff8 != 0 { traits |= Packet.laterFragment }
-                size = 8
-            } else {
-                size = unsafe (Int(bytes.byte(position + 1)) + 1) * 8
-            }
-            guard end - position >= size else {
-                kind = .malformed
-                return
-            }
-            unsafe next = bytes.byte(position)
-            position += size
-            if traits & Packet.laterFragment != 0 { break }
+        // The host takes no such packet from a wire (RFC 4291 sections 2.5.3 and 2.7).
+        guard !source.isLoopback, !source.isMulticast, !destination.isLoopback else {
+            kind = .malformed
+            return
         }
-        protocolNumber = next
-        transportOffset = UInt16(truncatingIfNeeded: position)
-        if !isLaterFragment { parseTransport(at: position, end: end) }
-        if fragmented { kind = .fragment }
+        let end = offset + 40 + payload
+        var chain = unsafe HeaderChain(at: offset, end: end, in: bytes)
+        let hasOptions = chain.number == HeaderChain.hopByHop
+        var isFragment = false
+        while chain.isExtension, !isLaterFragment {
+            if let field = chain.fragmentField {
+                // One that says it is all of a packet is put together from one piece (RFC 6946).
+                isFragment = true
+                if field & 0xfff8 != 0 { traits |= Packet.laterFragment }
+            }
+            // IPVS does not know a transport then, and leaves the packet alone.
+            guard chain.advance() else { return }
+        }
+        protocolNumber = chain.number
+        transportOffset = UInt16(truncatingIfNeeded: min(chain.offset, end))
+        if !isLaterFragment { parseTransport(at: chain.offset, end: end) }
+        if hasOptions, kind == .flow || kind == .security { kind = .optioned }
+        if isFragment { kind = .fragment }
     }
 }
 
@@ -265,6 +266,9 @@ extension Packet {
         @inline(__always) get { traits & Packet.plain != 0 }
     }
     package var isIPv4: Bool { networkOffset != 0 && !isIPv6 && kind != .malformed }
+    /// True when the packet has a sound IP header, of either family.
+    package var isIP: Bool { networkOffset != 0 && kind != .malformed }
+    package var family: AddressFamily { isIPv6 ? .v6 : .v4 }
     package var transport: TransportProtocol { TransportProtocol(rawValue: protocolNumber) }
 
     /// Source address; `::` for frames that are not IP.
@@ -276,9 +280,13 @@ extension Packet {
     /// Host order; 0 without ports.
     package var destinationPort: UInt16 { UInt16(truncatingIfNeeded: portWord >> 16).byteSwapped }
     /// Addresses, ports and transport; ports are 0 when there are none.
+    ///
+    /// AH and ESP have those of the key exchange whose connection they belong to.
     package var tuple: ConnectionTuple {
         ConnectionTuple(
-            source: source, destination: destination, ports: portWord, transport: protocolNumber)
+            source: source, destination: destination,
+            ports: isSecurity ? Packet.keyExchangePorts : portWord,
+            transport: flowTransport.rawValue)
     }
     /// The key by which connection tables know an IPv4 packet; see `ConnectionTable.key(of:)`.
     @inline(__always)
@@ -286,15 +294,54 @@ extension Packet {
         ConnectionKey(addresses: addressWord, ports: portWord, transport: protocolNumber)
     }
 
-    /// TCP: SYN set, whatever else is set (ipvs-semantics 0.2 step 4).
-    package var isOpener: Bool { tcpFlags & 2 != 0 }
-    /// TCP: RST set.
-    package var isReset: Bool { tcpFlags & 4 != 0 }
+    /// The transport whose connection the packet belongs to: UDP for AH and ESP.
+    var flowTransport: TransportProtocol { isSecurity ? .udp : transport }
+    /// AH or ESP, or a fragment of such.
+    var isSecurity: Bool { protocolNumber == 50 || protocolNumber == 51 }
+
+    /// TCP: SYN set, whatever else is set; SCTP: INIT comes first (ipvs-semantics 0.2 step 4).
+    package var isOpener: Bool { tcpFlags & 2 != 0 || sctpChunk(at: 0)?.type == 1 }
+    /// TCP: RST set; SCTP: ABORT comes first.
+    package var isReset: Bool { tcpFlags & 4 != 0 || sctpChunk(at: 0)?.type == 6 }
 
     /// The same packet as a plain flow, for whoever has dealt with its options.
     var withoutOptions: Packet {
         var packet = self
-        if kind == .optioned { packet.kind = .flow }
+        if kind == .optioned { packet.kind = isSecurity ? .security : .flow }
+        return packet
+    }
+
+    /// A fragment of AH or ESP as a packet of its own.
+    var asWholeSecurity: Packet {
+        var packet = self
+        if isSecurity { packet.kind = .security }
+        return packet
+    }
+
+    /// A first fragment that has its transport header whole, as a packet of its own; nil for others.
+    var asFlow: Packet? {
+        let length = Int(ipLength) - networkHeaderLength
+        guard kind == .fragment, !isLaterFragment,
+            (protocolNumber == 6 && length >= 20) || (protocolNumber == 17 && length >= 8)
+        else { return nil }
+        var packet = self
+        packet.kind = .flow
+        return packet
+    }
+
+    /// True for a packet that ends before what the kernel's state machine looks at.
+    var isWithoutState: Bool {
+        kind == .short && !(isIPv6 && protocolNumber == 6 && ipLength >= 60)
+    }
+
+    /// The packet with the TCP flags that the kernel's state machine sees: it looks for them where
+    /// they are in IPv6 packets without extension headers (Linux 6.1; ipvs-semantics appendix B).
+    var asStatesSeeIt: Packet {
+        guard isIPv6, protocolNumber == 6, ipLength >= 60, networkHeaderLength != 40 else {
+            return self
+        }
+        var packet = self
+        packet.tcpFlags = unsafe bytes.byte(Int(networkOffset) + 40 + 13)
         return packet
     }
 
@@ -302,6 +349,24 @@ extension Packet {
     package var icmpType: UInt8 {
         guard kind == .icmpError || kind == .icmpOther else { return 0 }
         return unsafe bytes.byte(Int(transportOffset))
+    }
+
+    /// What a whole TCP or UDP packet carries; nil for other packets, and when its header claims to be
+    /// longer than the packet.
+    package var payload: Payload? {
+        let end = Int(networkOffset) + Int(ipLength)
+        var start = Int(transportOffset)
+        guard kind == .flow || kind == .optioned else { return nil }
+        switch protocolNumber {
+        case 6:
+            let header = unsafe Int(bytes.byte(start + 12) >> 4) * 4
+            guard header >= 20 else { return nil }
+            start += header
+        case 17: start += 8
+        default: return nil
+        }
+        guard start <= end else { return nil }
+        return unsafe Payload(bytes + start, count: end - start)
     }
 
     /// Code of an ICMP message.
@@ -321,6 +386,6 @@ extension Packet {
                 ? .anyV4 : unsafe IPAddress(v4: bytes.be32(offset + v4))
         }
         guard ipLength != 0 else { return .anyV6 }
-        return unsafe IPAddress(high: bytes.be64(offset + v6), low: bytes.be64(offset + v6 + 8))
+        return unsafe IPAddress(wireHigh: bytes.be64(offset + v6), low: bytes.be64(offset + v6 + 8))
     }
 }

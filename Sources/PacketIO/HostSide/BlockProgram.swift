@@ -35,7 +35,9 @@ struct BlockProgram {
             tests(sets, family, [.fragments])
             + blocks.flatMap { test($0, family, isWhole: false) }
         let fragmentReplies = tests(sets, family, [.replies])
-        let whole = readPorts + requests + wide + unlessForHost(sets, family, replies)
+        let ours = replies + quotes(sets, family)
+        let whole =
+            readPorts + requests + wide + tunnels(sets, family) + unlessForHost(sets, family, ours)
         let rest = fragments + wide + unlessForHost(sets, family, fragmentReplies)
         return readHeaders(family) + [recall(.fragmentOffset)] + when(0, whole + [pass])
             + rest + [pass]
@@ -68,8 +70,7 @@ struct BlockProgram {
         [Cell.source, .destination].flatMap { cell in
             [
                 recallX(.headerLength), instruction(0x48, cell == .source ? 14 : 16), store(cell),
-                recallX(cell), recall(.transport), instruction(0x64, 16),  // A <<= 16
-                instruction(0x4c, 0), store(cell),  // A |= X
+                recallX(cell), recall(.transport), shiftLeft(16), orX, store(cell),
             ]
         } + [recallX(.headerLength), instruction(0x50, 14), store(.icmpType)]
     }
@@ -106,9 +107,7 @@ struct BlockProgram {
         _ name: BlockedSets.Name, _ element: BlockedSets.Element, _ family: AddressFamily
     ) -> [UInt64] {
         guard let transport = element.transport else {
-            let types: [UInt32] = family == .v4 ? [3, 4, 11, 12] : [1, 2, 3, 4]
-            let tests = [recall(.icmpType)] + types.flatMap { when($0, [drop]) }
-            return [recall(.transport)] + when(family == .v4 ? 1 : 58, tests)
+            return whenError(family, [3, 4, 11, 12], [drop])
         }
         guard let port = element.port else {
             return [recall(.transport)] + when(UInt32(transport), [drop])
@@ -127,6 +126,16 @@ struct BlockProgram {
         }
     }
 
+    /// Runs a block for an ICMP error of these types; of ICMPv6 for every error.
+    static func whenError(
+        _ family: AddressFamily, _ types: [UInt32], _ block: [UInt64]
+    ) -> [UInt64] {
+        guard family == .v4 else {
+            return [recall(.transport)] + when(58, [recall(.icmpType)] + whenBelow(128, block))
+        }
+        return [recall(.transport)] + when(1, [recall(.icmpType)] + when(anyOf: types, block))
+    }
+
     private static func destinationOffset(_ family: AddressFamily) -> UInt32 {
         family == .v4 ? 30 : 38
     }
@@ -140,7 +149,7 @@ struct BlockProgram {
         _ address: IPAddress, at offset: UInt32, _ block: [UInt64]
     ) -> [UInt64] {
         guard !address.isV4 else { return [load(.word, at: offset)] + when(address.v4, block) }
-        let words = [address.high >> 32, address.high, address.low >> 32, address.low]
+        let words = [address.wireHigh >> 32, address.wireHigh, address.low >> 32, address.low]
         return words.enumerated().reversed().reduce(block) { inner, word in
             [load(.word, at: offset + UInt32(4 * word.offset))]
                 + when(UInt32(truncatingIfNeeded: word.element), inner)
@@ -177,7 +186,7 @@ extension BlockProgram {
 // The few instructions that are needed, as linux/filter.h numbers them.
 extension BlockProgram {
     /// Memory of the running program.
-    private enum Cell: UInt32 {
+    enum Cell: UInt32 {
         case transport = 0
         /// Protocol << 16 | port.
         case destination = 1
@@ -186,26 +195,33 @@ extension BlockProgram {
         /// Bytes of the IP header and of what lies between it and the transport header.
         case headerLength = 4
         case fragmentOffset = 5
+        /// Protocol << 16 | destination port of a quoted packet.
+        case quoted = 6
     }
 
-    private enum Width: UInt32 {
+    enum Width: UInt32 {
         case word = 0x20
         case half = 0x28
         case byte = 0x30
     }
 
-    private static let drop = instruction(0x06, 2)  // TC_ACT_SHOT
-    private static let pass = instruction(0x06, 0xffff_ffff)  // TC_ACT_UNSPEC: others may decide
+    static let drop = instruction(0x06, 2)  // TC_ACT_SHOT
+    static let pass = instruction(0x06, 0xffff_ffff)  // TC_ACT_UNSPEC: others may decide
 
-    private static func load(_ width: Width, at offset: UInt32) -> UInt64 {
+    static func load(_ width: Width, at offset: UInt32) -> UInt64 {
         instruction(width.rawValue, offset)
     }
 
-    private static func recall(_ cell: Cell) -> UInt64 { instruction(0x60, cell.rawValue) }
+    /// A load from so many bytes behind where X says.
+    static func load(_ width: Width, behindX offset: UInt32) -> UInt64 {
+        instruction(width.rawValue + 0x20, offset)
+    }
 
-    private static func recallX(_ cell: Cell) -> UInt64 { instruction(0x61, cell.rawValue) }
+    static func recall(_ cell: Cell) -> UInt64 { instruction(0x60, cell.rawValue) }
 
-    private static func store(_ cell: Cell) -> UInt64 { instruction(0x02, cell.rawValue) }
+    static func recallX(_ cell: Cell) -> UInt64 { instruction(0x61, cell.rawValue) }
+
+    static func store(_ cell: Cell) -> UInt64 { instruction(0x02, cell.rawValue) }
 
     private static func storeX(_ cell: Cell) -> UInt64 { instruction(0x03, cell.rawValue) }
 
@@ -213,13 +229,38 @@ extension BlockProgram {
 
     private static func and(_ mask: UInt32) -> UInt64 { instruction(0x54, mask) }
 
-    private static func jump(_ distance: Int) -> UInt64 { instruction(0x05, UInt32(distance)) }
+    static func jump(_ distance: Int) -> UInt64 { instruction(0x05, UInt32(distance)) }
 
     /// Runs a block of any length when the accumulator holds this value.
-    private static func when(_ value: UInt32, _ block: [UInt64]) -> [UInt64] {
+    static func when(_ value: UInt32, _ block: [UInt64]) -> [UInt64] {
         // Conditional jumps reach 255 instructions only.
         [instruction(0x15 | 1 << 16, value), jump(block.count)] + block
     }
+
+    /// Runs one block when the accumulator holds one of these values, else another.
+    static func when(
+        anyOf values: [UInt32], _ block: [UInt64], else other: [UInt64] = []
+    ) -> [UInt64] {
+        let tests = values.enumerated().map { position, value in
+            // Over the tests that follow and the jump.
+            instruction(0x15 | UInt32(values.count - position) << 16, value)
+        }
+        let otherwise = other.isEmpty ? [] : [jump(other.count)] + other
+        let skipped = block.count + (other.isEmpty ? 0 : 1)
+        return tests + [jump(skipped)] + block + otherwise
+    }
+
+    /// Runs a block when the accumulator is below a value.
+    static func whenBelow(_ value: UInt32, _ block: [UInt64]) -> [UInt64] {
+        [instruction(0x35 | 1 << 24, value), jump(block.count)] + block
+    }
+
+    static func shiftLeft(_ bits: UInt32) -> UInt64 { instruction(0x64, bits) }
+
+    static func shiftRight(_ bits: UInt32) -> UInt64 { instruction(0x74, bits) }
+
+    /// A |= X.
+    static let orX = instruction(0x4c, 0)
 
     private static func instruction(_ operation: UInt32, _ operand: UInt32) -> UInt64 {
         UInt64(operand) << 32 | UInt64(operation)

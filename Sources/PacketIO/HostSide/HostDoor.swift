@@ -124,6 +124,7 @@ package final class HostDoorDriver: PacketDriver, @unchecked Sendable {
             guard length > 0 else { break }
             guard let type = unsafe Self.etherType(frameStart + Self.etherBytes) else { continue }
             unsafe Self.writeEthernet(frameStart, type: type)
+            unsafe Self.giveHop(frameStart + Self.etherBytes, type, Int(length))
             var frame = unsafe Frame(
                 bytes: frameStart, length: Self.etherBytes + Int(length),
                 capacity: Self.slotBytes - Self.headroom, headroom: Self.headroom, ingress: port)
@@ -220,6 +221,27 @@ extension HostDoorDriver {
             unsafe bytes.storeBytes(of: byte, toByteOffset: 6 + position, as: UInt8.self)
         }
         unsafe bytes.storeBytes(of: type.bigEndian, toByteOffset: 12, as: UInt16.self)
+    }
+
+    /// Adds the hop that the engine will take off: the host's own packets leave with the TTL they
+    /// were made with.
+    ///
+    /// 255, which only neighbour discovery and its like insist on, leaves as 254.
+    private static func giveHop(
+        _ packet: UnsafeMutableRawPointer, _ type: UInt16, _ length: Int
+    ) {
+        let offset = type == ipv4Type ? 8 : 7
+        guard length >= 20 else { return }
+        let hops = unsafe packet.load(fromByteOffset: offset, as: UInt8.self)
+        guard hops < 255 else { return }
+        unsafe packet.storeBytes(of: hops + 1, toByteOffset: offset, as: UInt8.self)
+        guard type == ipv4Type else { return }
+        // RFC 1624: one more in the high byte of a word is 0x0100 less in the field.
+        let field = unsafe UInt16(
+            bigEndian: packet.loadUnaligned(fromByteOffset: 10, as: UInt16.self))
+        let sum = UInt32(~field) + 0x0100
+        let new = ~UInt16(truncatingIfNeeded: (sum & 0xffff) + (sum >> 16))
+        unsafe packet.storeBytes(of: new.bigEndian, toByteOffset: 10, as: UInt16.self)
     }
 
     private static func describe(_ frame: inout Frame, _ header: lvs_tun_header) {

@@ -34,6 +34,9 @@ package final class HostMarks {
     /// How often everything is looked at when the kernel does not tell about nftables either.
     private static let blindNanoseconds: UInt64 = 2_000_000_000
 
+    /// However fast rules change, they are not read again sooner.
+    private static let restNanoseconds: UInt64 = 300_000_000
+
     private let events: OpaquePointer?
     private let filter = PacketFilter()
     private var isStale = true
@@ -66,7 +69,7 @@ package final class HostMarks {
         if now &- lastRead >= HostMarks.legacyNanoseconds, hasLegacy(.v4) || hasLegacy(.v6) {
             isStale = true
         }
-        return isStale
+        return isStale && now &- lastRead >= HostMarks.restNanoseconds
     }
 
     /// Reads all tables.

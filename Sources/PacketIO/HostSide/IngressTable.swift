@@ -18,10 +18,10 @@ enum IngressTable {
         var text = "add table \(name)\ndelete table \(name)\ntable \(name) {\n"
         for family in [AddressFamily.v4, .v6] {
             for set in BlockedSets.Name.allCases {
-                text += "set \(set.rawValue)\(family.rawValue) {\ntype \(type(set, family))\n"
+                text += "set \(set.rawValue)\(family.rawValue) {\n\(type(set, family))\n"
                 let elements = sets[set, family]
                 if !elements.isEmpty {
-                    let list = elements.map(element).joined(separator: ",\n")
+                    let list = elements.map { element($0, of: set) }.joined(separator: ",\n")
                     text += "elements = {\n\(list)\n}\n"
                 }
                 text += "}\n"
@@ -51,7 +51,7 @@ enum IngressTable {
                 for family in [AddressFamily.v4, .v6] {
                     let list = sets[set, family]
                     guard !list.isEmpty else { continue }
-                    let elements = list.map(element).joined(separator: ", ")
+                    let elements = list.map { element($0, of: set) }.joined(separator: ", ")
                     text += "\(verb) element \(name) \(set.rawValue)\(family.rawValue)"
                     text += " { \(elements) }\n"
                 }
@@ -72,17 +72,39 @@ enum IngressTable {
     }
 
     private static func type(_ set: BlockedSets.Name, _ family: AddressFamily) -> String {
-        var type = family == .v4 ? "ipv4_addr" : "ipv6_addr"
+        if set.isQuoted { return "typeof \(quoted(set, family))" }
+        var type = family == .v4 ? "type ipv4_addr" : "type ipv6_addr"
         if set.hasTransport { type += " . inet_proto" }
         if set.hasPort { type += " . inet_service" }
         return type
+    }
+
+    /// What is looked up of the packet that an ICMP error quotes, as bits from the message's beginning
+    /// on: destination, protocol and destination port of a header without options.
+    private static func quoted(_ set: BlockedSets.Name, _ family: AddressFamily) -> String {
+        var key = family == .v4 ? "@th,192,32" : "@th,256,128"
+        if set.hasTransport { key += family == .v4 ? " . @th,136,8" : " . @th,112,8" }
+        if set.hasPort { key += family == .v4 ? " . @th,240,16" : " . @th,400,16" }
+        return key
     }
 
     /// What `ServedTraffic` says, cheapest for the frames that are most: requests, then replies.
     private static func rules(_ family: AddressFamily) -> String {
         let n = family.rawValue
         let (ip, transport, icmp, fragment) = words(family)
+        let isV4 = family == .v4
+        // Parameter problems are the host's where they are not for a virtual address.
+        let about = isV4 ? "icmp type { 3, 4, 11 }" : icmp
+        // Version and length of a quoted IPv4 header; the first header behind an IPv6 one.
+        let plain = isV4 ? "@th,64,8 0x45" : "@th,112,8 != { 0, 43, 44, 60 }"
+        let optioned = isV4 ? "@th,64,8 != 0x45" : "@th,112,8 { 0, 43, 44, 60 }"
         let notHost = "\(ip) daddr != @host\(n)"
+        let quotes = BlockedSets.Name.allCases.filter(\.isQuoted).map { set in
+            let header = set == .quotedAddress ? optioned : plain
+            let isTunnel = set == .tunnels || set == .tunnelsWithoutPort
+            return "\(about) \(header) \(quoted(set, family)) @\(set.rawValue)\(n) "
+                + (isTunnel ? "drop" : "\(notHost) drop")
+        }.joined(separator: "\n")
         return """
             \(ip) daddr . \(transport) . th dport @services\(n) drop
             \(ip) saddr . \(transport) . th sport @servers\(n) \(notHost) drop
@@ -91,6 +113,7 @@ enum IngressTable {
             \(fragment) \(ip) daddr . \(transport) @fragments\(n) drop
             \(fragment) \(ip) saddr . \(transport) @replies\(n) \(notHost) drop
             \(icmp) \(ip) daddr @errors\(n) drop
+            \(quotes)
             """
     }
 
@@ -118,14 +141,26 @@ enum IngressTable {
     ) -> (ip: String, transport: String, icmp: String, fragment: String) {
         family == .v4
             ? ("ip", "ip protocol", "icmp type { 3, 4, 11, 12 }", "ip frag-off & 0x1fff != 0")
-            : ("ip6", "meta l4proto", "icmpv6 type { 1, 2, 3, 4 }", "frag frag-off != 0")
+            : ("ip6", "meta l4proto", "icmpv6 type < 128", "frag frag-off != 0")
     }
 
-    private static func element(_ element: BlockedSets.Element) -> String {
-        var text = literal(element.address)
+    private static func element(_ element: BlockedSets.Element, of set: BlockedSets.Name) -> String
+    {
+        var text = set.isQuoted ? number(element.address) : literal(element.address)
         if let transport = element.transport { text += " . \(transport)" }
         if let port = element.port { text += " . \(port)" }
         return text
+    }
+
+    /// An address as nft reads bytes that it has no type for.
+    private static func number(_ address: IPAddress) -> String {
+        let digits = { (value: UInt64) in
+            let text = String(value, radix: 16)
+            return String(repeating: "0", count: 16 - text.count) + text
+        }
+        return address.isV4
+            ? "0x" + digits(UInt64(address.v4)).suffix(8)
+            : "0x" + digits(address.wireHigh) + digits(address.low)
     }
 
     /// An address as nft reads it; not meant for people, so zeros are not shortened.
@@ -133,7 +168,7 @@ enum IngressTable {
         guard !address.isV4 else {
             return [24, 16, 8, 0].map { String(address.v4 >> $0 & 0xff) }.joined(separator: ".")
         }
-        return [address.high, address.low].flatMap { half in
+        return [address.wireHigh, address.low].flatMap { half in
             [48, 32, 16, 0].map { String(half >> $0 & 0xffff, radix: 16) }
         }.joined(separator: ":")
     }

@@ -53,9 +53,16 @@ extension RouteMonitor {
     private func source(for route: KernelRoute, among own: [HostAddress]) -> IPAddress? {
         guard route.kind == .unicast else { return nil }
         let family = route.prefix.family
-        let target = route.gateway?.family == family ? route.gateway ?? route.prefix : route.prefix
         let linkScope: UInt8 = 253
-        let isLinkLocal = target.family == .v6 && target.high >> 54 == 0xfe80 >> 6
+        // It is where packets go that decides which scope will do, not who passes them on: routers of
+        // IPv6 are mostly known by their link-local addresses.
+        let isLinkLocal = route.prefix.isLinkLocalV6
+        let target: IPAddress
+        if let gateway = route.gateway, gateway.family == family, !gateway.isLinkLocalV6 {
+            target = gateway
+        } else {
+            target = route.prefix
+        }
         let usable = { (address: HostAddress) in
             address.address.family == family && !address.isUnusable
                 && (address.scope < linkScope || (isLinkLocal && address.scope == linkScope))
@@ -76,6 +83,9 @@ extension RouteMonitor {
 }
 
 extension IPAddress {
+    /// In fe80::/10.
+    var isLinkLocalV6: Bool { family == .v6 && high >> 54 == 0xfe80 >> 6 }
+
     /// Whether the first `bits` bits, counted within the family, are those of another address of it.
     func shares(bits: UInt8, with other: IPAddress) -> Bool {
         guard family == other.family else { return false }

@@ -104,11 +104,21 @@ final class RouteSocket {
         }
     }
 
-    func addDefault(
-        _ family: AddressFamily, interface: Int32, table: UInt32
+    /// Deletes every route of a table.
+    func flush(table: UInt32) throws(SystemError) {
+        let result = unsafe lvs_rt_flush_table(socket, table)
+        guard result == 0 else { throw SystemError("flush table", on: "\(table)", code: -result) }
+    }
+
+    /// Adds or deletes the route to a prefix by an interface; by none (0) it lets the next rule decide.
+    func changeRoute(
+        add: Bool, to prefix: IPAddress, length: UInt8, interface: Int32, table: UInt32
     ) throws(SystemError) {
-        let result = unsafe lvs_rt_add_default(socket, family.rawValue, interface, table)
-        guard result == 0 else { throw SystemError("add route", code: -result) }
+        let result = unsafe NetworkBytes(prefix).withPointer { bytes in
+            unsafe lvs_rt_change_route(
+                socket, add ? 1 : 0, prefix.family.rawValue, bytes, length, interface, table)
+        }
+        guard result == 0 else { throw SystemError("change route", code: -result) }
     }
 
     func addAddress(_ address: IPAddress, interface: Int32) throws(SystemError) {
@@ -161,7 +171,7 @@ struct NetworkBytes {
     private let bytes: [UInt8]
 
     init(_ address: IPAddress) {
-        let all = [address.high, address.low].flatMap { half in
+        let all = [address.wireHigh, address.low].flatMap { half in
             stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: half >> $0) }
         }
         bytes = address.isV4 ? Array(all[12...]) : all

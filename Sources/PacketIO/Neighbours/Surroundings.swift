@@ -39,7 +39,7 @@ package final class Surroundings {
     /// The kernel's number of the interface of each port that is there.
     private var interfaceOfPort: [PortIndex: Int32] = [:]
     private var portOfInterface: [Int32: PortIndex] = [:]
-    private var routes: [Route] = []
+    package private(set) var routes: [Route] = []
     private var hostAddresses: Set<IPAddress> = []
     private var wanted: Set<Neighbour> = []
     private var nextRefresh = Instant(nanoseconds: 0)

@@ -78,6 +78,12 @@ struct DirectorWordTests {
                 "-A -m addrtype ! --dst-type LOCAL -j ACCEPT"
             ),
             ("-A -p all -j MARK --set-mark 0", "-A -j MARK --set-mark 0"),
+            ("-A -4 -p tcp -j MARK --set-mark 1", "-A -p tcp -j MARK --set-mark 1"),
+            ("-A -6 -p tcp -j MARK --set-mark 1", "-A -6 -p tcp -j MARK --set-mark 1"),
+            (
+                "-A -6 -d 2001:db8::1 -p tcp -j MARK --set-mark 1",
+                "-A -d 2001:db8::1/128 -p tcp -j MARK --set-mark 1"
+            ),
             (
                 "-A -p tcp --dport 80:90 -m multiport ! --dports 82,85:88 -j MARK --set-mark 1",
                 "-A -p tcp -m multiport --dports 80:81,83:84,89:90 -j MARK --set-mark 1"

@@ -131,19 +131,10 @@ import Testing
             (.addServer(server(12, .tunnel, tunnel: .gue(port: 0, flags: 0))), false),
             (.timeouts(Timeouts(tcp: Timeouts.longest + 1, tcpFin: 0, udp: 0)), false),
             (.addService(VirtualService(key: wideWeb, scheduler: "rr", netmask: 129)), false),
-            (.addService(VirtualService(key: wideWeb, scheduler: "rr")), true),
-            (.addService(VirtualService(key: .mark(1, .v6), scheduler: "rr")), true),
             (
                 .addService(
-                    VirtualService(key: .address(.sctp, virtual, port: 80), scheduler: "rr")), true
+                    VirtualService(key: .address(.icmp, virtual, port: 80), scheduler: "rr")), true
             ),
-            (
-                .addService(VirtualService(key: other, scheduler: "rr", persistenceEngine: "sip")),
-                true
-            ),
-            (.addServer(server(address: wide, .tunnel)), true),
-            (.addServer(server(12, .localNode)), true),
-            (.addServer(server(address: IPAddress(v4: 0x0a02_0001))), true),
             (.editServer(server(11, .tunnel, tunnel: .gue(port: 0, flags: 0))), false),
         ] as [(Command, Bool)])
     func refusesWithASentence(_ command: Command, _ isForLater: Bool) throws {

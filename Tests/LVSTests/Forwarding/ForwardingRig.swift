@@ -14,6 +14,8 @@ final class ForwardingRig {
     let rig = DirectorRig.twoLegged()
     private let memory: UnsafeMutableRawPointer
     private var burst = Burst()
+    /// The frame sent last as it went through the host door; nil when it did not.
+    private(set) var delivered: [UInt8]?
 
     init(
         method: ForwardingMethod, transport: TransportProtocol = .tcp, tunnel: TunnelKind = .ipip
@@ -58,6 +60,7 @@ final class ForwardingRig {
         rig.director.workers[0].rest()
         var sent: [[UInt8]] = []
         let verdict = burst[0].verdict
+        delivered = verdict.usesDoor ? ForwardingRig.bytes(burst[0]) : nil
         if verdict.kind == .send { sent.append(ForwardingRig.bytes(burst[0])) }
         for index in 0..<burst.madeCount {
             let made = burst.madeFrame(index).frame

@@ -66,6 +66,28 @@ import Testing
         #expect(keeper.takeWanted() == [neighbour])
     }
 
+    @Test func `An IPv6 next hop knows its neighbour, its MTU and the source to use`() {
+        let keeper = NextHopKeeper(table: NextHopTable(), quiescence: QuiescentState(workers: 1))
+        keeper.setPorts([
+            Port(index: 2, name: "p", hardware: HardwareAddress(value: 0xaabb), mtu: 1400)
+        ])
+        let router = IPAddress(high: 0xfe80 << 48, low: 1)
+        let source = IPAddress(high: 0x2001_0db8_0001_0000, low: 1)
+        keeper.setRoutes([
+            Route(
+                prefix: .anyV6, prefixLength: 0, kind: .forward(port: 2, gateway: router),
+                preferredSource: source)
+        ])
+        let hop = keeper.table[
+            keeper.table.resolve(IPAddress(high: 0x2001_0db8_0099_0000, low: 5))]
+        #expect(hop.address == router && hop.port == 2 && hop.mtu == 1400)
+        #expect(hop.preferredSource == source)
+        let neighbour = Neighbour(port: 2, address: router)
+        #expect(keeper.takeWanted() == [neighbour])
+        keeper.setNeighbour(neighbour, HardwareAddress(value: 0x1234))
+        #expect(hop.word.isResolved && hop.word.hardware.value == 0x1234 && hop.word.port == 2)
+    }
+
     @Test func `A hardware address known before anyone asks is there at once`() {
         let keeper = NextHopKeeper(table: NextHopTable(), quiescence: QuiescentState(workers: 1))
         keeper.setPorts([

@@ -19,9 +19,9 @@ final class CableLab {
         try network.addCable("d0", in: inside, "c0", in: outside)
         var options = AFPacketDriver.Options()
         options.slots = slots
-        options.receivesBroadcastARP = answering
+        options.receivesSolicitations = answering
         var all = AFPacketDriver.Options()
-        all.receivesBroadcastARP = true
+        all.receivesSolicitations = true
         (driver, station) = try TestNetwork.inside(inside) { [options] in
             (
                 try AFPacketDriver(interface: "d0", port: 0, options: options),

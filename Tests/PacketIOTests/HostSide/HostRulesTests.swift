@@ -84,6 +84,10 @@ struct HostRulesTests {
         #expect(eventually { network.door.receive(into: &burst) > 0 })
         let flags = unsafe burst[0].bytes.load(fromByteOffset: 47, as: UInt8.self)
         #expect(flags == 0x12, "SYN and ACK")
+        // One hop more than the host gave it, which forwarding takes off again.
+        let hops = unsafe burst[0].bytes.load(fromByteOffset: 22, as: UInt8.self)
+        #expect(hops == 65)
+        #expect(unsafe Checksum.sum(burst[0].bytes + 14, count: 20) == 0xffff)
     }
 
     @Test("Rules left by a killed director are taken over, removed and cleaned")
@@ -101,6 +105,44 @@ struct HostRulesTests {
             try HostRules.clean()
         }
         #expect(try !network.lvs.run("ip rule; ip -6 rule").contains("7600"))
+    }
+
+    @Test("What leaves by an interface that is not served is not led into the door")
+    func elsewhere() throws {
+        let network = try LocalServerNetwork()
+        try network.client.connect("c1", to: network.lvs, "d1")
+        try network.client.run(
+            "ip addr add 10.77.1.1/24 dev c1; ip addr add fd77:1::1/64 dev c1 nodad")
+        try network.lvs.run(
+            """
+            ip addr add 10.77.1.254/24 dev d1; ip addr add fd77:1::fe/64 dev d1 nodad;
+            ip route add 10.78.0.0/16 via 10.77.1.1; ip route add 10.78.5.0/24 via 10.76.1.1;
+            ip route add default via 10.77.1.1
+            """)
+        try network.rules.update(LocalServerNetwork.served)
+        #expect(try network.comesOut(53, to: "10.77.1.1"), "before it knows the routes")
+        let surroundings = try network.lvs.inside { try Surroundings(interfaces: ["d0"]) }
+        _ = try surroundings.update(now: Instant(nanoseconds: 1))
+        try network.rules.follow(surroundings.routes)
+        #expect(try !network.comesOut(53, to: "10.77.1.1"))
+        #expect(try !network.comesOut(53, from: "fd76:9::1", to: "fd77:1::1"))
+        #expect(try !network.comesOut(53, to: "10.78.1.1"))
+        #expect(try !network.comesOut(53, to: "10.99.1.1"), "the default route")
+        #expect(try network.comesOut(53))
+        #expect(try network.comesOut(53, to: "10.78.5.1"), "a served prefix within another")
+        #expect(try network.comesOut(53, from: "fd76:9::1", to: "fd76:1::1"))
+        try network.lvs.run("ip route del default")
+        var steps: UInt64 = 1
+        #expect(
+            try eventually {
+                steps += 1_000_000_000
+                _ = try surroundings.update(now: Instant(nanoseconds: steps))
+                try network.rules.follow(surroundings.routes)
+                return try network.lvs.run("ip route show table 7600").contains(
+                    "default dev director-door")
+            })
+        try network.rules.remove()
+        #expect(try network.lvs.run("ip route show table 7600; ip -6 route show table 7600") == "")
     }
 
     @Test("The director's own rules are no reason for a warning")

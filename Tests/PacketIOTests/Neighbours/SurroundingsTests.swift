@@ -181,6 +181,44 @@ struct SurroundingsTests {
         #expect(update.hostAddresses?.contains(host) == true)
     }
 
+    @Test(
+        "A router known by its link-local address is found, and other hosts are told a global one")
+    func linkLocalRouter() throws {
+        let network = try RoutedNetwork()
+        try network.lvs.run(
+            "ip addr add fd76:1::fe/64 dev d0 nodad; ip route add default via fe80::1:1 dev d0")
+        let surroundings = try network.surroundings()
+        var steps = Steps()
+        let update = try surroundings.update(now: steps.next())
+        let router = IPAddress(high: 0xfe80 << 48, low: 0x1_0001)
+        let route = try #require(
+            update.routes?.first { $0.prefix == .anyV6 && $0.prefixLength == 0 })
+        #expect(route.kind == .forward(port: 0, gateway: router))
+        #expect(
+            route.preferredSource == IPAddress(high: 0xfd76_0001_0000_0000, low: 0xfe),
+            "\(String(describing: route.preferredSource))")
+        try network.lvs.run(
+            "ip neigh replace fe80::1:1 lladdr 02:00:00:00:00:77 dev d0 nud permanent")
+        #expect(
+            try surroundings.follow(&steps) { update in
+                update.neighbours.contains {
+                    $0.neighbour == Neighbour(port: 0, address: router)
+                        && $0.hardware == HardwareAddress(value: 0x0200_0000_0077)
+                }
+            })
+        // What has gone from the host is gone here.
+        try network.lvs.run("ip addr del fd76:1::fe/64 dev d0; ip -6 route del default")
+        #expect(
+            try surroundings.follow(&steps) { update in
+                update.routes?.contains { $0.prefix == .anyV6 && $0.prefixLength == 0 } == false
+            })
+        #expect(
+            try surroundings.update(now: steps.next()).hostAddresses == nil
+                || !surroundings.monitor.hostAddresses.contains(
+                    IPAddress(high: 0xfd76_0001_0000_0000, low: 0xfe))
+        )
+    }
+
     @Test("Routes and addresses that change are followed")
     func followsRoutes() throws {
         let network = try RoutedNetwork()

@@ -60,6 +60,13 @@ final class TestSocket {
         }
     }
 
+    /// Sends these bytes from a raw socket, without a connection.
+    func send(_ bytes: [UInt8], to address: String) -> Bool {
+        unsafe withAddress(address, 0) {
+            unsafe sendto(number, bytes, bytes.count, 0, $0, $1) == bytes.count
+        }
+    }
+
     /// Sends a datagram of some length from a connected socket.
     func send(bytes count: Int) -> Bool {
         let bytes = [UInt8](repeating: 7, count: count)

@@ -124,7 +124,7 @@ struct WorkerLoopNetworkTests {
         for (space, addresses) in [(first, [IPAddress(v4: 0x0a00_0001)]), (second, [])] {
             let driver = try TestNetwork.inside(space) {
                 var options = DriverRegistry.Options()
-                options.answersARP = true
+                options.answersAddresses = true
                 return try DriverRegistry.open("e0", port: 0, options: options)
             }
             let answering = try AddressAnswering(addresses: addresses)

@@ -144,39 +144,4 @@ final class ScriptedProcessor: BurstProcessor {
         #expect(driver.takeSent().isEmpty)
         #expect(loop.counts.passed == 1)
     }
-
-    @Test func arpIsAnsweredForNamedAddressesAndNoOther() throws {
-        let driver = MemoryDriver(port: 0)
-        let answering = try AddressAnswering(addresses: [IPAddress(v4: 0x0a00_0001)])
-        answering.setHardware(HardwareAddress(value: 0x0200_0000_00bb), of: 0)
-        let loop = try WorkerLoop(
-            drivers: [driver], answering: answering, processor: ScriptedProcessor { _ in .pass })
-        driver.deliver(FrameBytes.arpRequest(for: [10, 0, 0, 1], from: 0x0200_0000_00aa)) {
-            $0.vlan = 0x8100_0005
-        }
-        driver.deliver(FrameBytes.arpRequest(for: [10, 0, 0, 2], from: 0x0200_0000_00aa))
-        // Somebody announces the address for himself: that is no question.
-        driver.deliver(
-            FrameBytes.arpRequest(
-                for: [10, 0, 0, 1], from: 0x0200_0000_00cc, address: [10, 0, 0, 1]))
-        try run(loop)
-        let sent = driver.takeSent()
-        let (mine, asker) = (FrameBytes.mac(0x0200_0000_00bb), FrameBytes.mac(0x0200_0000_00aa))
-        let head: [UInt8] = [8, 6, 0, 1, 8, 0, 6, 4, 0]
-        let announcement =
-            FrameBytes.mac(0xffff_ffff_ffff) + mine + head + [1] + mine + [10, 0, 0, 1]
-            + FrameBytes.mac(0) + [10, 0, 0, 1]
-        let answer =
-            asker + mine + head + [2] + mine + [10, 0, 0, 1] + asker + [10, 0, 0, 9]
-        #expect(sent.map(\.bytes) == [announcement, answer])
-        #expect(sent.last?.vlan == 0x8100_0005)
-        #expect(loop.counts.answered == 1)
-        #expect(loop.counts.passed == 2)
-    }
-
-    @Test func onlyIPv4AddressesCanBeAnsweredFor() {
-        #expect(throws: AddressAnswering.Refusal.self) {
-            try AddressAnswering(addresses: [IPAddress(high: 0x2001_0db8 << 32, low: 1)])
-        }
-    }
 }
