@@ -54,8 +54,11 @@ let package = Package(
         .testTarget(
             name: "LVSTests", dependencies: ["LVS", "TestKit", "CAllocationCounter"],
             swiftSettings: strict),
+        .target(
+            name: "FuzzKit", dependencies: ["LVS", "TestKit"], path: "Tests/Fuzz/FuzzKit",
+            swiftSettings: strict),
         .testTarget(
-            name: "GoldenTests", dependencies: ["LVS", "TestKit", "Control"],
+            name: "GoldenTests", dependencies: ["LVS", "TestKit", "Control", "FuzzKit"],
             resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(
             name: "PacketIOTests", dependencies: ["PacketIO", "LVS", "Posix", "TestKit"],
@@ -72,3 +75,14 @@ let package = Package(
             swiftSettings: strict),
     ]
 )
+
+// Fuzz targets have libFuzzer's main function, which breaks a plain build: only when asked for.
+if Context.environment["FUZZ"] == "1" {
+    for name in ["FuzzFrame", "FuzzICMP", "FuzzFragments"] {
+        package.products.append(.executable(name: name, targets: [name]))
+        package.targets.append(
+            .executableTarget(
+                name: name, dependencies: ["FuzzKit"], path: "Tests/Fuzz/\(name)",
+                swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]))
+    }
+}

@@ -1,3 +1,4 @@
+internal import LVS
 internal import Posix
 
 /// The benchmarks of the engine: each prints its figures as it gets them.
@@ -22,6 +23,15 @@ struct Bench {
         }
         if options.wants("churn") {
             report.add(try Churn.run(live: 1_000_000, windows: options.quick ? 32 : 120))
+        }
+        let schedulers = SchedulerRegistry.names.filter {
+            options.wants("schedulers") || options.wants($0)
+        }
+        if !schedulers.isEmpty {
+            Report.printDecisionsHead()
+            for scheduler in schedulers {
+                report.add(Decisions.run(scheduler, windows: options.quick ? 64 : 400))
+            }
         }
         print(report.json)
         if let file = options.thresholds {

@@ -4,6 +4,7 @@ internal import Posix
 struct Report {
     private var paths: [NATPath.Result] = []
     private var churn: Churn.Result?
+    private var decisions: [Decisions.Result] = []
 
     static func printHead() {
         print(
@@ -35,6 +36,22 @@ struct Report {
                 + " sweep \(Report.text(result.sweep.median, 2)) ns an entry")
     }
 
+    static func printDecisionsHead() {
+        print("ns a scheduler's decision, the connection's binding included: median [p10 p90]")
+        print(
+            pad("scheduler", 12)
+                + Decisions.limits.map { limit in
+                    pad("\(limit.servers) servers (at most \(text(limit.nanoseconds, 0)))", 30)
+                }.joined())
+    }
+
+    mutating func add(_ result: Decisions.Result) {
+        decisions.append(result)
+        print(
+            Report.pad(result.scheduler, 12)
+                + result.perServers.map { Report.pad(Report.cell($0.cost), 30) }.joined())
+    }
+
     var json: String {
         var items = paths.map { result in
             "\"\(result.name)\":{\"swift_ns\":\(Report.text(result.swift.median, 2)),"
@@ -50,6 +67,12 @@ struct Report {
             items.append(
                 "\"churn\":{\"ns\":\(Report.text(churn.perConnection.median, 1)),"
                     + "\"sweep_ns\":\(Report.text(churn.sweep.median, 2))}")
+        }
+        for result in decisions {
+            let figures = result.perServers.map {
+                "\"ns_\($0.servers)\":\(Report.text($0.cost.median, 1))"
+            }
+            items.append("\"\(result.scheduler)\":{" + figures.joined(separator: ",") + "}")
         }
         return "{" + items.joined(separator: ",") + "}"
     }

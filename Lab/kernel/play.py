@@ -39,7 +39,7 @@ class Play:
             stage.receive()
             self.began = time.monotonic()
             for place, step in enumerate(self.scenario.steps):
-                result = {"n": step["n"]}
+                result = {"n": step["n"], "t": round((time.monotonic() - self.began) * 1000)}
                 came = yield from self.step(stage, side, place, step, result)
                 result["at"] = round(time.monotonic() - self.began, 3)
                 result["out"] = [{"if": name, "hex": frame.hex()} for name, frame in came]

@@ -45,9 +45,10 @@ def resolved(scenario, answer):
 
 def recording(scenario, answer):
     """The data of a scenario file that holds this (annotated) answer, in the order of keys that all files have."""
-    clock, steps = 0, []
+    steps = []
     for number, (step, result) in enumerate(zip(scenario.steps, answer["steps"])):
-        entry = {"n": number, "t": clock, "op": step["op"]}
+        # The time at which it happened: what a listing says of remaining seconds is true at that time.
+        entry = {"n": number, "t": result["t"], "op": step["op"]}
         match step["op"]:
             case "frame":
                 entry |= {"if": step["if"], "hex": result["in"], "note": note_of(step)}
@@ -65,7 +66,6 @@ def recording(scenario, answer):
             entry["note"] = step["note"]
         entry["out"] = result["out"]
         steps.append(entry)
-        clock += 1 + (step["ms"] if step["op"] == "wait" else 0)
     setup = {
         key: scenario.setup[key]
         for key in (

@@ -1,6 +1,7 @@
-"""Real servers: nginx, and what the three forwarding methods ask of a server."""
+"""Real servers: nginx, vsftpd, and what the three forwarding methods ask of a server."""
 
 import os
+import shutil
 
 from .host import Failure, until
 
@@ -55,6 +56,43 @@ def start_nginx(host, port=80):
         return host.attempt("curl", "-sf", "-o", "/dev/null", f"http://127.0.0.1:{port}/").returncode == 0
 
     until(serving, f"nginx on {host.name}")
+    return server
+
+
+VSFTPD = """
+listen=NO
+listen_ipv6=YES
+background=NO
+anonymous_enable=YES
+local_enable=NO
+no_anon_password=YES
+anon_root={directory}/files
+connect_from_port_20=YES
+ftp_data_port=20
+secure_chroot_dir={directory}/empty
+seccomp_sandbox=NO
+isolate_network=NO
+"""
+
+
+def start_vsftpd(host, payload):
+    """An FTP server that offers a file as /file to everybody."""
+    directory = host.lab.file(f"vsftpd-{host.name}")
+    for name in ("files", "empty"):
+        (directory / name).mkdir(parents=True)
+        (directory / name).chmod(0o555)
+    shutil.copy(payload, directory / "files" / "file")
+    config = directory / "vsftpd.conf"
+    config.write_text(VSFTPD.format(directory=directory))
+    host.say(["vsftpd", str(config), "&"])
+    server = host.start("vsftpd", str(config), log=f"{host.name}.log")
+
+    def serving():
+        if server.poll() is not None:
+            raise Failure(f"vsftpd on {host.name}:\n" + host.lab.file(f"{host.name}.log").read_text())
+        return host.attempt("curl", "-sf", "-o", "/dev/null", "ftp://127.0.0.1/file").returncode == 0
+
+    until(serving, f"vsftpd on {host.name}")
     return server
 
 

@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -79,6 +80,13 @@ static int64_t read_clock(clockid_t clock) {
 int64_t cposix_boottime(void) { return read_clock(CLOCK_BOOTTIME); }
 
 int64_t cposix_thread_cputime(void) { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
+
+int64_t cposix_free_pages(void) {
+    struct sysinfo info;
+    if (sysinfo(&info) != 0) return -1;
+    uint64_t bytes = ((uint64_t)info.freeram + info.bufferram) * info.mem_unit;
+    return (int64_t)(bytes / (uint64_t)sysconf(_SC_PAGESIZE));
+}
 
 int cposix_interface_mtu(const char *name) {
     struct ifreq request;

@@ -8,15 +8,24 @@ extension Director {
         if isTableStale { publish() }
         freeRetired()
         nextHops.reclaim()
-        for entry in trash.look(now, isReferenced: { cells[$0].isReferenced }) {
+        for entry in trash.look(now, isReferenced: isReferenced) {
             numbers.giveBack(entry.record.number)
         }
         if now >= nextSecond {
             endLingeringReplies()
+            decideDefences()
+            dropEntries()
             for record in records { record.object.tick(now) }
             nextSecond = now.advanced(bySeconds: 1)
         }
         estimate()
+    }
+
+    /// True while a deleted server has connections, or its service's scheduler may come back to it.
+    private func isReferenced(_ entry: Trash.Entry) -> Bool {
+        if cells[entry.record.number].isReferenced { return true }
+        let record = records.first { $0.object.generation == entry.generation }
+        return record?.object.remembers(entry.record.number) ?? false
     }
 
     /// Ends every connection whose timeout has passed.
@@ -39,6 +48,9 @@ extension Director {
             nextEstimate = Instant(nanoseconds: now.nanoseconds - longest)
         }
         while now >= nextEstimate {
+            nextEstimate = Instant(
+                nanoseconds: nextEstimate.nanoseconds &+ Estimator.periodNanoseconds)
+            guard isEstimating else { continue }
             for record in records {
                 for index in record.servers.indices {
                     record.servers[index].meter.step(read(record.servers[index].number))
@@ -46,27 +58,25 @@ extension Director {
                 record.meter.step(counters(of: record))
             }
             totalMeter.step(totalCounters())
-            nextEstimate = Instant(
-                nanoseconds: nextEstimate.nanoseconds &+ Estimator.periodNanoseconds)
         }
     }
 
     /// Ends the connections of servers that were deleted, when `expire_nodest_conn=1` says so, and
-    /// then the templates that nothing holds any more.
+    /// then the control connections and templates that nothing hangs on any more.
     func expireConnectionsWithoutDestination() {
         guard live.expiresConnectionsWithoutDestination else { return }
         let housekeeper = configuration.workers
-        for areTemplates in [false, true] {
+        // First what hangs on others, then control connections, which hang on templates, then those.
+        for rank in 0..<3 {
             table.forEach { connection in
                 let number = connection.destination
-                guard connection.isTemplate == areTemplates, number != Destination.none,
-                    !cells[number].isAvailable
-                else { return }
-                let isEnded =
-                    areTemplates
-                    ? table.expireTemplate(connection, worker: housekeeper)
-                    : table.expire(connection, worker: housekeeper)
-                if isEnded { cells.release(connection) }
+                let own = connection.isTemplate ? 2 : connection.hasHelper ? 1 : 0
+                guard own == rank, number != Destination.none, !cells[number].isAvailable else {
+                    return
+                }
+                if table.expireUnheld(connection, worker: housekeeper) {
+                    cells.release(connection)
+                }
             }
         }
         table.reclaim(housekeeper)

@@ -33,6 +33,10 @@ package struct ConnectionListing: Hashable, Sendable {
     package var method: ForwardingMethod
     package var isTemplate: Bool
     package var isInactive: Bool
+    /// Name of the persistence engine that made the template; nil without one.
+    package var engine: String?
+    /// What the engine tells the template apart by.
+    package var engineData: [UInt8] = []
 }
 
 extension Director {
@@ -45,7 +49,9 @@ extension Director {
     }
 
     /// Counters and rates of everything since the start or the last zeroing.
-    package var total: Statistics { totalMeter.statistics(totalCounters()) }
+    package var total: Statistics {
+        totalMeter.statistics(totalCounters(), isFrozen: !isEstimating)
+    }
 
     /// Tells up to `count` entries of the table from a position on (0 is the start); returns the
     /// next position, nil at the end.
@@ -75,7 +81,9 @@ extension Director {
             virtualPort: isInvalid ? .max : connection.virtualPort, real: connection.real,
             realPort: isInvalid ? .max : connection.realPort, state: connection.stateName,
             remainingSeconds: connection.remainingSeconds(now), method: connection.method,
-            isTemplate: connection.isTemplate, isInactive: connection.isInactive)
+            isTemplate: connection.isTemplate, isInactive: connection.isInactive,
+            engine: connection.engineData == nil ? nil : PersistenceEngine.sip.name,
+            engineData: connection.engineData ?? [])
     }
 
     /// Frames dropped so far, by every reason there is.
@@ -88,14 +96,17 @@ extension Director {
     private func listing(_ record: ServiceRecord) -> ServiceListing {
         ServiceListing(
             service: record.service,
-            statistics: record.meter.statistics(counters(of: record)),
+            statistics: record.meter.statistics(
+                counters(of: record), isFrozen: !isEstimating),
             servers: record.servers.map { server in
                 let cell = cells[server.number]
-                let counts = cell.counts
+                let load = cell.current
                 return ServerListing(
-                    server: server.server, active: counts.active, inactive: counts.inactive,
-                    persistent: cell.persistent, isOverloaded: cell.isOverloaded,
-                    statistics: server.meter.statistics(read(server.number)))
+                    server: server.server, active: UInt32(load.active),
+                    inactive: UInt32(load.inactive),
+                    persistent: cell.persistent, isOverloaded: load.isOverloaded,
+                    statistics: server.meter.statistics(
+                        read(server.number), isFrozen: !isEstimating))
             })
     }
 

@@ -64,11 +64,10 @@ extension Director {
 }
 
 extension VirtualService {
-    /// True for persistent FTP: the data connections of its clients come to any port
-    /// (ipvs-semantics 5.6).
+    /// True for FTP: the data connections of its clients come to any port (ipvs-semantics 5.6 and
+    /// appendix A).
     package var takesEveryPort: Bool {
-        guard case .address(.tcp, _, port: 21) = key else { return false }
-        return flags.contains(.persistent)
+        key.isFTP
     }
 
     /// Where replies of a server of this service come from: nowhere unless it is a NAT server.
@@ -85,7 +84,7 @@ extension VirtualService {
             ]
         case .mark:
             let port = flags.contains(.persistent) ? 0 : server.port
-            return [.tcp, .udp].map {
+            return [.tcp, .udp, .sctp].map {
                 ServedTraffic.Endpoint(address: server.address, transport: $0, port: port)
             }
         }

@@ -22,8 +22,7 @@ extension Director {
 
     /// Counts a tunnel by the endpoint that errors about its packets quote: address, and port or 0.
     private func countTunnel(to server: RealServer, by amount: Int) {
-        guard server.method == .tunnel else { return }
-        let endpoint = Encapsulation(server.tunnel).endpoint(of: server.address)
+        guard let endpoint = server.tunnelEndpoint else { return }
         let count = tunnelEndpoints[endpoint, default: 0] + amount
         tunnelEndpoints[endpoint] = count == 0 ? nil : count
         if count == 0 || count == amount { isTableStale = true }
@@ -49,5 +48,12 @@ extension Director {
             return true
         }
         publishServers()
+    }
+}
+
+extension RealServer {
+    /// What errors about packets in the tunnel to the server quote; nil when there is no tunnel.
+    package var tunnelEndpoint: ServedTraffic.Endpoint? {
+        method == .tunnel ? Encapsulation(tunnel).endpoint(of: address) : nil
     }
 }

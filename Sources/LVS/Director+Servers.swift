@@ -132,9 +132,8 @@ extension Director {
     private func checkSupported(
         _ server: RealServer, family: AddressFamily
     ) throws(CommandRefusal) {
-        guard server.method == .tunnel else { return }
-        guard server.address.family == .v4, family == .v4 else {
-            throw .notSupported("tunnels of IPv6 and over IPv6")
+        guard server.method != .bypass else {
+            throw .notSupported("bypass for a real server; cache_bypass=1 chooses it by itself")
         }
     }
 }

@@ -38,7 +38,11 @@ extension Director {
         let old = record.service
         record.service = service
         record.object.configure(service)
-        guard old.flags.contains(.persistent) != service.flags.contains(.persistent) else { return }
+        if old.persistenceEngine != service.persistenceEngine { isTableStale = true }
+        guard old.flags.contains(.persistent) != service.flags.contains(.persistent) else {
+            if isTableStale { publish() }
+            return
+        }
         for server in record.servers {
             endReplies(from: server, of: old)
             countReplies(from: server.server, of: service, by: 1)
@@ -71,15 +75,15 @@ extension Director {
             return
         }
         for record in records { zero(record) }
-        totalMeter.zero(at: totalCounters())
+        totalMeter.zero(at: totalCounters(), isFrozen: !isEstimating)
     }
 
     private func zero(_ record: ServiceRecord) {
         for index in record.servers.indices {
             let counters = read(record.servers[index].number)
-            record.servers[index].meter.zero(at: counters)
+            record.servers[index].meter.zero(at: counters, isFrozen: !isEstimating)
         }
-        record.meter.zero(at: counters(of: record))
+        record.meter.zero(at: counters(of: record), isFrozen: !isEstimating)
     }
 
     /// The record of a service, for commands that need it.
@@ -116,16 +120,18 @@ extension Director {
             throw .schedulerNotFound(service.scheduler)
         }
         if let engine = service.persistenceEngine {
-            guard engine == "sip" else { throw .schedulerNotFound(engine) }
-            throw .notSupported("the persistence engine sip")
+            guard PersistenceEngine(name: engine) != nil else {
+                throw .schedulerNotFound(engine)
+            }
         }
         if service.key.family == .v6, !(1...128).contains(service.netmask) {
             throw .invalid("an IPv6 prefix length is 1 to 128, not \(service.netmask)")
         }
         switch service.key {
-        case .mark, .address(.tcp, _, _), .address(.udp, _, _): break
+        case .mark, .address(.tcp, _, _), .address(.udp, _, _), .address(.sctp, _, _): break
         case .address(let transport, _, _):
-            throw .notSupported("services of IP protocol \(transport.rawValue), only TCP and UDP")
+            throw .notSupported(
+                "services of IP protocol \(transport.rawValue), only TCP, UDP and SCTP")
         }
     }
 }

@@ -12,8 +12,27 @@ extension Director {
 
     /// Changes a setting `net.ipv4.vs.*`; the prefix may be left out.
     package func set(name: String, value: Int) throws(CommandRefusal) {
+        let old = settings
         try settings.set(name, value)
         live.take(settings)
+        live.take(isOnlyBackup: hasBackupDaemon && settings["backup_only"] != 0)
+        if EntryDefence.names.contains(where: { old[$0] != settings[$0] }) { decideDefences() }
+        let wasEstimating = old["run_estimation"] != 0
+        if wasEstimating != isEstimating { freezeCounters(!isEstimating) }
         for record in records { record.object.take(options(record.service)) }
+    }
+
+    /// False while `run_estimation=0` holds what statistics show (ipvs-semantics 8.2).
+    var isEstimating: Bool { settings["run_estimation"] != 0 }
+
+    private func freezeCounters(_ on: Bool) {
+        for record in records {
+            for index in record.servers.indices {
+                let counters = read(record.servers[index].number)
+                record.servers[index].meter.freeze(at: on ? counters : nil)
+            }
+            record.meter.freeze(at: on ? counters(of: record) : nil)
+        }
+        totalMeter.freeze(at: on ? totalCounters() : nil)
     }
 }

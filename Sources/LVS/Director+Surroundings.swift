@@ -67,6 +67,7 @@ extension Director {
         }
         served.blocks = marked.blocks
         served.servers = Set(replyEndpoints.keys)
+        served.tunnels = Set(tunnelEndpoints.keys)
         served.hostAddresses = hostAddresses
         return served
     }

@@ -49,6 +49,10 @@ package final class Director: @unchecked Sendable {
     var trash = Trash()
     /// Given to each new service, so that none is mistaken for an earlier one.
     var generation: UInt64 = 0
+    var entryDefence: EntryDefence
+    /// Free and buffer pages of the machine; more than enough until somebody tells.
+    var freePages = Int.max
+    var hasBackupDaemon = false
     /// What servers of removed services had counted.
     var removedCounters = CounterValues()
     var totalMeter = Meter(from: CounterValues())
@@ -104,6 +108,7 @@ package final class Director: @unchecked Sendable {
             Worker(
                 number: number, parts: parts, counters: counters[number], seed: random.next())
         }
+        entryDefence = EntryDefence(seed: random.next())
         self.configuration = configuration
         self.table = table
         nextHops = NextHopKeeper(table: hops, quiescence: quiescence)

@@ -100,7 +100,7 @@ package final class AddressAnswering: Sendable {
 extension IPAddress {
     /// False for the unspecified address, multicast and broadcast.
     fileprivate var isUnicast: Bool {
-        isV4 ? v4 != 0 && v4 >> 28 < 0xe : self != .anyV6 && high >> 56 != 0xff
+        isV4 ? v4 != 0 && v4 >> 28 < 0xe : self != .anyV6 && !isMulticast
     }
 }
 

@@ -173,6 +173,7 @@ final class Housekeeper {
         // A tick looks at every connection: once in its time, not after every command.
         if time.nanoseconds >= nextTick {
             nextTick = time.nanoseconds + Self.tickNanoseconds
+            if let pages = FreeMemory.pages { director.setFreePages(pages) }
             director.tick(time)
         }
         surroundings.want(director.takeWantedNeighbours(), now: time)

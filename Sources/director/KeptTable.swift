@@ -107,7 +107,8 @@ final class KeptTable: ControlTarget {
         guard let service = director.service(key)?.service else { return }
         var more = ServedTraffic()
         more.servers = Set(service.replies(from: server))
-        if !more.servers.isEmpty { hostSide.keepOut(also: more) }
+        if let tunnel = server.tunnelEndpoint { more.tunnels = [tunnel] }
+        if more != ServedTraffic() { hostSide.keepOut(also: more) }
     }
 
     private func warn(about server: RealServer) {
@@ -143,6 +144,8 @@ final class KeptTable: ControlTarget {
     func set(_ name: String, to value: String) throws(CommandRefusal) {
         try inner.set(name, to: value)
     }
+
+    func setBackupDaemon(isRunning: Bool) { inner.setBackupDaemon(isRunning: isRunning) }
 }
 
 extension KeptTable {

@@ -63,9 +63,10 @@ struct Options: ParsableArguments {
     var clean = false
 
     func validate() throws {
-        guard (1...Options.mostConnections).contains(connections) else {
+        guard (1...ConnectionTable.mostConnections).contains(connections) else {
             throw ValidationError(
-                "--connections \(connections): 1 to \(Options.mostConnections) are accepted")
+                "--connections \(connections): 1 to \(ConnectionTable.mostConnections) are accepted"
+            )
         }
         guard (8...27).contains(connTabBits) else {
             throw ValidationError("--conn-tab-bits \(connTabBits): 8 to 27 are accepted")
@@ -74,9 +75,6 @@ struct Options: ParsableArguments {
             throw ValidationError("--answer \(word): an IP address is accepted")
         }
     }
-
-    /// Entry numbers are 32 bits and entries 64 bytes; half of that keeps every sum within range.
-    static let mostConnections = 1 << 30
 
     /// The interfaces asked for, in order, without repetition.
     var interfaces: [String] {

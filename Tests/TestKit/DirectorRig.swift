@@ -143,13 +143,21 @@ package final class DirectorRig {
         frame.checksum = .partial
         frame.checksumStart = UInt16(field.start)
         frame.checksumOffset = UInt16(field.offset)
-        let sum = bytes.pseudoHeaderSum()
-        unsafe memory.storeBytes(
-            of: sum.bigEndian, toByteOffset: field.start + field.offset, as: UInt16.self)
+        let position = field.start + field.offset
+        if bytes.transport().number == 132 {
+            unsafe memory.storeBytes(of: 0, toByteOffset: position, as: UInt8.self)
+            unsafe memory.storeBytes(of: 0, toByteOffset: position + 1, as: UInt8.self)
+            unsafe memory.storeBytes(of: 0, toByteOffset: position + 2, as: UInt8.self)
+            unsafe memory.storeBytes(of: 0, toByteOffset: position + 3, as: UInt8.self)
+        } else {
+            let sum = bytes.pseudoHeaderSum()
+            unsafe memory.storeBytes(
+                of: sum.bigEndian, toByteOffset: position, as: UInt16.self)
+        }
         return frame
     }
 
-    /// Where a whole packet with a right TCP or UDP checksum has it; nil for others.
+    /// Where a whole packet with a right TCP, UDP or SCTP checksum has it; nil for others.
     private static func checksumField(_ bytes: [UInt8]) -> (start: Int, offset: Int)? {
         guard bytes.count >= 34 else { return nil }
         let isPlain =
@@ -159,6 +167,13 @@ package final class DirectorRig {
         guard isPlain else { return nil }
         let (start, number) = bytes.transport()
         let end = bytes.isIPv6 ? 54 + Int(bytes.be16(18)) : 14 + Int(bytes.be16(16))
+        if number == 132 {
+            guard end <= bytes.count, start + 12 <= end else { return nil }
+            let found = bytes[(start + 8)..<(start + 12)].reversed().reduce(UInt32(0)) {
+                $0 << 8 | UInt32($1)
+            }
+            return found == Array(bytes[start..<end]).sctpChecksum() ? (start, 8) : nil
+        }
         let offset = number == 6 ? 16 : 6
         guard number == 6 || number == 17, end <= bytes.count, start + offset + 2 <= end,
             !(number == 17 && bytes.be16(start + 6) == 0)

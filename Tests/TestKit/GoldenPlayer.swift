@@ -5,6 +5,8 @@ package struct GoldenPlayer {
     /// What the remaining seconds of a connection may differ by; the recording ran in real time, so
     /// that a long one needs more.
     private static let secondsApart = 3
+    /// Free pages of the recording machine, near enough: it had 768 MB.
+    private static let freePages = 150_000
 
     private let golden: Golden
     private let checksum: DirectorRig.ChecksumOnInput
@@ -35,6 +37,7 @@ package struct GoldenPlayer {
     }
 
     private mutating func setUp() throws {
+        rig.director.setFreePages(GoldenPlayer.freePages)
         let setup = golden.setup
         var routes: [Route] = []
         var hosts: Set<IPAddress> = []
@@ -87,7 +90,7 @@ package struct GoldenPlayer {
         }
         // What recorded the scenario had no limit.
         try rig.director.set(name: "icmp_ratelimit", value: 0)
-        for (name, value) in setup.sysctl ?? [:] {
+        for (name, value) in (setup.sysctl ?? [:]).sorted(by: { $0.key < $1.key }) {
             try rig.director.set(name: name, value: Int(value) ?? -1)
         }
         try rig.director.setMarkRules((setup.marks ?? []).map(GoldenPlayer.rule))
@@ -237,9 +240,16 @@ package struct GoldenPlayer {
         let isError = frame[23] == 1 && frame.count >= next + 28
         guard isError, [3, 4, 11, 12].contains(frame[next]) else { return frame }
         let quoted = next + 8 + Int(frame[next + 8] & 15) * 4
-        let field = quoted + (frame[next + 17] == 6 ? 16 : 6)
         if frame.onesSum(next..<frame.count) == 0xffff { frame.set(next + 2, be16: 0) }
-        if field + 2 <= frame.count { frame.set(field, be16: 0) }
+        let fields: [Int] =
+            switch frame[next + 17] {
+            case 6: [16]
+            case 132: [8, 10]
+            default: [6]
+            }
+        for field in fields where quoted + field + 2 <= frame.count {
+            frame.set(quoted + field, be16: 0)
+        }
         return frame
     }
 

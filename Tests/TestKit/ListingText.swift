@@ -56,13 +56,15 @@ package enum ListingText {
         director.services().flatMap { listing -> [String] in
             guard case .address(let transport, let address, let port) = listing.service.key
             else { return [] }
-            let option = transport == .tcp ? "-t" : "-u"
+            let option =
+                transport == .sctp ? "--sctp-service" : transport == .tcp ? "-t" : "-u"
             let service = "\(option) \(address.dotted):\(port)"
             var line = "-A \(service) -s \(listing.service.scheduler)"
             if listing.service.flags.contains(.persistent) {
                 line += " -p \(listing.service.persistenceTimeoutSeconds)"
                 line += mask(listing.service).map { " -M \($0)" } ?? ""
             }
+            if let engine = listing.service.persistenceEngine { line += " --pe \(engine)" }
             if let names = flagNames(listing.service) { line += " -b \(names)" }
             return [line]
                 + listing.servers.map { server in
@@ -127,6 +129,7 @@ package enum ListingText {
         switch transport {
         case .any: "IP"
         case .udp: "UDP"
+        case .sctp: "SCTP"
         default: "TCP"
         }
     }
@@ -169,7 +172,7 @@ package enum ListingText {
         switch listing.service.key {
         case .mark(let mark, let family): "FWM \(mark)" + (family == .v6 ? " IPv6" : "")
         case .address(let transport, let address, let port):
-            "\(transport == .tcp ? "TCP" : "UDP") \(address.dotted):\(port)"
+            "\(transportName(transport)) \(address.dotted):\(port)"
         }
     }
 
@@ -188,6 +191,7 @@ package enum ListingText {
             text += " persistent \(service.persistenceTimeoutSeconds)"
             text += mask(service).map { " mask \($0)" } ?? ""
         }
+        if let engine = service.persistenceEngine { text += " pe \(engine)" }
         if service.flags.contains(.onePacket) { text += " ops" }
         return text
     }
@@ -213,7 +217,7 @@ package enum ListingText {
         case .masquerading: "Masq"
         case .localNode: "Local"
         case .tunnel: "Tunnel"
-        case .directRouting: "Route"
+        case .directRouting, .bypass: "Route"
         }
     }
 

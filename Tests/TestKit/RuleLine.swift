@@ -16,6 +16,7 @@ package struct RuleLine {
     private var key: ServiceKey?
     private var scheduler = "wlc"
     private var flags: ServiceFlags = []
+    private var engine: String?
     private var persistenceSeconds: UInt32 = 0
     private var netmask: UInt32?
     private var server: (address: IPAddress, port: UInt16?)?
@@ -42,12 +43,13 @@ package struct RuleLine {
     private mutating func option() throws(RuleLineError) {
         let word = words.removeFirst()
         switch word {
-        case "-A", "-E", "-D", "-C", "-a", "-e", "-d": command = word
+        case "-A", "-E", "-D", "-C", "-Z", "-a", "-e", "-d": command = word
         case "--set":
             command = word
             for _ in 0..<3 { timeouts.append(try number(try next(), as: UInt32.self)) }
         case "-t": key = try service(.tcp, try next())
         case "-u": key = try service(.udp, try next())
+        case "--sctp-service": key = try service(.sctp, try next())
         case "-f": key = .mark(try number(try next(), as: UInt32.self), .v4)
         case "-s": scheduler = try next()
         case "-o": flags.insert(.onePacket)
@@ -60,6 +62,7 @@ package struct RuleLine {
         case "-6":
             guard case .mark(let mark, _) = key else { throw .unknown(word) }
             key = .mark(mark, .v6)
+        case "--pe": engine = try next()
         case "-b": flags.formUnion(try schedulerFlags(try next()))
         case "-r": server = try endpoint(try next())
         case "-m": method = .masquerading
@@ -80,6 +83,8 @@ package struct RuleLine {
     private func execute(_ director: Director) throws(CommandRefusal) {
         if command == "-C" {
             director.flush()
+        } else if command == "-Z" {
+            try director.zero(key)
         } else if command == "--set" {
             try director.setTimeouts(
                 Timeouts(tcp: timeouts[0], tcpFin: timeouts[1], udp: timeouts[2]))
@@ -101,7 +106,8 @@ package struct RuleLine {
         }
         let service = VirtualService(
             key: key, scheduler: scheduler, flags: flags,
-            persistenceTimeoutSeconds: persistenceSeconds, netmask: netmask)
+            persistenceTimeoutSeconds: persistenceSeconds, netmask: netmask,
+            persistenceEngine: engine)
         switch command {
         case "-A": try director.add(service)
         case "-E": try director.edit(service)

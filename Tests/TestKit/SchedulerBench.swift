@@ -57,9 +57,13 @@ package final class SchedulerBench {
         scheduler.servers(servers, did: .removed(number, position: position))
     }
 
-    /// Gives the number of a deleted server to whoever comes next.
-    package func forget(_ id: String) {
+    /// Gives the number of a deleted server to whoever comes next, unless the scheduler may still come
+    /// back to it; false then.
+    @discardableResult
+    package func forget(_ id: String) -> Bool {
+        if let number = numbers[id], scheduler.remembers(number) { return false }
         if let number = numbers.removeValue(forKey: id) { free.append(number) }
+        return true
     }
 
     /// The server for a new connection, which is not bound to it yet.

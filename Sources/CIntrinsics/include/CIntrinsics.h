@@ -3,6 +3,8 @@
 #define C_INTRINSICS_H
 
 #include <stdint.h>
+
+#include "ServerLoads.h"
 #if defined(__SSE2__) && !defined(LVS_SCALAR)
 #include <emmintrin.h>
 #endif

@@ -20,6 +20,8 @@ int cposix_advise_huge(void *base, size_t bytes);
 int cposix_enter_network_namespace(int fd);
 int64_t cposix_boottime(void);
 int64_t cposix_thread_cputime(void);
+// Free and buffer pages of the machine, or -1.
+int64_t cposix_free_pages(void);
 // MTU of an interface of the calling thread's network namespace, or -1.
 int cposix_interface_mtu(const char *name);
 // Runs a program with these arguments (the first is its path, the last is NULL) to its end and reads

@@ -20,7 +20,7 @@ package struct AddressNames {
         if !numeric {
             let name =
                 family == .v4
-                ? Names.host(ipv4: address.v4) : Names.host(ipv6: address.wireHigh, address.low)
+                ? Names.host(ipv4: address.v4) : Names.host(ipv6: address.high, address.low)
             if let name { return name }
         }
         return Self.text(address, family)
@@ -37,7 +37,7 @@ package struct AddressNames {
 
     /// The address in numbers, without brackets.
     static func text(_ address: IPAddress, _ family: AddressFamily) -> String {
-        guard family == .v4 else { return Names.text(ipv6: address.wireHigh, address.low) }
+        guard family == .v4 else { return Names.text(ipv6: address.high, address.low) }
         return ipv4(address.v4)
     }
 

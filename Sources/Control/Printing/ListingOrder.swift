@@ -94,7 +94,7 @@ enum ListingOrder {
     /// The four words of an address as it travels; an IPv4 address is the first of them.
     private static func words(_ address: IPAddress, _ family: AddressFamily) -> [UInt32] {
         if family == .v4 { return [address.v4, 0, 0, 0] }
-        return [address.wireHigh >> 32, address.wireHigh, address.low >> 32, address.low]
+        return [address.high >> 32, address.high, address.low >> 32, address.low]
             .map(UInt32.init(truncatingIfNeeded:))
     }
 

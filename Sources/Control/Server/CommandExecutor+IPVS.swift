@@ -23,8 +23,10 @@ extension CommandExecutor {
         case .newDaemon:
             let request = try DaemonRecord(attributes.nest(Top.daemon), starting: true)
             try syncDaemons.start(request, mtu: NetworkNamespace.mtu(ofInterface:))
+            target.setBackupDaemon(isRunning: syncDaemons.hasBackup)
         case .deleteDaemon:
             try syncDaemons.stop(DaemonRecord(attributes.nest(Top.daemon), starting: false))
+            target.setBackupDaemon(isRunning: syncDaemons.hasBackup)
         case .setConfiguration:
             try setTimeouts(attributes)
         case .getConfiguration:

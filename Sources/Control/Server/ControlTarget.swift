@@ -43,6 +43,9 @@ package protocol ControlTarget: AnyObject {
     /// Settings by their names under net.ipv4.vs, in the order of listings.
     func settings() -> [(name: String, value: String)]
     func set(_ name: String, to value: String) throws(CommandRefusal)
+
+    /// Says whether the synchronisation daemon of a backup runs.
+    func setBackupDaemon(isRunning: Bool)
 }
 
 extension ControlTarget {

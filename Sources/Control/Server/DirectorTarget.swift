@@ -91,6 +91,10 @@ package final class DirectorTarget: ControlTarget {
         }
         try director.set(name: name, value: number)
     }
+
+    package func setBackupDaemon(isRunning: Bool) {
+        director.setBackupDaemon(isRunning: isRunning)
+    }
 }
 
 extension StatisticsRecord {
@@ -125,6 +129,9 @@ extension ConnectionRecord {
             transport: listing.transport.rawValue, client: listing.client,
             clientPort: listing.clientPort, virtual: listing.virtual,
             virtualPort: listing.virtualPort, real: listing.real, realPort: listing.realPort,
-            state: listing.state, expiresSeconds: UInt64(listing.remainingSeconds))
+            state: listing.state, expiresSeconds: UInt64(listing.remainingSeconds),
+            engine: listing.engine.map {
+                $0 + " " + String(decoding: listing.engineData, as: UTF8.self)
+            })
     }
 }

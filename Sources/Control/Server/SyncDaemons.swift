@@ -8,6 +8,8 @@ struct SyncDaemons {
     /// Running ones, the master first.
     var records: [DaemonRecord] { DaemonRecord.Role.allCases.compactMap { running[$0] } }
 
+    var hasBackup: Bool { running[.backup] != nil }
+
     /// What `status` says of them: they are kept and listed, and nothing is sent or received.
     var status: String {
         records.map { daemon in

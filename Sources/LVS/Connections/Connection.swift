@@ -111,6 +111,12 @@ package struct Connection: @unchecked Sendable {
             > UInt64(timeoutSeconds) &* 1_000_000_000
     }
 
+    /// True when the last packet came at least so many seconds ago.
+    func isIdle(seconds: UInt64, now: Instant) -> Bool {
+        let idle = Int32(truncatingIfNeeded: now.tick &- lastSeen)
+        return idle > 0 && UInt64(idle) << 24 >= seconds * 1_000_000_000
+    }
+
     /// Whole seconds left, truncated as listings show them (ipvs-semantics 4.9).
     package func remainingSeconds(_ now: Instant) -> UInt32 {
         let idle = Int32(truncatingIfNeeded: now.tick &- lastSeen)
@@ -147,8 +153,14 @@ package struct Connection: @unchecked Sendable {
     package var clientPort: UInt16 { key(.inbound).sourcePort }
     package var virtual: IPAddress { hasExtension ? wideAddress(16) : key(.inbound).destination }
     package var virtualPort: UInt16 { key(.inbound).destinationPort }
-    package var real: IPAddress { hasExtension ? wideAddress(32) : key(.outbound).source }
-    package var realPort: UInt16 { key(.outbound).sourcePort }
+    /// 0.0.0.0 or `::`, port 0, for what is bypassed.
+    package var real: IPAddress {
+        if hasExtension { return wideAddress(32) }
+        return method == .bypass ? .anyV4 : key(.outbound).source
+    }
+    package var realPort: UInt16 { method == .bypass ? 0 : key(.outbound).sourcePort }
+    /// Source address of replies.
+    var replySource: IPAddress { method == .bypass ? virtual : real }
 
     /// Forwarding method with the traits that lead off the usual path: templates and extensions.
     var methodAndTraits: UInt8 {

@@ -23,6 +23,12 @@ package struct ConnectionSpec: Hashable, Sendable {
     package var mark: UInt32 = 0
     /// Extension lines that a helper asks for, 48 bytes each (`Connection.extraLine`).
     package var extraLines = 0
+    /// A helper looks at the packets, and has the first extra line.
+    package var hasHelper = false
+    /// The client's port is not known yet, and 0 here.
+    package var hasUnknownPort = false
+    /// What a persistence engine tells templates apart by; 0 without one.
+    package var tag: UInt64 = 0
 
     /// A connection of the packets with this IPv4 key, to a real server; ports host order.
     package init(
@@ -52,9 +58,11 @@ package struct ConnectionSpec: Hashable, Sendable {
 
     /// The tuple of packets from the client.
     package var inboundTuple: ConnectionTuple {
-        ConnectionTuple(
+        var tuple = ConnectionTuple(
             source: client, sourcePort: clientPort, destination: virtual,
             destinationPort: virtualPort, transport: keyTransport)
+        tuple.tag = tag
+        return tuple
     }
 
     /// Keys of templates carry a number that no packet has, so that neither finds the other's.
@@ -64,10 +72,13 @@ package struct ConnectionSpec: Hashable, Sendable {
     }
 
     /// The tuple of packets from the real server.
+    ///
+    /// What was bypassed is answered by its own destination.
     package var outboundTuple: ConnectionTuple {
-        ConnectionTuple(
-            source: real, sourcePort: realPort, destination: client, destinationPort: clientPort,
-            transport: transport)
+        let isBypassed = method == .bypass
+        return ConnectionTuple(
+            source: isBypassed ? virtual : real, sourcePort: isBypassed ? virtualPort : realPort,
+            destination: client, destinationPort: clientPort, transport: transport)
     }
 
     /// Extension lines of the entry: one as soon as an address does not fit into a key, or a helper
@@ -101,7 +112,9 @@ extension Connection {
         let traits =
             (spec.isTemplate ? Connection.templateTrait : 0)
             | (lines == Connection.noNumber ? 0 : Connection.extensionBit)
-            | (spec.client.isV4 ? 0 : Connection.wideBit)
+            | (spec.inboundTuple.isWide ? Connection.wideBit : 0)
+            | (spec.hasHelper ? Connection.helperTrait : 0)
+            | (spec.hasUnknownPort ? Connection.unknownPortTrait : 0)
         unsafe entry.set(49, byte: spec.method.rawValue | traits)
         unsafe entry.set(50, le16: 0)
         unsafe word(52).pointee.store(0, ordering: .relaxed)

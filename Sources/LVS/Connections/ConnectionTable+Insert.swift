@@ -14,18 +14,23 @@ extension ConnectionTable {
     ///
     /// Of several workers with one inbound key exactly one inserts; the others get its entry. The
     /// hold on a controlling template goes over to the new entry, or is released here.
-    package func insert(_ spec: ConnectionSpec, worker: Int, now: Instant) -> InsertResult {
+    ///
+    /// `write` completes the entry's extra lines before anybody can find it.
+    package func insert(
+        _ spec: ConnectionSpec, worker: Int, now: Instant, write: (Connection) -> Void = { _ in }
+    ) -> InsertResult {
         let tuple = spec.inboundTuple
         let key = key(tuple)
         let place = place(key)
         if let found = find(tuple, key, tick: now.tick), found.direction == .inbound {
-            releaseTemplate(spec.controller)
+            releaseHold(spec.controller)
             return .existing(found.connection)
         }
         guard let entry = make(spec, key, worker, now) else {
-            releaseTemplate(spec.controller)
+            releaseHold(spec.controller)
             return .full
         }
+        write(entry)
         switch publishInbound(entry, key, tuple, place, tick: now.tick) {
         case .existing(let winner):
             discard(entry, worker)
@@ -36,6 +41,7 @@ extension ConnectionTable {
         case .inserted: break
         }
         unsafe owner(worker).pointee.live.wrappingAdd(1, ordering: .relaxed)
+        if spec.hasUnknownPort { countUnknownPort(1) }
         if entry.isFoundByReplies, !publishOutbound(entry, spec.outboundTuple) {
             _ = expire(entry, worker: worker)
             return .full
@@ -56,8 +62,13 @@ extension ConnectionTable {
         return entry
     }
 
+    /// Adds to the connections whose client's port is not known; `.max` takes one off.
+    private func countUnknownPort(_ amount: UInt32) {
+        unsafe header.pointee.unknownPorts.wrappingAdd(amount, ordering: .acquiringAndReleasing)
+    }
+
     private func discard(_ entry: Connection, _ worker: Int) {
-        releaseTemplate(entry.controller)
+        releaseHold(entry.controller)
         unsafe entry.word(0).pointee.store(0, ordering: .releasing)
         retire(entry, worker)
     }
@@ -122,7 +133,7 @@ extension ConnectionTable {
             else { return true }
             if word & ConnectionTable.tentative == 0 {
                 // An overdue one is as good as gone; the sweep takes it away.
-                if other.isOverdue(tick: tick) { return true }
+                if other.isOverdue(tick: tick), !livesOn(other, tick: tick) { return true }
                 rival = .committed(other.number)
                 return false
             }
@@ -250,8 +261,9 @@ extension ConnectionTable {
         }
         removeSlot(connection, .inbound)
         if connection.isFoundByReplies { removeSlot(connection, .outbound) }
-        releaseTemplate(connection.controller)
+        releaseHold(connection.controller)
         unsafe owner(worker).pointee.live.wrappingSubtract(1, ordering: .relaxed)
+        if connection.hasUnknownPort { countUnknownPort(.max) }
         retire(connection, worker)
         return true
     }
@@ -277,7 +289,7 @@ extension ConnectionTable {
         let tick = now.tick
         forEach(in: from..<end) { entry in
             guard entry.isOverdue(tick: tick) else { return }
-            if entry.isTemplate, renews(entry, now: now) { return }
+            if entry.canBeHeld, renews(entry, tick: tick) { return }
             if expire(entry, worker: worker) { removed(entry) }
         }
         return end == limit ? 0 : end

@@ -3,7 +3,7 @@ import Synchronization
 /// The first bytes of a table's memory.
 struct TableHeader: ~Copyable {
     /// Tells a table from other memory, and the layout from older ones.
-    static let magic: UInt64 = 0x4c56_5363_6f6e_0002
+    static let magic: UInt64 = 0x4c56_5363_6f6e_0003
 
     var magic: UInt64 = TableHeader.magic
     var connections: UInt32
@@ -17,6 +17,8 @@ struct TableHeader: ~Copyable {
     /// Top of the stack of free blocks: entry number 32 | change count 32, against reuse between
     /// a load and its exchange.
     let blocks = Atomic<UInt64>(UInt64(ConnectionTable.noEntry))
+    /// Connections whose client's port is not known yet.
+    let unknownPorts = Atomic<UInt32>(0)
 }
 
 /// The entries that one worker, or the housekeeper, has at hand; only `live` is read by others.
@@ -68,7 +70,9 @@ extension ConnectionTable {
         memory: UnsafeMutableRawPointer, connections: Int, workers: Int, seed: (UInt64, UInt64),
         quiescence: QuiescentState? = nil
     ) {
-        precondition(connections > 0 && connections < 1 << 31, "1 to 2^31 - 1 connections")
+        precondition(
+            connections > 0 && connections <= ConnectionTable.mostConnections,
+            "1 to \(ConnectionTable.mostConnections) connections")
         self.capacity = UInt32(connections)
         self.workers = workers
         self.seed = seed

@@ -34,6 +34,8 @@ package struct ConnectionTable: @unchecked Sendable {
     let overflowBuckets: UInt32
     /// Most entries the table holds: one for a connection, and one for each line of its extension.
     package let capacity: UInt32
+    /// Most connections of one table: all of them may be active on one server.
+    package static let mostConnections = ServerLoad.mostActive
     package let workers: Int
     let seed: (UInt64, UInt64)
     package let quiescence: QuiescentState
@@ -140,7 +142,7 @@ package struct ConnectionTable: @unchecked Sendable {
             guard control.isLive, found.key(direction) == key,
                 found.confirms(tuple, direction)
             else { continue }
-            if let tick, found.isOverdue(tick: tick) { continue }
+            if let tick, found.isOverdue(tick: tick), !livesOn(found, tick: tick) { continue }
             guard direction == .outbound, control.isDuplicate else {
                 return Match(connection: found, direction: direction)
             }
@@ -160,7 +162,7 @@ package struct ConnectionTable: @unchecked Sendable {
             let other = connection(UInt32(truncatingIfNeeded: word))
             guard other.isLive, other.key(.outbound) == key, other.confirms(tuple, .outbound)
             else { return true }
-            if let tick, other.isOverdue(tick: tick) { return true }
+            if let tick, other.isOverdue(tick: tick), !livesOn(other, tick: tick) { return true }
             if let known = best, known.rank >= other.rank { return true }
             best = other
             return true

@@ -9,6 +9,9 @@ package struct ConnectionTuple: Hashable, Sendable {
     package var ports: UInt32
     /// Protocol number; that of a template carries `Connection.templateBit`.
     package var transport: UInt8
+    /// Tells templates apart that are equal otherwise, by what a persistence engine found; 0 without
+    /// one.
+    package var tag: UInt64 = 0
 
     /// Ports are host order.
     package init(
@@ -42,8 +45,8 @@ package struct ConnectionTuple: Hashable, Sendable {
             transport: transport)
     }
 
-    /// True when the addresses do not fit into a key.
-    package var isWide: Bool { !source.isV4 || !destination.isV4 }
+    /// True when a key cannot say all of it.
+    package var isWide: Bool { !source.isV4 || !destination.isV4 || tag != 0 }
 }
 
 extension ConnectionKey {
@@ -61,7 +64,7 @@ extension ConnectionKey {
             return
         }
         self.init(
-            addresses: ConnectionKey.digest(tuple.source, tuple.destination, seed),
+            addresses: ConnectionKey.digest(tuple.source, tuple.destination, seed) ^ tuple.tag,
             ports: tuple.ports, transport: tuple.transport ^ ConnectionKey.wideBit)
     }
 
@@ -99,7 +102,7 @@ extension Connection {
     func confirms(_ tuple: ConnectionTuple, _ direction: Direction) -> Bool {
         guard isWide else { return true }
         return direction == .inbound
-            ? client == tuple.source && virtual == tuple.destination
-            : real == tuple.source && client == tuple.destination
+            ? client == tuple.source && virtual == tuple.destination && engineTag == tuple.tag
+            : replySource == tuple.source && client == tuple.destination
     }
 }

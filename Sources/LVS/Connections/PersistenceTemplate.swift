@@ -18,14 +18,25 @@ extension Connection {
     fileprivate static let heldSeconds: UInt32 = 60
 
     /// True for entries that packets of the real server are looked up by as well.
-    var isFoundByReplies: Bool { method == .masquerading && !isTemplate }
+    var isFoundByReplies: Bool {
+        (method == .masquerading || method == .bypass) && !isTemplate
+    }
 
     /// A template that was replaced: listed until its time has passed, never followed.
     package var isInvalidTemplate: Bool { control.isInvalid }
 
-    /// Connections that hold this template.
+    /// True for entries that others may hang on: templates, and control connections of a helper.
+    var canBeHeld: Bool { isTemplate || hasHelper }
+
+    /// Where the connections that hang on this one are counted; nil where none can.
+    private var holdersWord: UnsafeMutablePointer<Atomic<UInt32>>? {
+        unsafe isTemplate ? word(52) : helperWord(Connection.holdersOffset)
+    }
+
+    /// Connections that hang on this one (n_control, ipvs-semantics 4.1).
     package var holders: UInt32 {
-        unsafe word(52).pointee.load(ordering: .acquiring) & ~Connection.closed
+        guard let word = unsafe holdersWord else { return 0 }
+        return unsafe word.pointee.load(ordering: .acquiring) & ~Connection.closed
     }
 
     /// Sets the state that says a connection has come about by this template (ipvs-semantics 5.5).
@@ -41,9 +52,10 @@ extension Connection {
 
     /// Adds one holder; false when the template is about to be ended.
     fileprivate func hold() -> Bool {
-        var old = unsafe word(52).pointee.load(ordering: .acquiring)
+        guard let word = unsafe holdersWord else { return false }
+        var old = unsafe word.pointee.load(ordering: .acquiring)
         while old & Connection.closed == 0 {
-            let result = unsafe word(52).pointee.compareExchange(
+            let result = unsafe word.pointee.compareExchange(
                 expected: old, desired: old &+ 1, ordering: .sequentiallyConsistent)
             if result.exchanged { return true }
             old = result.original
@@ -53,7 +65,8 @@ extension Connection {
 
     /// Keeps everybody from holding the template; false when somebody does.
     fileprivate func close() -> Bool {
-        let original = unsafe word(52).pointee.compareExchange(
+        guard let word = unsafe holdersWord else { return true }
+        let original = unsafe word.pointee.compareExchange(
             expected: 0, desired: Connection.closed, ordering: .sequentiallyConsistent
         ).original
         return original == 0 || original == Connection.closed
@@ -61,7 +74,7 @@ extension Connection {
 
     /// Takes one holder off.
     fileprivate func release() {
-        unsafe word(52).pointee.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+        unsafe holdersWord?.pointee.wrappingSubtract(1, ordering: .sequentiallyConsistent)
     }
 }
 
@@ -86,18 +99,20 @@ extension ConnectionTable {
     /// Workers never end a template: the sweep may be looking at it, and must find it as it was.
     package func findTemplate(_ tuple: ConnectionTuple, now: Instant) -> Connection? {
         while let template = find(tuple, key(tuple), tick: nil)?.connection {
-            guard template.isOverdue(now), !renews(template, now: now) else { return template }
+            guard template.isOverdue(now), !renews(template, tick: now.tick) else {
+                return template
+            }
             invalidate(template)
         }
         return nil
     }
 
-    /// Keeps the template from being ended, until the hold is handed to `insert` or released; false
-    /// when it is about to be ended and not to be used.
-    package func holdTemplate(_ template: Connection) -> Bool { template.hold() }
+    /// Keeps a template or a control connection from being ended, until the hold is handed to
+    /// `insert` or released; false when it is about to be ended and not to be used.
+    package func hold(_ controller: Connection) -> Bool { controller.hold() }
 
-    /// Gives back a hold on the template of this number; nothing for `Connection.noNumber`.
-    package func releaseTemplate(_ number: UInt32) {
+    /// Gives back a hold on the entry of this number; nothing for `Connection.noNumber`.
+    package func releaseHold(_ number: UInt32) {
         guard number != Connection.noNumber else { return }
         connection(number).release()
     }
@@ -105,7 +120,7 @@ extension ConnectionTable {
     /// Notes that a connection controlled by the template of this number was established; nothing
     /// for `Connection.noNumber`.
     func assureTemplate(_ number: UInt32) {
-        guard number != Connection.noNumber else { return }
+        guard number != Connection.noNumber, connection(number).isTemplate else { return }
         connection(number).assure()
     }
 
@@ -122,17 +137,22 @@ extension ConnectionTable {
         removeSlot(template, .inbound)
     }
 
-    /// Ends a template that nothing holds (housekeeper); true when it did, and the counts are to be
-    /// moved.
-    package func expireTemplate(_ template: Connection, worker: Int) -> Bool {
-        template.close() && expire(template, worker: worker)
+    /// Ends an entry unless others hang on it; true when it did, and the counts are to be moved.
+    package func expireUnheld(_ entry: Connection, worker: Int) -> Bool {
+        entry.close() && expire(entry, worker: worker)
     }
 
     /// True when a template whose time has passed is held, and therefore lives on: from then on by
     /// the minute, whatever its service says (ipvs-semantics 5.3).
-    func renews(_ template: Connection, now: Instant) -> Bool {
+    func renews(_ template: Connection, tick: UInt32) -> Bool {
         guard !template.close() else { return false }
-        template.restart(timeoutSeconds: Connection.heldSeconds, now: now)
+        template.touch(tick)
+        template.setTimeout(Connection.heldSeconds)
         return true
+    }
+
+    /// True when a control connection lives on although its time has passed, since others hang on it.
+    func livesOn(_ connection: Connection, tick: UInt32) -> Bool {
+        connection.hasHelper && renews(connection, tick: tick)
     }
 }

@@ -26,6 +26,8 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
     case fragmentDuplicate
     case fragmentTimeout
     case fragmentsFull
+    case noCallID
+    case openedAgain
 
     /// The name in metrics and listings.
     package var name: String {
@@ -54,6 +56,8 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
         case .fragmentDuplicate: "fragment-duplicate"
         case .fragmentTimeout: "fragment-timeout"
         case .fragmentsFull: "fragments-full"
+        case .noCallID: "no-call-id"
+        case .openedAgain: "opened-again"
         }
     }
 
@@ -97,7 +101,7 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
         case .unknownReply:
             "a reply of a real server without a connection; nat_icmp_send=1 refuses such"
         case .wrongChecksum:
-            "an ICMP error about a connection came damaged; look at its sender and the way"
+            "an ICMP error, or FTP that has to be read, came damaged; look at the sender and the way"
         case .sourceRoute:
             "a packet asks for a route of its own choice, which is never granted here"
         case .fragmentOverlap:
@@ -108,6 +112,10 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
             "a datagram whose fragments did not all come within 30 seconds; look for losses"
         case .fragmentsFull:
             "a datagram gave way to younger ones: more fragments wait than there is memory for"
+        case .openedAgain:
+            "a client opened anew what its FTP server had reset; it will repeat that and be served"
+        case .noCallID:
+            "a service with --pe sip got what has no Call-ID, or is not UDP; look at the client"
         }
     }
 }

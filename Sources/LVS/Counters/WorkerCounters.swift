@@ -20,9 +20,12 @@ package struct WorkerCounters: @unchecked Sendable {
     private let memory: UnsafeMutableRawPointer
 
     /// Takes the memory from the heap; `deallocate` gives it back.
+    ///
+    /// The number that means "no destination" has a line too, which nobody reads.
     package init() {
         unsafe memory = .allocate(
-            byteCount: DestinationCells.capacity * WorkerCounters.cellBytes, alignment: 64)
+            byteCount: (DestinationCells.capacity + 1) * WorkerCounters.cellBytes, alignment: 64)
+        start(Destination.none)
     }
 
     func deallocate() { unsafe memory.deallocate() }

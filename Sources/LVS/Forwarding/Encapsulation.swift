@@ -135,13 +135,7 @@ struct InnerPacket {
         isIPv6 ? InnerPacket.protocolOfIPv6 : InnerPacket.protocolOfIPv4
     }
 
-    /// TTL or hop limit.
-    var timeToLive: UInt8 { unsafe bytes.byte(isIPv6 ? 7 : 8) }
-
-    /// Type of service or traffic class.
-    var service: UInt8 {
-        unsafe isIPv6 ? UInt8(truncatingIfNeeded: bytes.be16(0) >> 4) : bytes.byte(1)
-    }
+    var header: IPHeader { unsafe IPHeader(bytes) }
 
     /// Always false for IPv6, whose packets have no such bit to copy.
     var hasDontFragment: Bool { unsafe !isIPv6 && bytes.byte(6) & 0x40 != 0 }

@@ -9,18 +9,9 @@ enum NAT {
         _ frame: UnsafeMutablePointer<Frame>, _ packet: Packet, _ connection: Connection,
         side: Int, timeToLive hops: UInt8
     ) {
-        let network = Int(packet.networkOffset)
-        let header = unsafe IPHeader(frame.pointee.bytes + network, isIPv6: packet.isIPv6)
-        if side == 0 {
-            header.destination = connection.real
-        } else {
-            header.source = connection.virtual
-        }
-        header.setTimeToLive(
-            packet.timeToLive &- hops, losing: hops,
-            adding: connection.addressDifference(side: side))
+        unsafe rewriteAddresses(frame, packet, connection, side: side, timeToLive: hops)
         unsafe rewriteTransport(
-            frame, packet, connection, side: side, network: network,
+            frame, packet, connection, side: side, network: Int(packet.networkOffset),
             transport: Int(packet.transportOffset))
     }
 
@@ -77,6 +68,38 @@ enum NAT {
             unsafe completeUDP(
                 bytes + transport, Int(packet.ipLength) &- (transport &- network), bytes + network)
         }
+    }
+
+    /// As `rewrite` for SCTP: the checksum is made anew when the port changes, and was right or
+    /// wrong before that as it came; the packet has a whole common header.
+    static func rewriteSCTP(
+        _ frame: UnsafeMutablePointer<Frame>, _ packet: Packet, _ connection: Connection,
+        side: Int, timeToLive hops: UInt8
+    ) {
+        let ports = connection.key(side: side ^ 1).reversed.ports
+        unsafe rewriteAddresses(frame, packet, connection, side: side, timeToLive: hops)
+        let header = unsafe frame.pointee.bytes + Int(packet.transportOffset)
+        guard unsafe ports != packet.portWord || frame.pointee.checksum == .partial else { return }
+        unsafe header.set(0, le32: ports)
+        unsafe CRC32C.writeSCTP(header, length: packet.transportLength)
+        unsafe frame.pointee.checksum = .complete
+    }
+
+    /// As `rewrite` where nothing but the IP header is translated: AH and ESP.
+    static func rewriteAddresses(
+        _ frame: UnsafeMutablePointer<Frame>, _ packet: Packet, _ connection: Connection,
+        side: Int, timeToLive hops: UInt8
+    ) {
+        let network = Int(packet.networkOffset)
+        let header = unsafe IPHeader(frame.pointee.bytes + network, isIPv6: packet.isIPv6)
+        if side == 0 {
+            header.destination = connection.real
+        } else {
+            header.source = connection.virtual
+        }
+        header.setTimeToLive(
+            packet.timeToLive &- hops, losing: hops,
+            adding: connection.addressDifference(side: side))
     }
 
     /// A datagram without a checksum gets one (ipvs-semantics 6.2).

@@ -20,7 +20,7 @@ struct Tunnel {
     /// Longest inner packet below which a route is of no use (RFC 791, RFC 8200).
     var smallestMTU: UInt32 { destination.isV4 ? 68 : 1280 }
 
-    private var outerLength: Int { destination.isV4 ? 20 : 40 }
+    private var outerLength: Int { IPHeader.fixedLength(destination.family) }
 
     /// Bytes that a packet grows by.
     var overhead: Int { outerLength + encapsulation.length(isPartial: isPartial) }
@@ -31,7 +31,7 @@ struct Tunnel {
     func writeHeaders(before inner: InnerPacket, identification: inout UInt16) {
         let outer = unsafe inner.bytes - overhead
         let next = encapsulation.protocolNumber(of: inner)
-        let service = inner.service
+        let service = inner.header.trafficClass
         // An inner mark of congestion becomes "capable" outside (RFC 3168 section 9.1.1).
         let outerService = service & 3 == 3 ? service & ~1 : service
         let length = overhead + inner.length
@@ -43,7 +43,7 @@ struct Tunnel {
             unsafe outer.set(4, be16: keepsWhole ? 0 : identification)
             if !keepsWhole { identification &+= 1 }
             unsafe outer.set(6, be16: keepsWhole ? 0x4000 : 0)
-            unsafe outer.set(8, byte: inner.timeToLive)
+            unsafe outer.set(8, byte: inner.header.timeToLive)
             unsafe outer.set(9, byte: next)
             unsafe outer.set(12, be32: source.v4)
             unsafe outer.set(16, be32: destination.v4)
@@ -52,11 +52,10 @@ struct Tunnel {
             unsafe outer.set(0, be32: 0x6000_0000 | UInt32(outerService) << 20)
             unsafe outer.set(4, be16: UInt16(truncatingIfNeeded: length - outerLength))
             unsafe outer.set(6, byte: next)
-            unsafe outer.set(7, byte: inner.timeToLive)
-            unsafe outer.set(8, be64: source.high)
-            unsafe outer.set(16, be64: source.low)
-            unsafe outer.set(24, be64: destination.high)
-            unsafe outer.set(32, be64: destination.low)
+            unsafe outer.set(7, byte: inner.header.timeToLive)
+            let header = unsafe IPHeader(outer, isIPv6: true)
+            header.source = source
+            header.destination = destination
         }
         let addresses = destination.isV4 ? 12 : 8
         encapsulation.write(
@@ -69,7 +68,7 @@ struct Tunnel {
         _ target: UnsafeMutableRawPointer, from source: UnsafeMutableRawPointer, count: Int
     ) {
         unsafe target.copyMemory(from: source, byteCount: count)
-        unsafe target.set(count - 2, be16: destination.isV4 ? 0x0800 : 0x86dd)
+        unsafe target.set(count - 2, be16: IPHeader.etherType(destination.family))
     }
 
     /// Wraps a frame where it lies, its link header moving into the headroom, or in memory of the

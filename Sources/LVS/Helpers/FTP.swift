@@ -131,9 +131,9 @@ package enum FTP {
         family == .v4 ? UInt8(ascii: "1") : UInt8(ascii: "2")
     }
 
-    /// Where the numbers begin: behind `opening` and the spaces after it.
+    /// Where the numbers begin: behind `opening` and the spaces after it; nil when the text ends before.
     ///
-    /// The old form may do without and begin with a digit (RFC 1123 section 4.1.2.6). nil when the text ends before.
+    /// The old form may do without and begin with a digit (RFC 1123 section 4.1.2.6).
     private static func skip(
         to opening: Unicode.Scalar, in text: some ByteText, from: Int,
         extended: Bool = false

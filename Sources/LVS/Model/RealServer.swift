@@ -31,6 +31,8 @@ package enum ForwardingMethod: UInt8, CaseIterable, Sendable {
     case localNode = 1
     case tunnel = 2
     case directRouting = 3
+    /// To the packet's own destination; chosen by `cache_bypass`, never by an operator.
+    case bypass = 4
 }
 
 /// Encapsulation of the tunnel method.

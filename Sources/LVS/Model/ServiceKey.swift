@@ -32,3 +32,11 @@ package enum ServiceKey: Hashable, Sendable {
         }
     }
 }
+
+extension ServiceKey {
+    /// FTP's control connections: TCP, port 21.
+    package var isFTP: Bool {
+        if case .address(.tcp, _, port: 21) = self { return true }
+        return false
+    }
+}

@@ -24,25 +24,25 @@ package struct Settings: Hashable, Sendable {
     }
 
     private static let anyValue = Int(Int32.min)...Int(Int32.max)
-    private static let automatic = "only 0 and 3 are supported: modes 1 and 2 follow kernel memory"
+    /// Off, automatic and off at present, automatic and on at present, on.
+    private static let defence = 0...3
 
     /// Every setting by name.
     package static let all: [Setting] = [
         Setting("am_droprate", 10, anyValue),
         Setting("amemthresh", 1024, anyValue),
-        Setting("backup_only", 0, anyValue, only: [0], because: "there is no backup daemon"),
-        Setting("cache_bypass", 0, anyValue, only: [0], because: "bypass is not supported"),
+        Setting("backup_only", 0, anyValue),
+        Setting("cache_bypass", 0, anyValue),
         Setting("conn_reuse_mode", 1, anyValue),
-        Setting(
-            "conntrack", 0, 0...1, only: [0],
-            because: "packets do not pass the kernel's connection tracking"),
-        Setting("drop_entry", 0, 0...3, only: [0], because: "dropping entries is not supported"),
-        Setting("drop_packet", 0, 0...3, only: [0, 3], because: automatic),
+        // Frames taken before the host's stack have no entry in its connection tracking, as on a
+        // host where nothing asks for tracking; there the setting changes nothing to be seen.
+        Setting("conntrack", 0, anyValue),
+        Setting("drop_entry", 0, defence),
+        Setting("drop_packet", 0, defence),
         Setting("expire_nodest_conn", 0, anyValue),
         Setting("expire_quiescent_template", 0, anyValue),
-        Setting(
-            "ignore_tunneled", 0, anyValue, only: [0],
-            because: "tunnelled packets are not taken out here"),
+        // What comes out of a tunnel of the host never passes here again, whatever the value.
+        Setting("ignore_tunneled", 0, anyValue),
         // Milliseconds between two errors to one client, 0 for no limit at all; the types limited, a
         // bit each; all errors of a second, and at once.
         Setting("icmp_ratelimit", 1000, 0...Int(Int32.max)),
@@ -54,13 +54,10 @@ package struct Settings: Hashable, Sendable {
         Setting("lblcr_expiration", 86_400, anyValue),
         Setting("nat_icmp_send", 0, anyValue),
         Setting("pmtu_disc", 1, anyValue),
-        Setting(
-            "run_estimation", 1, anyValue, only: [1], because: "statistics cannot be frozen"),
-        Setting(
-            "schedule_icmp", 0, anyValue, only: [0],
-            because: "ICMP errors are not scheduled"),
-        Setting("secure_tcp", 0, 0...3, only: [0, 3], because: automatic),
-        Setting("sloppy_sctp", 0, anyValue, only: [0], because: "SCTP is not supported"),
+        Setting("run_estimation", 1, anyValue),
+        Setting("schedule_icmp", 0, anyValue),
+        Setting("secure_tcp", 0, defence),
+        Setting("sloppy_sctp", 0, anyValue),
         Setting("sloppy_tcp", 0, anyValue),
         // Replies leave by the route to the client in any case: there are no source routes here.
         Setting("snat_reroute", 1, anyValue),
@@ -99,7 +96,10 @@ package struct Settings: Hashable, Sendable {
         changed[setting.name] = value
     }
 
-    private static func find(_ name: String) -> Setting? {
+    /// Moves an automatic defence to the mode it is in now (1 off, 2 on).
+    mutating func moveDefence(_ name: String, to mode: Int) { changed[name] = mode }
+
+    static func find(_ name: String) -> Setting? {
         let prefixes = ["net.ipv4.vs.", "net.ipv4."]
         let prefix = prefixes.first { name.hasPrefix($0) } ?? ""
         let bare = name.dropFirst(prefix.count)

@@ -7,6 +7,8 @@ extension Admission {
         case held(Connection)
         case refused
         case full
+        /// The persistence engine finds nothing in the packet to go by.
+        case unreadable
     }
 
     /// Gives the packet a connection to the server of its client's template.
@@ -17,8 +19,9 @@ extension Admission {
         let template: Connection
         switch leader(packet, mark: mark, service: service, persistence, now: now) {
         case .held(let held): template = held
-        case .refused: return refuse(packet, service, services)
+        case .refused: return refuse(packet, mark: mark, service, services, now: now)
         case .full: return .verdict(.drop(.tableFull))
+        case .unreadable: return .verdict(.drop(.noCallID))
         }
         let server = cells[template.destination]
         // Services of port 0 and services by mark leave the port as it is, whatever the server's.
@@ -38,10 +41,17 @@ extension Admission {
         _ packet: Packet, mark: UInt32, service: Service, _ persistence: Persistence, now: Instant
     ) -> Leader {
         var spec = template(packet, service, persistence)
+        var key: EngineKey?
+        if let engine = service.engine {
+            key = engine.key(of: packet)
+            guard let key else { return .unreadable }
+            spec.tag = key.tag(table.seed)
+            spec.extraLines = Connection.engineLines(key.range.count)
+        }
         // Another worker may make or end the client's template between two steps here: then again.
         while true {
             if let known = table.findTemplate(spec.inboundTuple, now: now) {
-                if isValid(known), table.holdTemplate(known) { return .held(known) }
+                if isValid(known), table.hold(known) { return .held(known) }
                 table.invalidate(known)
             }
             guard let server = service.schedule(request(packet, now)) else { return .refused }
@@ -51,14 +61,24 @@ extension Admission {
             spec.destination = server.number
             spec.mark = mark
             server.bindTemplate()
-            switch table.insert(spec, worker: worker, now: now) {
+            switch insert(spec, key, now: now) {
             case .inserted(let made):
-                if table.holdTemplate(made) { return .held(made) }
+                if table.hold(made) { return .held(made) }
             case .existing: server.unbindTemplate()
             case .full:
                 server.unbindTemplate()
                 return .full
             }
+        }
+    }
+
+    /// Makes a template, with what the engine tells it apart by.
+    func insert(
+        _ spec: ConnectionSpec, _ key: EngineKey?, now: Instant
+    ) -> InsertResult {
+        table.insert(spec, worker: worker, now: now) { made in
+            guard let key else { return }
+            made.writeEngineData(spec.tag, key.text, key.range)
         }
     }
 
@@ -89,7 +109,7 @@ extension Admission {
 
     /// True when new connections may follow the template (ipvs-semantics 5.4): even to a server that
     /// is overloaded or, unless the operator says otherwise, has weight 0.
-    private func isValid(_ template: Connection) -> Bool {
+    func isValid(_ template: Connection) -> Bool {
         let number = template.destination
         guard number != Destination.none, cells[number].isAvailable else { return false }
         return !settings.expiresQuiescentTemplates || cells[number].weight != 0

@@ -6,6 +6,8 @@ package enum Admitted {
     /// A connection for this packet only: the caller forwards the packet on it and hands it to
     /// `end(once:)`.
     case once(Connection)
+    /// A connection that a server's packet has opened towards a client; `isOnce` as above.
+    case outgoing(Connection, isOnce: Bool)
     /// Nothing to forward on: handed to the host, or dropped for a reason.
     case verdict(Verdict)
     /// Dropped, and the sender is to be told.
@@ -19,9 +21,9 @@ package struct Admission {
     let counters: WorkerCounters
     let settings: LiveSettings
     let worker: Int
-    private let onePacket = OnePacketEntry()
-    /// Counts down the packets until the next one that `drop_packet` takes.
-    private var dropCountdown: UInt32 = 1
+    let onePacket = OnePacketEntry()
+    /// The packet stands for what an ICMP error answers.
+    var isForError = false
     private var random: SeededGenerator
 
     package init(
@@ -47,18 +49,20 @@ package struct Admission {
         guard packet.isIP, services.hasServices(packet.family) else {
             return .verdict(services.pass(packet))
         }
-        if packet.kind == .short {
+        if packet.kind == .short || packet.lacksSCTPChunk {
             return services.isServiceAddress(packet.transport, packet.destination)
-                ? .verdict(.drop(.headerTooShort)) : .verdict(services.pass(packet))
+                ? .verdict(.drop(.headerTooShort)) : leaveAlone(packet, services)
         }
         guard packet.kind == .flow, asksForScheduling(packet),
             let service = services.find(
                 mark: mark, packet.transport, packet.destination, port: packet.destinationPort)
-        else { return leaveAlone(packet, services) }
+        else {
+            return open(packet, services: services, now: now) ?? leaveAlone(packet, services)
+        }
         if let found = table.find(packet.tuple, now: now), found.direction == .inbound {
             return .connection(found.connection)
         }
-        if isDroppedForDefence() { return .verdict(.drop(.defence)) }
+        if settings.takesForDefence() { return .verdict(.drop(.defence)) }
         // Source port 20 is the data connection of an FTP server elsewhere: never scheduled.
         guard packet.sourcePort != 20 else { return .verdict(services.pass(packet)) }
         if let persistence = service.persistence {
@@ -81,6 +85,9 @@ package struct Admission {
         }
         let mode = settings.connReuseMode
         guard mode != 0, connection.controller == Connection.noNumber else { return false }
+        if connection.transport == .sctp {
+            return control.state == SCTPState.closed.rawValue
+        }
         switch TCPState(rawValue: control.state) {
         case .timeWait, .close: return true
         case .finWait: return mode & 2 != 0 && control.hasNoOutput
@@ -89,22 +96,26 @@ package struct Admission {
     }
 
     /// Ends a connection now and takes it off its destination's counts; false when somebody else
-    /// was first.
+    /// was first, or others hang on it.
     package func expire(_ connection: Connection) -> Bool {
-        guard table.expire(connection, worker: worker) else { return false }
+        guard table.expireUnheld(connection, worker: worker) else { return false }
         cells.release(connection)
         return true
     }
 
     /// Ends a connection that was made for one packet, which is forwarded or dropped by now.
     func end(once connection: Connection) {
+        guard connection.destination != Destination.none else { return }
         cells[connection.destination].unbind(active: false)
     }
 
     /// Whether a transport's packet may open a connection (ipvs-semantics 1.2).
     private func asksForScheduling(_ packet: Packet) -> Bool {
-        guard packet.transport == .tcp else { return true }
-        return !packet.isReset && (packet.isOpener || settings.isSloppyTCP)
+        switch packet.transport {
+        case .tcp: !packet.isReset && (packet.isOpener || settings.isSloppyTCP)
+        case .sctp: !packet.isReset && (packet.isOpener || settings.isSloppySCTP)
+        default: true
+        }
     }
 
     /// A packet no service wants to schedule: the host's, unless it is a stray reply and the
@@ -119,23 +130,13 @@ package struct Admission {
         return .verdict(services.pass(packet))
     }
 
-    /// `drop_packet`: every n-th packet that is about to be scheduled (ipvs-semantics 4.10).
-    private mutating func isDroppedForDefence() -> Bool {
-        let rate = settings.dropRate
-        guard rate != 0 else { return false }
-        dropCountdown -= min(1, dropCountdown)
-        guard dropCountdown == 0 else { return false }
-        dropCountdown = rate
-        return true
-    }
-
     private mutating func schedule(
         _ packet: Packet, mark: UInt32, service: Service, services: ServiceTable, now: Instant
     ) -> Admitted {
         // A service of port 0 or 21 that the packet reached by another port needs persistence.
         guard service.port == nil || packet.destinationPort == service.port,
             let server = service.schedule(request(packet, now))
-        else { return refuse(packet, service, services) }
+        else { return refuse(packet, mark: mark, service, services, now: now) }
         var spec = ConnectionSpec(
             tuple: packet.tuple, real: server.address,
             realPort: server.port == 0 ? packet.destinationPort : server.port,
@@ -155,12 +156,14 @@ package struct Admission {
     /// Makes the connection to the server that was chosen; for one packet only when the service says
     /// so, which it can for UDP (ipvs-semantics 1.4).
     func connect(
-        _ spec: ConnectionSpec, _ server: Destination, of service: Service, now: Instant
+        _ request: ConnectionSpec, _ server: Destination, of service: Service, now: Instant
     ) -> Admitted {
+        var spec = request
+        spec.bindHelper()
         server.bind()
         if service.isOnePacket, spec.transport == .udp {
             counters.countConnection(server.number)
-            table.releaseTemplate(spec.controller)
+            table.releaseHold(spec.controller)
             return .once(onePacket.connection(spec, now: now))
         }
         switch table.insert(spec, worker: worker, now: now) {
@@ -177,7 +180,12 @@ package struct Admission {
     }
 
     /// No server can take the connection (ipvs-semantics 1.3).
-    func refuse(_ packet: Packet, _ service: Service, _ services: ServiceTable) -> Admitted {
+    func refuse(
+        _ packet: Packet, mark: UInt32, _ service: Service, _ services: ServiceTable, now: Instant
+    ) -> Admitted {
+        if let bypassed = bypass(packet, mark: mark, service, services, now: now) {
+            return bypassed
+        }
         if service.port == 21, packet.destinationPort != 21 {
             return .verdict(services.pass(packet))
         }

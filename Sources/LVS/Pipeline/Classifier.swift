@@ -11,7 +11,7 @@ extension Worker {
         switch packet.kind {
         case .arp, .other: return .pass
         case .malformed: return .drop(.malformedHeader)
-        case .flow: return lookUp(packet, index, &burst, path)
+        case .flow, .security: return lookUp(packet, index, &burst, path)
         case .short: return followShort(packet, index, &burst, path)
         case .icmpError: return lookUpError(packet, index, &burst, path)
         case .icmpOther:
@@ -20,7 +20,12 @@ extension Worker {
             return packet.icmpType == 12 && services.isServiceAddress(nil, packet.destination)
                 ? .passThroughDoor : .pass
         case .optioned: return recordOptions(packet, index, &burst, path)
-        case .fragment: return reassemble(packet, index, &burst, path)
+        case .fragment:
+            // Forwarding puts no pieces together, and AH and ESP need no ports.
+            if packet.isSecurity, services.isReply(packet) {
+                return lookUp(packet.asWholeSecurity, index, &burst, path)
+            }
+            return reassemble(packet, index, &burst, path)
         }
     }
 
@@ -39,7 +44,7 @@ extension Worker {
             return .drop(.serverGone)
         }
         guard connection.method != .masquerading else {
-            path.count(connection, packet)
+            account(connection, packet, .inbound, path)
             return .drop(.headerTooShort)
         }
         return depart(connection, .inbound, packet, index, &burst, path)
@@ -66,7 +71,7 @@ extension Worker {
             return .drop(.malformedHeader)
         }
         // What is not ours stays as it came: the host does the same with it.
-        guard isHere || services.isServerAddress(packet.transport, packet.source) else {
+        guard isHere || services.isServerAddress(packet.flowTransport, packet.source) else {
             return lookUp(flow, index, &burst, path)
         }
         let own = isHere ? destination : ownAddress(towards: destination, path) ?? destination

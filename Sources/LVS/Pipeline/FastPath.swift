@@ -105,27 +105,6 @@ struct FastPath {
         connection.setTimeout(machine.tcpTimeoutSeconds(new.state))
     }
 
-    /// As above, for packets that took the long way.
-    func advance(_ connection: Connection, _ packet: Packet, _ direction: Direction) {
-        let control = connection.control
-        // The first reply of a connection always comes this way: its next hop is not known yet.
-        if direction == .outbound, packet.transport == .udp {
-            table.assureTemplate(connection.controller)
-        }
-        advance(
-            connection, control, packet, side: Int(direction.rawValue),
-            isCounted: cells[control.destination].isAvailable)
-    }
-
-    /// Counts a packet of the client whose transport header is cut short, and so moves no state on.
-    func count(_ connection: Connection, _ packet: Packet) {
-        connection.countInPackets(1)
-        connection.touch(tick)
-        let number = connection.destination
-        guard cells[number].isAvailable else { return }
-        counters.count(number, side: 0, packets: 1, bytes: UInt64(packet.ipLength))
-    }
-
     /// Changes the state; whoever wins the exchange moves the counts of the destination.
     @inline(never)
     private func change(
@@ -143,6 +122,11 @@ struct FastPath {
         if new.state == TCPState.established.rawValue {
             table.assureTemplate(connection.controller)
         }
+        moveCounts(from: old, to: new)
+    }
+
+    /// Moves the counts of the destination along with a state; for who won the exchange.
+    func moveCounts(from old: ConnectionControl, to new: ConnectionControl) {
         guard old.isInactive != new.isInactive, new.destination != Destination.none else { return }
         let destination = cells[new.destination]
         if new.isInactive { destination.becameInactive() } else { destination.becameActive() }

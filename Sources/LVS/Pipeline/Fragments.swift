@@ -56,14 +56,20 @@ enum Fragments {
             return left <= room ? left : room & ~7
         }
 
-        /// True when fragments of these payload sizes can go as they are.
-        func accepts(_ sizes: [UInt16]) -> Bool {
-            var sum = 0
-            for size in sizes {
+        /// Payload of the first fragment when the others keep these sizes.
+        func rest(behind sizes: [UInt16]) -> Int {
+            sizes.dropFirst().reduce(payload) { $0 - Int($1) }
+        }
+
+        /// True when fragments of these payload sizes, but for that of the first, can go as they are.
+        func accepts(_ sizes: [UInt16], first: Int) -> Bool {
+            guard first > 0, first <= room, !sizes.isEmpty else { return false }
+            var sum = first
+            for size in sizes.dropFirst() {
                 guard Int(size) <= room, sum & 7 == 0 else { return false }
                 sum += Int(size)
             }
-            return sum == payload && !sizes.isEmpty
+            return sum == payload
         }
 
         /// Writes the fragment of `count` payload bytes from `start`, its IP header first.

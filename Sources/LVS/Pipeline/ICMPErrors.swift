@@ -89,7 +89,7 @@ package struct ICMPErrors {
         routeBits: UInt8 = 128, cause: Int, burst: inout Burst, now: Instant
     ) -> Frame? {
         let family = client.family
-        guard ICMPErrors.isUnicast(client), source.family == family else { return nil }
+        guard client.isUnicast, source.family == family else { return nil }
         let rate = settings?.icmpRate ?? ICMPRateLimiter.Rate()
         guard limiter.allows(error, to: client, by: routeBits, rate, now: now) else { return nil }
         let headers = IPHeader.fixedLength(family) + 8
@@ -121,12 +121,5 @@ package struct ICMPErrors {
         unsafe message.set(2, le16: ~Checksum.fold(UInt32(sum) + UInt32(pseudo)))
         unsafe made.bytes.set(12, be16: IPHeader.etherType(family))
         return made
-    }
-
-    /// Nobody answers 0.0.0.0, `::`, multicast or broadcast.
-    private static func isUnicast(_ address: IPAddress) -> Bool {
-        address.isV4
-            ? address.v4 != 0 && address.v4 >> 28 < 0xe
-            : address != .anyV6 && !address.isMulticast
     }
 }

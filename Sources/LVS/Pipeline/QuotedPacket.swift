@@ -47,18 +47,24 @@ struct QuotedPacket {
         isLaterFragment = fragment & 0x1fff != 0
     }
 
-    /// The quoted packet's own tuple; nil when the quote ends before the ports, or when the
-    /// transport has none that are balanced.
+    /// True when ports follow the header: for TCP, UDP and SCTP.
+    var hasPorts: Bool { protocolNumber == 6 || protocolNumber == 17 || protocolNumber == 132 }
+
+    /// The tuple of the quoted packet's connection; nil when the quote ends before the ports, or when
+    /// the transport is none that is balanced.
     ///
-    /// A quoted later fragment is taken for one with ports, as the kernel takes it with IPv4.
+    /// A quoted later fragment is taken for one with ports, as the kernel takes it with IPv4; AH and
+    /// ESP go with their key exchange.
     func tuple(in bytes: UnsafeMutableRawPointer) -> ConnectionTuple? {
-        guard protocolNumber == 6 || protocolNumber == 17, transport + 4 <= end,
+        let isSecurity = protocolNumber == 50 || protocolNumber == 51
+        guard isSecurity ? !isLaterFragment : hasPorts && transport + 4 <= end,
             !isIPv6 || !isLaterFragment
         else { return nil }
         let header = unsafe header(in: bytes)
         return unsafe ConnectionTuple(
-            source: header.source, destination: header.destination, ports: bytes.le32(transport),
-            transport: protocolNumber)
+            source: header.source, destination: header.destination,
+            ports: isSecurity ? Packet.keyExchangePorts : bytes.le32(transport),
+            transport: isSecurity ? TransportProtocol.udp.rawValue : protocolNumber)
     }
 
     func header(in bytes: UnsafeMutableRawPointer) -> IPHeader {

@@ -3,34 +3,39 @@
 extension Worker {
     /// Forwards a packet on a connection.
     func depart(
-        _ connection: Connection, _ direction: Direction, _ packet: Packet, _ index: Int,
+        _ connection: Connection, _ direction: Direction, _ arrived: Packet, _ index: Int,
         _ burst: inout Burst, _ path: FastPath
     ) -> Verdict {
+        var packet = arrived
         let inbound = direction == .inbound
         // A client's packet counts and moves the state on even when it cannot be forwarded; a
         // reply was refused by the host's forwarding before IPVS saw it.
         if inbound { account(connection, packet, direction, path) }
+        if connection.method == .masquerading, packet.hasPartialSCTPHeader {
+            return .drop(.headerTooShort)
+        }
         let isError = packet.kind == .icmpError
         // An error about a client's packet need not go to that client.
         let number =
             isError && !inbound
             ? path.hops.resolve(packet.destination) : nextHop(connection, direction, path)
         let hop = path.hops[number]
+        let teller = teller(connection, direction, packet, path)
         let isLocal = inbound && connection.method == .localNode
         switch isLocal ? .local : hop.word.kind {
         case .noRoute:
-            if inbound {
-                tell(
-                    .hostUnreachable, from: packet.destination, packet, index, &burst, path,
-                    on: connection)
+            if inbound, let teller {
+                tell(.hostUnreachable, from: teller, packet, index, &burst, path, on: connection)
             }
             return .drop(.noRoute)
         case .local:
+            if let reason = help(connection, direction, &packet, index, &burst, path) {
+                return .drop(reason)
+            }
             if !inbound { account(connection, packet, direction, path) }
             return deliver(connection, direction, packet, index, &burst)
         case .unresolved, .resolved: break
         }
-        let teller = inbound ? packet.destination : ownAddress(towards: packet.source, path)
         guard packet.timeToLive > 1 else {
             if let teller {
                 tell(
@@ -56,7 +61,14 @@ extension Worker {
             return refuseLength(
                 packet, mtu, from: teller, index, &burst, path, on: inbound ? connection : nil)
         }
+        if let reason = help(connection, direction, &packet, index, &burst, path) {
+            return .drop(reason)
+        }
         if !inbound { account(connection, packet, direction, path) }
+        guard
+            packet.ipLength <= arrived.ipLength || length(burst[index], packet) <= Int(mtu)
+                || !packet.hasDontFragment
+        else { return refuseGrown(packet, mtu, on: connection, index, &burst, path) }
         if burst[index].segmentSize != 0 {
             if isTooLong { return sendSegments(errand, packet, index, &burst, path) }
             if let tunnel = errand.tunnel {
@@ -104,17 +116,21 @@ extension Worker {
             }
             rewrite(&frame, errand.connection, errand.direction, packet)
         }
-        let total = unsafe IPHeader(frame.bytes + link).totalLength
+        let outer = unsafe IPHeader(frame.bytes + link)
+        let total = outer.totalLength
         // What lay behind the packet stays behind.
         if frame.segmentSize == 0 { frame.length = UInt32(link + total) }
-        // A whole of IPv6 that is no longer than its longest piece was leaves as it is.
-        let isCut =
-            isReassembled && packet.isIPv6
-            ? total > min(fragments.longest, widest)
-            : isReassembled || (frame.segmentSize == 0 && total > widest)
+        let isCut: Bool
+        if !isReassembled || outer.isIPv6 != packet.isIPv6 {
+            isCut = frame.segmentSize == 0 && total > widest
+        } else {
+            // A whole of IPv6 that is no longer than its longest piece was leaves as it is.
+            isCut = !packet.isIPv6 || total > min(fragments.longest, widest)
+        }
         guard isCut else { return send(&frame, errand.number, path) }
         return sendFragments(
-            frame, at: link, longest: widest, to: errand.number, index, &burst, path)
+            frame, at: link, longest: widest, around: errand.tunnel == nil ? nil : packet.family,
+            to: errand.number, index, &burst, path)
     }
 
     /// Whether a packet may be cut when it does not fit (ipvs-semantics 6.1 step 4).
@@ -129,12 +145,12 @@ extension Worker {
     }
 
     /// Counts a packet on its connection, and moves state and timeout on unless it is an ICMP error.
-    private func account(
+    func account(
         _ connection: Connection, _ packet: Packet, _ direction: Direction, _ path: FastPath
     ) {
         if packet.kind == .icmpError {
             countError(connection, packet, direction)
-        } else if packet.kind == .short {
+        } else if packet.isWithoutState {
             path.count(connection, packet)
         } else {
             path.advance(connection, packet.asStatesSeeIt, direction)
@@ -146,13 +162,22 @@ extension Worker {
         timeToLive hops: UInt8 = 1
     ) {
         guard connection.method == .masquerading else {
+            // Nobody behind a port completes this checksum: the offload is for Internet checksums.
+            if packet.protocolNumber == 132 { unsafe Offload.complete(&frame, packet) }
             return unsafe DirectRouting.rewrite(frame.bytes, packet)
         }
         guard packet.kind != .icmpError else {
             return translateError(&frame, packet, connection, direction, timeToLive: hops)
         }
-        unsafe NAT.rewrite(
-            &frame, packet, connection, side: Int(direction.rawValue), timeToLive: hops)
+        let side = Int(direction.rawValue)
+        switch packet.protocolNumber {
+        case 132:
+            unsafe NAT.rewriteSCTP(&frame, packet, connection, side: side, timeToLive: hops)
+        case 50, 51:
+            unsafe NAT.rewriteAddresses(&frame, packet, connection, side: side, timeToLive: hops)
+        default:
+            unsafe NAT.rewrite(&frame, packet, connection, side: side, timeToLive: hops)
+        }
     }
 
     /// The next hop's number: the destination's, or the client's, found again after routes changed.
@@ -160,13 +185,26 @@ extension Worker {
         _ connection: Connection, _ direction: Direction, _ path: FastPath
     ) -> NextHopIndex {
         if direction == .inbound {
-            return path.cells[connection.destination].nextHop
+            return connection.method == .bypass
+                ? path.hops.resolve(connection.virtual)
+                : path.cells[connection.destination].nextHop
         }
         let stored = connection.clientHop
         if stored >> 16 == path.generation { return NextHopIndex(truncatingIfNeeded: stored) }
         let number = path.hops.resolve(connection.client)
         connection.setClientHop(UInt32(number) | path.generation << 16)
         return number
+    }
+
+    /// In whose name the sender of a packet is told of an error; nil when in nobody's: what was
+    /// bypassed went to an address that is not the director's.
+    private func teller(
+        _ connection: Connection, _ direction: Direction, _ packet: Packet, _ path: FastPath
+    ) -> IPAddress? {
+        guard direction == .inbound else { return ownAddress(towards: packet.source, path) }
+        let destination = packet.destination
+        return connection.method == .bypass && !path.services.isHost(destination)
+            ? nil : destination
     }
 
     /// The address the director itself uses towards another.
@@ -218,6 +256,7 @@ extension Worker {
         _ connection: Connection, _ direction: Direction, _ packet: Packet, _ index: Int,
         _ burst: inout Burst
     ) -> Verdict {
+        guard connection.method != .bypass else { return .drop(.noRoute) }
         guard connection.method == .masquerading else { return .passThroughDoor }
         // The host takes nothing for its loopback from outside.
         if direction == .inbound, connection.real.isLoopback, !connection.client.isLoopback {

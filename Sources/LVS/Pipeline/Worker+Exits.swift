@@ -14,6 +14,25 @@ extension Worker {
         }
     }
 
+    /// On a backup (`backup_only`) requests are the host's; replies are translated as ever
+    /// (ipvs-semantics 0.1).
+    func passRequests(_ burst: inout Burst, _ count: Int, _ path: FastPath) {
+        for index in 0..<count {
+            let packet = Packet(parsing: burst[index])
+            let destination = packet.destination
+            let isRequest =
+                path.services.isServiceAddress(nil, destination)
+                || path.services.isHost(destination)
+            var verdict =
+                isRequest
+                ? path.services.pass(packet) : classify(packet, index, &burst, path)
+            if verdict.kind == .pass { verdict = leaveToHost(verdict, index, &burst, path) }
+            burst[index].verdict = verdict
+            tally.count(verdict)
+        }
+        tally.countFrames(received: UInt64(count), sent: 0)
+    }
+
     /// A flow packet from its look-up on, with every rule (ipvs-semantics 0.2 steps 3 to 7).
     func lookUp(
         _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
@@ -23,16 +42,31 @@ extension Worker {
         guard unsafe packet.hasRightHeaderChecksum(burst[index].bytes) else {
             return .drop(.malformedHeader)
         }
-        guard let match = path.table.find(packet.tuple, now: path.now) else {
-            return admit(packet, index, &burst, path)
+        let match = path.table.find(packet.tuple, now: path.now)
+        if let match, match.direction == .outbound {
+            guard match.connection.method != .bypass else {
+                // An answer to what was bypassed: the host's to forward, but the state moves on.
+                path.advance(match.connection, packet, .outbound)
+                return path.services.pass(packet)
+            }
+            return depart(match.connection, .outbound, packet, index, &burst, path)
         }
-        let connection = match.connection
-        guard match.direction == .inbound else {
-            return depart(connection, .outbound, packet, index, &burst, path)
-        }
-        if packet.isOpener, admission.reschedules(connection) {
-            _ = admission.expire(connection)
-            return admit(packet, index, &burst, path)
+        guard
+            let connection = match?.connection
+                ?? path.table.findUnknownPort(packet.tuple, now: path.now)
+        else { return admit(packet, index, &burst, path) }
+        if packet.isOpener {
+            if admission.reschedules(connection), !connection.isTrackedOn {
+                // While others hang on it, it only makes room for the new one.
+                if !admission.expire(connection) { path.table.removeSlot(connection, .inbound) }
+                return admit(packet, index, &burst, path)
+            }
+            if connection.isTrackedOn, admission.reschedules(connection),
+                admission.expire(connection)
+            {
+                return .drop(.openedAgain)
+            }
+            forgetShift(of: connection)
         }
         return departToServer(connection, packet, index, &burst, path)
     }
@@ -42,14 +76,27 @@ extension Worker {
         _ path: FastPath
     ) -> Verdict {
         let number = connection.destination
-        guard number != Destination.none, path.cells[number].isAvailable else {
+        let isServed =
+            number == Destination.none
+            ? connection.method == .bypass : path.cells[number].isAvailable
+        guard isServed else {
             guard parts.settings.expiresConnectionsWithoutDestination else {
                 return .drop(.serverGone)
             }
             _ = admission.expire(connection)
+            // Connection tracking knows the packet of old, and then IPVS lets the client repeat it.
+            if isHelped(connection, path) { return .drop(.serverGone) }
             return admit(packet, index, &burst, path)
         }
-        return depart(connection, .inbound, packet, index, &burst, path)
+        guard connection.hasUnknownPort, connection.method == .masquerading else {
+            return depart(connection, .inbound, packet, index, &burst, path)
+        }
+        guard
+            let known = path.table.learnPort(
+                packet.sourcePort, of: connection, worker: self.number, now: path.now,
+                release: path.cells.release)
+        else { return admit(packet, index, &burst, path) }
+        return depart(known, .inbound, packet, index, &burst, path)
     }
 
     /// A packet without a connection.
@@ -63,6 +110,10 @@ extension Worker {
         case .once(let connection):
             let verdict = depart(connection, .inbound, packet, index, &burst, path)
             admission.end(once: connection)
+            return verdict
+        case .outgoing(let connection, let isOnce):
+            let verdict = depart(connection, .outbound, packet, index, &burst, path)
+            if isOnce { admission.end(once: connection) }
             return verdict
         case .verdict(let verdict): return verdict
         case .refused(let reason, let error):
@@ -80,8 +131,10 @@ extension Worker {
     private func refuseReply(
         _ error: ICMPError, _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
     ) {
-        guard packet.timeToLive > 1, let own = ownAddress(towards: packet.source, path) else {
-            return
+        guard let own = ownAddress(towards: packet.source, path) else { return }
+        // Forwarding refuses it before IPVS sees it.
+        guard packet.timeToLive > 1 else {
+            return tell(.timeExceeded, from: own, packet, index, &burst, path)
         }
         unsafe DirectRouting.rewrite(burst[index].bytes, packet)
         tell(error, from: own, packet, index, &burst, path)

@@ -4,30 +4,42 @@ extension Worker {
     /// Sends a finished packet in fragments of at most `longest` bytes each, in frames of the burst.
     ///
     /// The checksums of the packet are complete; its network header is at `network` of the frame.
+    /// `inside` is the family of what a tunnel has put into it, nil when it is no tunnel's.
     func sendFragments(
-        _ frame: Frame, at network: Int, longest: Int, to number: NextHopIndex, _ index: Int,
-        _ burst: inout Burst, _ path: FastPath
+        _ frame: Frame, at network: Int, longest: Int, around inside: AddressFamily? = nil,
+        to number: NextHopIndex, _ index: Int, _ burst: inout Burst, _ path: FastPath
     ) -> Verdict {
         let header = unsafe frame.bytes + network
         let isIPv6 = unsafe header.byte(0) >> 4 == 6
         let least = isIPv6 ? Fragments.leastOfIPv6 : 0
+        // How long pieces were is forgotten where a tunnel leads into the other family.
+        let isRemembered = isReassembled && (inside == nil || (inside == .v6) == isIPv6)
         guard
             var cut = unsafe Fragments.Cut(
                 header,
-                longest: isReassembled ? min(longest, max(fragments.longest, least)) : longest,
+                longest: isRemembered ? min(longest, max(fragments.longest, least)) : longest,
                 identification: UInt32(identification))
         else { return .drop(.tooLongForRoute) }
         if isIPv6 { identification &+= 1 }
         // What came in fragments leaves in the same ones when these fit.
         // As the kernel has it, whose buffers have no room for further headers to repeat.
-        let keepsHeaders = !isIPv6 || cut.headerLength <= fragments.unfragmentableLength
-        let keepsSizes = isReassembled && keepsHeaders && cut.accepts(fragments.sizes)
+        let keepsHeaders =
+            !isIPv6
+            || (inside != .v4 && cut.headerLength <= fragments.unfragmentableLength)
+        // In a tunnel the first of them grows by the headers that were put before it.
+        let first =
+            inside == nil || !isReassembled
+            ? Int(fragments.sizes.first ?? 0) : cut.rest(behind: fragments.sizes)
+        let keepsSizes =
+            isReassembled && keepsHeaders && cut.accepts(fragments.sizes, first: first)
         cut.keepsDontFragment =
             unsafe isReassembled && !isIPv6 && !keepsSizes && header.byte(6) & 0x40 != 0
         var start = 0
         var position = 0
         while start < cut.payload {
-            let count = keepsSizes ? Int(fragments.sizes[position]) : cut.size(from: start)
+            let count =
+                !keepsSizes
+                ? cut.size(from: start) : start == 0 ? first : Int(fragments.sizes[position])
             position += 1
             let length = network + cut.newHeaderLength + count
             guard var made = burst.make(length: length, ingress: frame.ingress, cause: index)
@@ -158,6 +170,7 @@ extension Worker {
         let isAny = packet.isIPv6 || packet.transport == .icmp
         let transport = isAny ? nil : packet.transport
         let destination = packet.destination
+        if packet.isSecurity { return services.isService(.udp, destination, port: 500) }
         return services.isServiceAddress(transport, destination)
             || (services.isServerAddress(transport, packet.source)
                 && !services.isHost(destination))

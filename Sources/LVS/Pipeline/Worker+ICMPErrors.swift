@@ -15,17 +15,17 @@ extension Worker {
         }
         let bytes = unsafe burst[index].bytes
         // The error travels against the packet it quotes.
-        guard let tuple = unsafe quoted.tuple(in: bytes),
-            let match = path.table.find(tuple.reversed, now: path.now),
-            match.connection.destination != Destination.none
+        guard let tuple = unsafe quoted.tuple(in: bytes) else { return other }
+        guard let match = path.table.find(tuple.reversed, now: path.now) else {
+            return schedule(packet, answering: tuple, index, &burst, path) ?? other
+        }
+        guard
+            match.connection.destination != Destination.none || match.connection.method == .bypass
         else { return other }
         guard match.direction == .inbound || match.connection.method == .masquerading else {
             return other
         }
-        // The kernel does not look at the sum of an ICMPv6 error from the client's side.
-        guard unsafe packet.hasRightHeaderChecksum(bytes),
-            (packet.isIPv6 && match.direction == .inbound) || isIntact(packet, burst[index])
-        else { return .drop(.wrongChecksum) }
+        guard isSound(packet, match.direction, burst[index]) else { return .drop(.wrongChecksum) }
         return depart(match.connection, match.direction, packet, index, &burst, path)
     }
 
@@ -34,6 +34,13 @@ extension Worker {
             at: Int(packet.transportOffset) + 8,
             end: Int(packet.networkOffset) + Int(packet.ipLength), in: frame.bytes,
             family: packet.family)
+    }
+
+    /// True when the checksums of the packet and of the ICMP message are right; the kernel does not
+    /// look at that of an ICMPv6 error from the client's side.
+    func isSound(_ packet: Packet, _ direction: Direction, _ frame: Frame) -> Bool {
+        unsafe packet.hasRightHeaderChecksum(frame.bytes)
+            && ((packet.isIPv6 && direction == .inbound) || isIntact(packet, frame))
     }
 
     /// True when the checksum of the ICMP message is right, or was found right by the card.
@@ -59,14 +66,14 @@ extension Worker {
         if direction == .inbound, connection.method != .masquerading {
             connection.countInPackets(1)
         }
-        guard parts.cells[number].isAvailable else { return }
+        guard number != Destination.none, parts.cells[number].isAvailable else { return }
         counters.count(
             number, side: Int(direction.rawValue), packets: 1, bytes: UInt64(packet.ipLength))
     }
 
     /// Translates an error about a NAT connection: the outer address and what it quotes.
     ///
-    /// The sum of the quoted TCP or UDP packet stays as it is: the quote is cut anyway.
+    /// The sum of the quoted transport packet stays as it is: the quote is cut anyway.
     func translateError(
         _ frame: inout Frame, _ packet: Packet, _ connection: Connection, _ direction: Direction,
         timeToLive hops: UInt8
@@ -78,11 +85,13 @@ extension Worker {
         if direction == .inbound {
             outer.destination = connection.real
             inner.source = connection.real
-            unsafe bytes.set(quoted.transport, be16: connection.realPort)
+            if quoted.hasPorts { unsafe bytes.set(quoted.transport, be16: connection.realPort) }
         } else {
             outer.source = connection.virtual
             inner.destination = connection.virtual
-            unsafe bytes.set(quoted.transport + 2, be16: connection.virtualPort)
+            if quoted.hasPorts {
+                unsafe bytes.set(quoted.transport + 2, be16: connection.virtualPort)
+            }
         }
         outer.timeToLive = packet.timeToLive &- hops
         outer.seal(length: packet.networkHeaderLength)
@@ -115,9 +124,7 @@ extension Worker {
             match.connection.method == .tunnel,
             match.connection.destination != Destination.none
         else { return nil }
-        guard unsafe packet.hasRightHeaderChecksum(bytes), isIntact(packet, frame) else {
-            return .drop(.wrongChecksum)
-        }
+        guard isSound(packet, .inbound, frame) else { return .drop(.wrongChecksum) }
         let message = Int(packet.transportOffset)
         let type = unsafe bytes.byte(message)
         let code = unsafe bytes.byte(message + 1)

@@ -103,7 +103,9 @@ package final class Worker: @unchecked Sendable {
         let count = burst.count
         if count != 0 {
             let frames = unsafe burst.base
-            if path.services.hasServices(.v4) {
+            if parts.settings.isOnlyBackup {
+                passRequests(&burst, count, path)
+            } else if path.services.hasServices(.v4) {
                 unsafe parse(frames, count, path)
                 match(count, path)
                 finish(&burst, count, path)

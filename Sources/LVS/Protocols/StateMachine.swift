@@ -7,11 +7,17 @@ package struct StateMachine: @unchecked Sendable {
     /// secure 2 x column 3 (of 4) x event 5 (of 8) x state 11 (of 16).
     static let tableBytes = 2 * 4 * 8 * 16
     private static let stateCount = 16
+    /// column 3 (of 4) x event 10 (of 16) x state 14 (of 16).
+    static let sctpTableBytes = 4 * 16 * 16
 
     /// New states, then the event of each of 256 flag bytes.
     private let cells: UnsafeMutablePointer<UInt8>
     /// Timeout of every TCP state, then of UDP, seconds.
     private let timeouts: UnsafeMutablePointer<UInt32>
+    /// New states of SCTP.
+    private let sctpCells: UnsafeMutablePointer<UInt8>
+    /// Timeout of every SCTP state, seconds.
+    private let sctpTimeouts: UnsafeMutablePointer<UInt32>
 
     /// Takes its memory from the heap; `deallocate` gives it back.
     package init() {
@@ -29,11 +35,22 @@ package struct StateMachine: @unchecked Sendable {
             unsafe timeouts[Int(state.rawValue)] = state.timeoutSeconds
         }
         unsafe timeouts[StateMachine.stateCount] = 300
+        unsafe sctpCells = .allocate(capacity: StateMachine.sctpTableBytes)
+        for (index, cell) in SCTPTransitions.table().enumerated() {
+            unsafe (sctpCells + index).initialize(to: cell)
+        }
+        unsafe sctpTimeouts = .allocate(capacity: StateMachine.stateCount)
+        unsafe sctpTimeouts.initialize(repeating: 0, count: StateMachine.stateCount)
+        for state in SCTPState.allCases {
+            unsafe sctpTimeouts[Int(state.rawValue)] = state.timeoutSeconds
+        }
     }
 
     package func deallocate() {
         unsafe cells.deallocate()
         unsafe timeouts.deallocate()
+        unsafe sctpCells.deallocate()
+        unsafe sctpTimeouts.deallocate()
     }
 
     @inline(__always)
@@ -89,14 +106,52 @@ package struct StateMachine: @unchecked Sendable {
     package var udpTimeoutSeconds: UInt32 {
         @inline(__always) get { unsafe timeouts[StateMachine.stateCount] }
     }
+
+    // MARK: SCTP
+
+    static func sctpIndex(column: UInt8, event: UInt8, state: UInt8) -> Int {
+        Int(column & 3) &* 256 &+ Int(event & 15) &* 16 &+ Int(state & 15)
+    }
+
+    /// The state an SCTP connection goes to.
+    package func sctp(
+        from state: SCTPState, _ event: SCTPEvent, _ column: StateColumn
+    ) -> SCTPState {
+        let index = StateMachine.sctpIndex(
+            column: column.rawValue, event: event.rawValue, state: state.rawValue)
+        return unsafe SCTPState(rawValue: sctpCells[index]) ?? .closed
+    }
+
+    /// The control word after an SCTP packet, as `nextTCP` for TCP.
+    func nextSCTP(
+        _ old: ConnectionControl, _ event: SCTPEvent, _ direction: Direction
+    ) -> ConnectionControl {
+        let column: StateColumn =
+            direction == .outbound ? .outbound : old.hasNoOutput ? .inputOnly : .inbound
+        let state = sctp(
+            from: SCTPState(rawValue: old.state) ?? .none, event, column)
+        var new = old
+        new.state = state.rawValue
+        new.isInactive = !state.isActive
+        if direction == .outbound { new.hasNoOutput = false }
+        return new
+    }
+
+    /// Seconds an SCTP connection in this state lives without a packet.
+    package func sctpTimeoutSeconds(_ state: UInt8) -> UInt32 {
+        unsafe sctpTimeouts[Int(state & 15)]
+    }
 }
 
 extension Connection {
-    /// The state's word in connection listings; other protocols than TCP have the only state of
-    /// UDP, templates one of their own.
+    /// The state's word in connection listings; UDP has one only, templates have their own.
     package var stateName: String {
         if isTemplate { return (TemplateState(rawValue: state) ?? .none).name }
-        guard transport == .tcp else { return transport == .udp ? "UDP" : "NONE" }
-        return (TCPState(rawValue: state) ?? .none).name
+        switch transport {
+        case .tcp: return (TCPState(rawValue: state) ?? .none).name
+        case .sctp: return (SCTPState(rawValue: state) ?? .none).name
+        case .udp: return "UDP"
+        default: return "NONE"
+        }
     }
 }

@@ -1,3 +1,5 @@
+import CIntrinsics
+
 /// lc: the server with the least connections, of whatever weight but 0; the newest wins a tie
 /// (ipvs-semantics 2.4).
 final class LeastConnection: Scheduler {
@@ -10,14 +12,16 @@ final class LeastConnection: Scheduler {
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        var chosen: (number: DestinationIndex, overhead: Int64)?
-        for position in 0..<servers.count {
-            let server = servers[position]
-            guard server.isEligible else { continue }
-            let overhead = server.overhead
-            if let best = chosen, best.overhead <= overhead { continue }
-            chosen = (server.number, overhead)
+        var (chosen, least, position) = (-1, Int64.max, 0)
+        while true {
+            position = servers.next(LVS_UNWEIGHTED, from: position, load: least)
+            guard position < servers.count else { break }
+            let server = servers.load(position)
+            if server.isEligible, server.overhead < least {
+                (chosen, least) = (position, server.overhead)
+            }
+            position += 1
         }
-        return chosen?.number
+        return chosen < 0 ? nil : servers.number(chosen)
     }
 }

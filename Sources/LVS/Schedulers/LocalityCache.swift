@@ -38,25 +38,25 @@ struct LocalityCache<Memory> {
         free = end
     }
 
-    /// Where an address is remembered; the position holds until the next insertion or collection.
-    func find(_ address: IPAddress) -> Int? {
+    /// Where an address is remembered, noting that it was asked for; the position holds until the next
+    /// insertion or collection.
+    mutating func recall(_ address: IPAddress, at now: Instant) -> Int? {
         var position = heads[bucket(address)]
         while position != end {
-            let entry = entries[Int(position)]
-            if entry.address == address { return Int(position) }
-            position = entry.next
+            if entries[Int(position)].address == address {
+                entries[Int(position)].lastUse = now
+                return Int(position)
+            }
+            position = entries[Int(position)].next
         }
         return nil
     }
 
-    /// What is remembered at a position that `find` returned.
+    /// What is remembered at a position that `recall` returned.
     subscript(position: Int) -> Memory? {
         get { entries[position].memory }
         set { entries[position].memory = newValue }
     }
-
-    /// Notes that an address was asked for.
-    mutating func touch(_ position: Int, at now: Instant) { entries[position].lastUse = now }
 
     /// Remembers an address that is not in the cache, unless that is full.
     mutating func insert(_ address: IPAddress, _ memory: Memory, at now: Instant) {
@@ -74,12 +74,9 @@ struct LocalityCache<Memory> {
         count += 1
     }
 
-    /// Changes what is remembered of every address; entries that become nil go.
-    mutating func update(_ change: (inout Memory?) -> Void) {
-        for position in entries.indices where entries[position].memory != nil {
-            change(&entries[position].memory)
-        }
-        for bucket in heads.indices { sweep(bucket) { $0.memory == nil } }
+    /// True when something is remembered that fits.
+    func contains(_ fits: (Memory) -> Bool) -> Bool {
+        entries.contains { entry in entry.memory.map(fits) ?? false }
     }
 
     /// Removes what has not been used, when a collection is due: every minute if there are very many
@@ -135,63 +132,5 @@ struct LocalityCache<Memory> {
 
     private func bucket(_ address: IPAddress) -> Int {
         AddressHash.bucket(AddressHash.fold(address), bits: bits)
-    }
-}
-
-/// Servers that were removed while a cache may name them: the kernel keeps them, so that they are
-/// remembered when they come back (ipvs-semantics 2.7).
-struct DepartedServers {
-    /// What a server is known by when it comes back, perhaps with another number.
-    private struct Identity: Hashable {
-        var address: IPAddress
-        var port: UInt16
-    }
-
-    /// What a cache has to do because of a server that was added.
-    struct Return {
-        /// The number of the server that was added.
-        var number: DestinationIndex
-        /// The number belongs to another server now.
-        var forgotten: DestinationIndex?
-        /// The server had this number when it went.
-        var former: DestinationIndex?
-
-        var changesNothing: Bool { forgotten == nil && former == nil }
-    }
-
-    private var identities: [DestinationIndex: Identity] = [:]
-
-    /// True while the server with this number is not in the service.
-    func contains(_ number: DestinationIndex) -> Bool {
-        !identities.isEmpty && identities[number] != nil
-    }
-
-    /// Follows a change of the service's servers; nil when a cache has nothing to do because of it.
-    mutating func follow(_ servers: borrowing DestinationList, _ event: ServerEvent) -> Return? {
-        switch event {
-        case .started, .edited: return nil
-        case .removed(let number, _):
-            remove(servers.destination(number))
-            return nil
-        case .added(let number):
-            let change = add(servers.destination(number))
-            return change.changesNothing ? nil : change
-        }
-    }
-
-    private mutating func remove(_ server: Destination) {
-        identities[server.number] = Identity(address: server.address, port: server.port)
-    }
-
-    private mutating func add(_ server: Destination) -> Return {
-        let identity = Identity(address: server.address, port: server.port)
-        var result = Return(number: server.number)
-        if let known = identities.removeValue(forKey: server.number) {
-            if known == identity { return result }
-            result.forgotten = server.number
-        }
-        result.former = identities.first { $0.value == identity }?.key
-        if let former = result.former { identities[former] = nil }
-        return result
     }
 }

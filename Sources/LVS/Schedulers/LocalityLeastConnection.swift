@@ -4,7 +4,6 @@ final class LocalityLeastConnection: Scheduler {
     static let name = "lblc"
 
     private var cache = LocalityCache<DestinationIndex>()
-    private var departed = DepartedServers()
     private var expirationSeconds = 0
 
     init(options: SchedulerOptions) { take(options) }
@@ -13,27 +12,19 @@ final class LocalityLeastConnection: Scheduler {
         expirationSeconds = options.settings["lblc_expiration"] ?? 0
     }
 
-    func servers(_ servers: borrowing DestinationList, did event: ServerEvent) {
-        guard let change = departed.follow(servers, event) else { return }
-        cache.update { remembered in
-            if remembered == change.forgotten { remembered = nil }
-            if let former = change.former, remembered == former { remembered = change.number }
-        }
-    }
+    func servers(_ servers: borrowing DestinationList, did event: ServerEvent) {}
 
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        let position = cache.find(request.virtual)
+        let position = cache.recall(request.virtual, at: request.now)
         if let position, let number = cache[position] {
-            cache.touch(position, at: request.now)
             // A full server stays the one that is remembered: its overload flag is not asked.
             let server = servers.destination(number)
-            if !departed.contains(number), server.weight > 0, !servers.isBusy(server) {
-                return number
-            }
+            let load = server.current
+            if load.weight > 0, server.isAvailable, !servers.isBusy(load) { return number }
         }
-        guard let number = servers.leastLoaded(by: { $0.overhead }) else { return nil }
+        guard let number = servers.leastLoaded() else { return nil }
         if let position {
             cache[position] = number
         } else {
@@ -41,6 +32,8 @@ final class LocalityLeastConnection: Scheduler {
         }
         return number
     }
+
+    func remembers(_ number: DestinationIndex) -> Bool { cache.contains { $0 == number } }
 
     func tick(_ now: Instant) { cache.collect(now, expirationSeconds: expirationSeconds) }
 }

@@ -10,13 +10,6 @@ final class NeverQueue: Scheduler {
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        var least = LeastLoaded()
-        for position in 0..<servers.count {
-            let server = servers[position]
-            let expected = server.expectedConnections
-            if expected == 1, server.isEligible { return server.number }
-            least.consider(server, load: expected)
-        }
-        return least.number
+        servers.leastExpected(takesIdle: true)
     }
 }

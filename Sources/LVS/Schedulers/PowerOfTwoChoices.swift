@@ -3,37 +3,76 @@
 final class PowerOfTwoChoices: Scheduler {
     static let name = "twos"
 
+    private var sums = WeightSums()
+
     init(options: SchedulerOptions) {}
 
-    func servers(_ servers: borrowing DestinationList, did event: ServerEvent) {}
+    func servers(_ servers: borrowing DestinationList, did event: ServerEvent) {
+        sums.makeRoom(for: servers.count)
+    }
 
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        var total: Int64 = 0
-        for position in 0..<servers.count where servers[position].isEligible {
-            total += Int64(servers[position].weight)
-        }
+        let total = sums.sumUp(servers)
         guard total > 0 else { return nil }
         var random = SeededGenerator(seed: request.random)
-        var left = (
+        let draws = (
             Int64.random(in: 0...total, using: &random), Int64.random(in: 0...total, using: &random)
         )
-        var choices: (first: Destination?, second: Destination?)
-        for position in 0..<servers.count {
-            let server = servers[position]
-            guard server.isEligible else { continue }
-            left.0 -= Int64(server.weight)
-            left.1 -= Int64(server.weight)
-            if left.0 <= 0, choices.first == nil { choices.first = server }
-            if left.1 <= 0, choices.second == nil { choices.second = server }
-            if choices.first != nil, choices.second != nil { break }
-        }
         // A server that became overloaded since the weights were summed up leaves a draw open.
-        guard let first = choices.first ?? choices.second else { return nil }
-        let second = choices.second ?? first
-        let isSecondLess =
-            Int64(second.weight) &* first.overhead > Int64(first.weight) &* second.overhead
-        return isSecondLess ? second.number : first.number
+        let found = (sums.reach(draws.0, in: servers), sums.reach(draws.1, in: servers))
+        guard let first = found.0 ?? found.1 else { return nil }
+        let second = found.1 ?? first
+        let (a, b) = (servers.load(first), servers.load(second))
+        let isSecondLess = Int64(b.weight) &* a.overhead > Int64(a.weight) &* b.overhead
+        return servers.number(isSecondLess ? second : first)
+    }
+}
+
+/// Weights of the servers that can be chosen, summed up in blocks for one decision, so that a draw
+/// is found without a second walk over all servers.
+private struct WeightSums {
+    private static let blockLength = 16
+    private var blocks: [Int64] = []
+
+    /// Prepares for a number of servers, so that decisions allocate nothing.
+    mutating func makeRoom(for servers: Int) {
+        let count = (servers + Self.blockLength - 1) / Self.blockLength
+        if count != blocks.count { blocks = [Int64](repeating: 0, count: count) }
+    }
+
+    /// Sums the weights up; returns the sum of all.
+    mutating func sumUp(_ servers: borrowing DestinationList) -> Int64 {
+        var total: Int64 = 0
+        for block in blocks.indices {
+            let sum = servers.sumWeights(Self.range(block, servers.count))
+            blocks[block] = sum
+            total &+= sum
+        }
+        return total
+    }
+
+    /// Position of the server at which the weights reach a draw.
+    func reach(_ draw: Int64, in servers: borrowing DestinationList) -> Int? {
+        var left = draw
+        for block in blocks.indices {
+            if left &- blocks[block] <= 0 {
+                var found: Int?
+                servers.walk(Self.range(block, servers.count)) { position, server in
+                    left &-= Int64(max(server.ability, 0))
+                    if left <= 0, server.isEligible { found = position }
+                    return found == nil
+                }
+                if let found { return found }
+            } else {
+                left &-= blocks[block]
+            }
+        }
+        return nil
+    }
+
+    private static func range(_ block: Int, _ count: Int) -> Range<Int> {
+        block * blockLength..<min((block + 1) * blockLength, count)
     }
 }

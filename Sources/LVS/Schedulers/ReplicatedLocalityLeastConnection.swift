@@ -11,7 +11,6 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
     }
 
     private var cache = LocalityCache<ServerSet>()
-    private var departed = DepartedServers()
     private var expirationSeconds = 0
 
     init(options: SchedulerOptions) { take(options) }
@@ -20,39 +19,38 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
         expirationSeconds = options.settings["lblcr_expiration"] ?? 0
     }
 
-    func servers(_ servers: borrowing DestinationList, did event: ServerEvent) {
-        guard let change = departed.follow(servers, event) else { return }
-        cache.update { set in
-            set?.members.removeAll { $0 == change.forgotten }
-            if let former = change.former, let at = set?.members.firstIndex(of: former) {
-                set?.members[at] = change.number
-            }
-        }
-    }
+    func servers(_ servers: borrowing DestinationList, did event: ServerEvent) {}
 
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        guard let position = cache.find(request.virtual), let set = cache[position] else {
-            guard let number = servers.leastLoaded(by: { $0.overhead }) else { return nil }
+        guard let position = cache.recall(request.virtual, at: request.now),
+            let set = cache[position]
+        else {
+            guard let number = servers.leastLoaded() else { return nil }
             cache.insert(
                 request.virtual, ServerSet(members: [number], lastChange: request.now),
                 at: request.now)
             return number
         }
-        cache.touch(position, at: request.now)
         let least = leastLoaded(set.members, servers)
-        let age = UInt64(max(expirationSeconds, 0))
-        if set.members.count > 1, request.now > set.lastChange.advanced(bySeconds: age) {
-            removeMostLoaded(position, set.members, servers, now: request.now)
+        if set.members.count > 1 {
+            let age = UInt64(max(expirationSeconds, 0))
+            if request.now > set.lastChange.advanced(bySeconds: age) {
+                removeMostLoaded(position, set.members, servers, now: request.now)
+            }
         }
-        if let least, !servers.isBusy(servers.destination(least)) { return least }
-        guard let number = servers.leastLoaded(by: { $0.overhead }) else { return nil }
+        if let least, !servers.isBusy(servers.destination(least).current) { return least }
+        guard let number = servers.leastLoaded() else { return nil }
         if cache[position]?.members.contains(number) == false {
             cache[position]?.members.insert(number, at: 0)
             cache[position]?.lastChange = request.now
         }
         return number
+    }
+
+    func remembers(_ number: DestinationIndex) -> Bool {
+        cache.contains { $0.members.contains(number) }
     }
 
     func tick(_ now: Instant) { cache.collect(now, expirationSeconds: expirationSeconds) }
@@ -62,11 +60,13 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
     ) -> DestinationIndex? {
         var least = LeastLoaded()
         // Positions, since an array's iterator allocates in debug builds.
-        for index in members.indices where !departed.contains(members[index]) {
+        for index in members.indices {
             let server = servers.destination(members[index])
-            least.consider(server, load: server.overhead)
+            guard server.isAvailable else { continue }
+            let load = server.current
+            least.consider(index, load, load: load.overhead)
         }
-        return least.number
+        return least.position < 0 ? nil : members[least.position]
     }
 
     /// Shrinks a set that has not changed for `lblcr_expiration`.
@@ -76,7 +76,7 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
     ) {
         var most: (number: DestinationIndex, load: Int64, weight: Int64)?
         for number in members {
-            let server = servers.destination(number)
+            let server = servers.destination(number).current
             let (load, weight) = (server.overhead, Int64(server.weight))
             guard weight > 0 else { continue }
             if let known = most, known.load &* weight >= load &* known.weight { continue }

@@ -4,6 +4,8 @@ final class RoundRobin: Scheduler {
 
     /// The server chosen last; nil is the head, before the newest.
     private var current: DestinationIndex?
+    /// Where it stood when it was chosen.
+    private var place = 0
 
     init(options: SchedulerOptions) {}
 
@@ -21,14 +23,21 @@ final class RoundRobin: Scheduler {
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        let count = servers.count
-        let start = servers.position(after: current)
-        for step in 0..<count {
-            let server = servers[(start + step) % count]
-            guard server.isEligible else { continue }
-            current = server.number
-            return server.number
+        let start = servers.position(after: current, guess: place)
+        guard
+            let found = first(in: servers, start..<servers.count)
+                ?? first(in: servers, 0..<start)
+        else { return nil }
+        (current, place) = (servers.number(found), found)
+        return current
+    }
+
+    private func first(in servers: borrowing DestinationList, _ range: Range<Int>) -> Int? {
+        var found: Int?
+        servers.walk(range) { position, server in
+            if server.isEligible { found = position }
+            return found == nil
         }
-        return nil
+        return found
     }
 }

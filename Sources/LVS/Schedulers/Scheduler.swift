@@ -17,12 +17,16 @@ package protocol Scheduler: AnyObject, SendableMetatype {
     func take(_ options: SchedulerOptions)
     /// Once a second, for schedulers that remember; does nothing unless overridden.
     func tick(_ now: Instant)
+    /// True while the scheduler may come back to a deleted server: then the trash keeps it
+    /// (ipvs-semantics 3.3).
+    func remembers(_ number: DestinationIndex) -> Bool
 }
 
 extension Scheduler {
     package static var mostServers: Int { .max }
     package func take(_ options: SchedulerOptions) {}
     package func tick(_ now: Instant) {}
+    package func remembers(_ number: DestinationIndex) -> Bool { false }
 }
 
 /// What a service hands to its scheduler when that is made, and again when it changes.

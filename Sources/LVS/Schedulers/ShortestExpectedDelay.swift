@@ -10,6 +10,6 @@ final class ShortestExpectedDelay: Scheduler {
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        servers.leastLoaded { $0.expectedConnections }
+        servers.leastExpected(takesIdle: false)
     }
 }

@@ -10,6 +10,6 @@ final class WeightedFailover: Scheduler {
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        servers.heaviest()
+        servers.heaviest(withRoom: false)
     }
 }

@@ -10,6 +10,6 @@ final class WeightedLeastConnection: Scheduler {
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        servers.leastLoaded { $0.overhead }
+        servers.leastLoaded()
     }
 }

@@ -11,6 +11,6 @@ final class WeightedOverflow: Scheduler {
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        servers.heaviest { Int64($0.active) <= Int64($0.weight) }
+        servers.heaviest(withRoom: true)
     }
 }

@@ -2,12 +2,17 @@
 /// weight reaches it (ipvs-semantics 2.3).
 ///
 /// A change of the servers keeps the threshold where it can, so a service built server by server
-/// begins with the lowest pass; a scheduler that starts on a full list begins with the highest.
+/// begins with the lowest pass; a scheduler that starts on a full list begins with the highest. A
+/// search that finds nobody leaves its mark: one that saw a whole pass with the lowest threshold goes
+/// on from the head with the highest, one that ended where it began goes on from there with the
+/// lowest, as recordings with full servers show.
 final class WeightedRoundRobin: Scheduler {
     static let name = "wrr"
 
     /// The server chosen last; nil is the head, before the newest.
     private var current: DestinationIndex?
+    /// Where it stood when it was chosen.
+    private var place = 0
     private var threshold: Int64 = 0
     private var highest: Int64 = 0
     private var divisor: Int64 = 1
@@ -29,26 +34,40 @@ final class WeightedRoundRobin: Scheduler {
         -> DestinationIndex?
     {
         guard highest > 0 else { return nil }
-        var position = servers.position(after: current)
-        // A whole pass has been seen when it began at the head.
-        var isWhole = position == 0
+        let start = servers.position(after: current, guess: place)
+        var position = start
+        var (isLowest, hasWrapped) = (false, false)
         while true {
-            while position < servers.count {
-                let server = servers[position]
-                if !server.isOverloaded, Int64(server.weight) >= threshold {
-                    current = server.number
-                    return server.number
-                }
-                position += 1
+            // With every threshold tried, the last pass ends at the server where the search began.
+            let isLast = isLowest && hasWrapped && start > 0
+            if let found = first(in: servers, position..<(isLast ? start : servers.count)) {
+                (current, place) = (servers.number(found), found)
+                return current
             }
-            current = nil
-            let wasLowest = threshold <= divisor
-            if wasLowest, isWhole { return nil }
+            if isLast { return nil }
             threshold -= divisor
-            if threshold <= 0 { threshold = highest }
+            if threshold <= 0 {
+                threshold = highest
+                if isLowest || start == 0 {
+                    current = nil
+                    return nil
+                }
+                hasWrapped = true
+            }
+            isLowest = threshold <= divisor
             position = 0
-            isWhole = true
         }
+    }
+
+    /// The first server whose weight reaches the threshold; that is above 0, and the ability of an
+    /// overloaded server below.
+    private func first(in servers: borrowing DestinationList, _ range: Range<Int>) -> Int? {
+        var found: Int?
+        servers.walk(range) { position, server in
+            if Int64(server.ability) >= threshold { found = position }
+            return found == nil
+        }
+        return found
     }
 
     private static func commonDivisor(_ left: Int64, _ right: Int64) -> Int64 {

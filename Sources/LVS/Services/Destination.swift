@@ -3,18 +3,16 @@ import Synchronization
 /// Stable number of a destination: it survives edits, deletion and revival of its server.
 package typealias DestinationIndex = UInt16
 
-/// A real server as workers see it: a view of two fixed cache lines that never move.
+/// A real server as workers see it: a view of two fixed places in memory that never move.
 ///
 /// ```
-/// +0   face: availability, next hop, weight, thresholds, method, address (read per packet)
-/// +64  load: connection counts and the overload flag (written per connection)
+/// face  availability, next hop, last weight, thresholds, method, address: a cache line of its own,
+///       written by the housekeeper only (read per packet)
+/// load  connection counts, weight and overload: 16 bytes, all that schedulers compare (`ServerLoad`)
 /// ```
-/// The face is written by the housekeeper only. Counts are shared words moved by whoever won a
-/// connection's state change (architecture, section 6).
+/// Counts are shared words moved by whoever won a connection's state change (architecture, section 6).
 @safe
 package struct Destination: @unchecked Sendable {
-    /// Bytes of one destination in memory.
-    static let bytes = 128
     /// The number that means "no destination".
     package static let none: DestinationIndex = .max
 
@@ -22,7 +20,6 @@ package struct Destination: @unchecked Sendable {
     struct Face: ~Copyable {
         let available = Atomic<UInt32>(0)
         let nextHop = Atomic<UInt16>(NextHopTable.noRoute)
-        let weight = Atomic<Int32>(0)
         let lastWeight = Atomic<Int32>(0)
         let upperThreshold = Atomic<UInt32>(0)
         let lowerThreshold = Atomic<UInt32>(0)
@@ -33,26 +30,18 @@ package struct Destination: @unchecked Sendable {
         let address: IPAddress
     }
 
-    /// What connections write; see `Destination`.
-    struct Load: ~Copyable {
-        /// Active connections << 32 | inactive connections, so that both move in one step.
-        let connections = Atomic<UInt64>(0)
-        let persistent = Atomic<UInt32>(0)
-        let overloaded = Atomic<UInt32>(0)
-    }
-
     private let face: UnsafeMutablePointer<Face>
-    private let load: UnsafeMutablePointer<Load>
+    private let load: UnsafeMutablePointer<ServerLoad.Words>
 
-    init(memory: UnsafeMutableRawPointer) {
-        unsafe face = memory.assumingMemoryBound(to: Face.self)
-        unsafe load = (memory + 64).assumingMemoryBound(to: Load.self)
+    init(face: UnsafeMutablePointer<Face>, load: UnsafeMutablePointer<ServerLoad.Words>) {
+        unsafe self.face = face
+        unsafe self.load = load
     }
 
     /// Prepares the memory for a server; the housekeeper, before anyone else knows the number.
     package func start(number: DestinationIndex, address: IPAddress, port: UInt16) {
         unsafe face.initialize(to: Face(port: port, number: number, address: address))
-        unsafe load.initialize(to: Load())
+        unsafe load.initialize(to: ServerLoad.Words())
     }
 
     package var number: DestinationIndex { unsafe face.pointee.number }
@@ -70,7 +59,7 @@ package struct Destination: @unchecked Sendable {
     }
     /// False once the server was deleted: its connections are then dropped (ipvs-semantics 0.2).
     package var isAvailable: Bool { unsafe face.pointee.available.load(ordering: .relaxed) != 0 }
-    package var weight: Int32 { unsafe face.pointee.weight.load(ordering: .relaxed) }
+    package var weight: Int32 { current.weight }
     /// The last weight that was not 0; 0 when there was none.
     package var lastWeight: Int32 { unsafe face.pointee.lastWeight.load(ordering: .relaxed) }
     /// Slot of the next hop towards the server in the next hop table.
@@ -82,23 +71,16 @@ package struct Destination: @unchecked Sendable {
         unsafe face.pointee.lowerThreshold.load(ordering: .relaxed)
     }
 
+    /// What schedulers compare, at this moment.
+    var current: ServerLoad {
+        @inline(__always) get { unsafe ServerLoad(load) }
+    }
     /// Connections in an active state (ipvs-semantics 4.4).
-    package var active: UInt32 {
-        UInt32(truncatingIfNeeded: unsafe load.pointee.connections.load(ordering: .relaxed) >> 32)
-    }
-    package var inactive: UInt32 {
-        UInt32(truncatingIfNeeded: unsafe load.pointee.connections.load(ordering: .relaxed))
-    }
-    /// Active and inactive connections, read in one step.
-    var counts: (active: UInt32, inactive: UInt32) {
-        let word = unsafe load.pointee.connections.load(ordering: .relaxed)
-        return (UInt32(truncatingIfNeeded: word >> 32), UInt32(truncatingIfNeeded: word))
-    }
+    package var active: UInt32 { UInt32(current.active) }
+    package var inactive: UInt32 { UInt32(current.inactive) }
     /// Persistence templates that point here.
     package var persistent: UInt32 { unsafe load.pointee.persistent.load(ordering: .relaxed) }
-    package var isOverloaded: Bool {
-        unsafe load.pointee.overloaded.load(ordering: .relaxed) != 0
-    }
+    package var isOverloaded: Bool { current.isOverloaded }
     /// True while connections or templates refer to the server.
     var isReferenced: Bool {
         let word = unsafe load.pointee.connections.load(ordering: .acquiring)
@@ -119,7 +101,7 @@ package struct Destination: @unchecked Sendable {
     /// new upper threshold is 0 or higher than the old one (section 7).
     package func configure(_ server: RealServer) {
         let old = upperThreshold
-        unsafe face.pointee.weight.store(server.weight, ordering: .relaxed)
+        setWeight(server.weight)
         if server.weight != 0 {
             unsafe face.pointee.lastWeight.store(server.weight, ordering: .relaxed)
         }
@@ -129,7 +111,19 @@ package struct Destination: @unchecked Sendable {
         unsafe face.pointee.upperThreshold.store(server.upperThreshold, ordering: .relaxed)
         unsafe face.pointee.lowerThreshold.store(server.lowerThreshold, ordering: .relaxed)
         if server.upperThreshold == 0 || server.upperThreshold > old {
-            unsafe load.pointee.overloaded.store(0, ordering: .relaxed)
+            setOverloaded(false)
+        }
+    }
+
+    /// Changes the weight and leaves the overload flag beside it as workers set it.
+    private func setWeight(_ weight: Int32) {
+        var old = unsafe load.pointee.ability.load(ordering: .relaxed)
+        while true {
+            let new = UInt32(bitPattern: weight) | old & ServerLoad.overloaded
+            let result = unsafe load.pointee.ability.compareExchange(
+                expected: old, desired: new, ordering: .relaxed)
+            if result.exchanged { return }
+            old = result.original
         }
     }
 
@@ -137,26 +131,28 @@ package struct Destination: @unchecked Sendable {
 
     /// Counts a new connection, which begins as an inactive one.
     package func bind() {
-        let word = unsafe load.pointee.connections.wrappingAdd(1, ordering: .relaxed).newValue
-        flagOverload(word)
+        flagOverload(
+            unsafe load.pointee.connections.wrappingAdd(ServerLoad.oneInactive, ordering: .relaxed)
+                .newValue)
     }
 
     /// Takes a destroyed connection off the counts.
     package func unbind(active: Bool) {
-        let one: UInt64 = active ? 1 << 32 : 1
-        let word = unsafe load.pointee.connections.wrappingSubtract(one, ordering: .releasing)
-            .newValue
-        clearOverload(word)
+        let one = active ? ServerLoad.oneActive : ServerLoad.oneInactive
+        clearOverload(
+            unsafe load.pointee.connections.wrappingSubtract(one, ordering: .releasing).newValue)
     }
 
     /// Moves a connection from the inactive count to the active one.
     package func becameActive() {
-        unsafe load.pointee.connections.wrappingAdd((1 << 32) - 1, ordering: .relaxed)
+        unsafe load.pointee.connections.wrappingAdd(
+            ServerLoad.oneActive - ServerLoad.oneInactive, ordering: .relaxed)
     }
 
     /// Moves a connection from the active count to the inactive one.
     package func becameInactive() {
-        unsafe load.pointee.connections.wrappingSubtract((1 << 32) - 1, ordering: .relaxed)
+        unsafe load.pointee.connections.wrappingSubtract(
+            ServerLoad.oneActive - ServerLoad.oneInactive, ordering: .relaxed)
     }
 
     /// Counts a new persistence template.
@@ -173,15 +169,14 @@ package struct Destination: @unchecked Sendable {
     /// Overload begins when a bind reaches the upper threshold (ipvs-semantics 7).
     private func flagOverload(_ word: UInt64) {
         let upper = upperThreshold
-        if upper != 0, Destination.total(word) >= UInt64(upper) {
-            unsafe load.pointee.overloaded.store(1, ordering: .relaxed)
-        }
+        if upper != 0, ServerLoad.total(word) >= UInt64(upper) { setOverloaded(true) }
     }
 
     /// Overload ends when an unbind passes below the lower threshold, or below three quarters of
     /// the upper one where there is no lower (ipvs-semantics 7).
     private func clearOverload(_ word: UInt64) {
-        let total = Destination.total(word)
+        guard isOverloaded else { return }
+        let total = ServerLoad.total(word)
         let lower = lowerThreshold
         let upper = upperThreshold
         let ends: Bool
@@ -192,12 +187,14 @@ package struct Destination: @unchecked Sendable {
         } else {
             ends = true
         }
-        if ends, isOverloaded {
-            unsafe load.pointee.overloaded.store(0, ordering: .relaxed)
-        }
+        if ends { setOverloaded(false) }
     }
 
-    private static func total(_ word: UInt64) -> UInt64 {
-        (word >> 32) + (word & 0xffff_ffff)
+    private func setOverloaded(_ value: Bool) {
+        if value {
+            unsafe load.pointee.ability.bitwiseOr(ServerLoad.overloaded, ordering: .relaxed)
+        } else {
+            unsafe load.pointee.ability.bitwiseAnd(~ServerLoad.overloaded, ordering: .relaxed)
+        }
     }
 }

@@ -7,20 +7,52 @@ package struct DestinationCells: @unchecked Sendable {
     /// Most real servers of one director, those in the trash included.
     package static let capacity = 65_535
 
-    private let memory: UnsafeMutableRawPointer
+    private static let faceBytes = 64
+    private static let lineBytes = 64
+    /// Loads of a group of numbers share its lines in such a way that neighbours do not share one:
+    /// a few busy servers have lines of their own, and a thousand lie closely.
+    private static let groupLines = 256
+
+    private let faces: UnsafeMutableRawPointer
+    private let loads: UnsafeMutableRawPointer
 
     /// Takes the memory from the heap; `deallocate` gives it back.
     package init() {
-        unsafe memory = .allocate(
-            byteCount: DestinationCells.capacity * Destination.bytes, alignment: 64)
+        let loadBytes = DestinationCells.place(.max) + DestinationCells.lineBytes
+        unsafe faces = .allocate(
+            byteCount: DestinationCells.capacity * DestinationCells.faceBytes, alignment: 64)
+        unsafe loads = .allocate(byteCount: loadBytes, alignment: 64)
     }
 
-    package func deallocate() { unsafe memory.deallocate() }
+    package func deallocate() {
+        unsafe faces.deallocate()
+        unsafe loads.deallocate()
+    }
 
     /// The destination of a number that was given out.
     package subscript(number: DestinationIndex) -> Destination {
-        assert(number != Destination.none)
-        return unsafe Destination(memory: memory + Int(number) * Destination.bytes)
+        @inline(__always) get {
+            assert(number != Destination.none)
+            let face = unsafe faces + Int(number) &* DestinationCells.faceBytes
+            return unsafe Destination(
+                face: face.assumingMemoryBound(to: Destination.Face.self),
+                load: load(at: DestinationCells.place(number)))
+        }
+    }
+
+    /// Where the load of a number stands; see `load(at:)`.
+    @inline(__always)
+    static func place(_ number: DestinationIndex) -> Int {
+        let (line, row) = (Int(number) & (groupLines &- 1), Int(number) / groupLines)
+        let (group, quarter) = (row / 4, row & 3)
+        return (group &* groupLines &+ line) &* lineBytes
+            &+ quarter &* MemoryLayout<ServerLoad.Words>.stride
+    }
+
+    /// The load that stands at a place.
+    @inline(__always)
+    func load(at place: Int) -> UnsafeMutablePointer<ServerLoad.Words> {
+        unsafe (loads + place).assumingMemoryBound(to: ServerLoad.Words.self)
     }
 }
 

@@ -9,11 +9,18 @@ package struct LiveSettings: @unchecked Sendable {
         let expireNoDestination = Atomic<UInt32>(0)
         let expireQuiescentTemplate = Atomic<UInt32>(0)
         let sloppyTCP = Atomic<UInt32>(0)
+        let sloppySCTP = Atomic<UInt32>(0)
         let natICMPSend = Atomic<UInt32>(0)
+        let cacheBypass = Atomic<UInt32>(0)
+        let scheduleICMP = Atomic<UInt32>(0)
         let pathMTUDiscovery = Atomic<UInt32>(1)
         let secureTCP = Atomic<UInt32>(0)
-        /// Every n-th packet about to be scheduled is dropped; 0 is none.
-        let dropRate = Atomic<UInt32>(0)
+        /// Every n-th packet about to be scheduled is dropped; 0 is none, a negative number all.
+        let dropRate = Atomic<Int32>(0)
+        /// Counts down to the next packet that is dropped; it stands still while none is.
+        let dropCountdown = Atomic<Int32>(0)
+        /// The director is a backup, and takes no requests.
+        let onlyBackup = Atomic<UInt32>(0)
         let icmpRateLimit = Atomic<UInt32>(1000)
         let icmpRateMask = Atomic<UInt32>(0x1818)
         let icmpMessagesPerSecond = Atomic<UInt32>(1000)
@@ -46,8 +53,19 @@ package struct LiveSettings: @unchecked Sendable {
     package var isSloppyTCP: Bool {
         unsafe words.pointee.sloppyTCP.load(ordering: .relaxed) != 0
     }
+    package var isSloppySCTP: Bool {
+        unsafe words.pointee.sloppySCTP.load(ordering: .relaxed) != 0
+    }
     package var sendsICMPForUnknownReplies: Bool {
         unsafe words.pointee.natICMPSend.load(ordering: .relaxed) != 0
+    }
+    /// What a service by mark has no server for goes on to its own destination.
+    package var bypassesCache: Bool {
+        unsafe words.pointee.cacheBypass.load(ordering: .relaxed) != 0
+    }
+    /// ICMP errors open connections (ipvs-semantics 6.5).
+    package var schedulesICMP: Bool {
+        unsafe words.pointee.scheduleICMP.load(ordering: .relaxed) != 0
     }
     package var discoversPathMTU: Bool {
         unsafe words.pointee.pathMTUDiscovery.load(ordering: .relaxed) != 0
@@ -55,7 +73,19 @@ package struct LiveSettings: @unchecked Sendable {
     package var isSecureTCP: Bool {
         unsafe words.pointee.secureTCP.load(ordering: .relaxed) != 0
     }
-    package var dropRate: UInt32 { unsafe words.pointee.dropRate.load(ordering: .relaxed) }
+    /// Whether `drop_packet` takes the packet that is about to be scheduled (ipvs-semantics 4.10).
+    func takesForDefence() -> Bool {
+        let rate = unsafe words.pointee.dropRate.load(ordering: .relaxed)
+        guard rate != 0 else { return false }
+        let left = unsafe words.pointee.dropCountdown.wrappingSubtract(1, ordering: .relaxed)
+        guard left.newValue <= 0 else { return false }
+        unsafe words.pointee.dropCountdown.store(rate, ordering: .relaxed)
+        return true
+    }
+    /// Requests are the host's while the backup daemon runs (`backup_only`).
+    package var isOnlyBackup: Bool {
+        unsafe words.pointee.onlyBackup.load(ordering: .relaxed) != 0
+    }
     /// How many ICMP errors leave; see `ICMPRateLimiter`.
     var icmpRate: ICMPRateLimiter.Rate {
         unsafe ICMPRateLimiter.Rate(
@@ -94,15 +124,27 @@ extension LiveSettings {
         unsafe words.pointee.expireQuiescentTemplate.store(
             word("expire_quiescent_template"), ordering: .relaxed)
         unsafe words.pointee.sloppyTCP.store(word("sloppy_tcp"), ordering: .relaxed)
+        unsafe words.pointee.sloppySCTP.store(word("sloppy_sctp"), ordering: .relaxed)
         unsafe words.pointee.natICMPSend.store(word("nat_icmp_send"), ordering: .relaxed)
+        unsafe words.pointee.cacheBypass.store(word("cache_bypass"), ordering: .relaxed)
+        unsafe words.pointee.scheduleICMP.store(word("schedule_icmp"), ordering: .relaxed)
         unsafe words.pointee.pathMTUDiscovery.store(word("pmtu_disc"), ordering: .relaxed)
-        unsafe words.pointee.secureTCP.store(word("secure_tcp"), ordering: .relaxed)
         unsafe words.pointee.icmpRateLimit.store(word("icmp_ratelimit"), ordering: .relaxed)
         unsafe words.pointee.icmpRateMask.store(word("icmp_ratemask"), ordering: .relaxed)
         unsafe words.pointee.icmpMessagesPerSecond.store(
             word("icmp_msgs_per_sec"), ordering: .relaxed)
         unsafe words.pointee.icmpMessagesBurst.store(word("icmp_msgs_burst"), ordering: .relaxed)
-        let rate = settings["drop_packet"] == 3 ? max(settings["am_droprate"] ?? 0, 1) : 0
-        unsafe words.pointee.dropRate.store(UInt32(rate), ordering: .relaxed)
+    }
+
+    /// Hands the state of the defences to the workers; `restartsCount` begins the count of packets to
+    /// the next drop anew.
+    func take(dropRate rate: Int32, restartsCount: Bool, isSecureTCP: Bool) {
+        unsafe words.pointee.dropRate.store(rate, ordering: .relaxed)
+        if restartsCount { unsafe words.pointee.dropCountdown.store(rate, ordering: .relaxed) }
+        unsafe words.pointee.secureTCP.store(isSecureTCP ? 1 : 0, ordering: .relaxed)
+    }
+
+    func take(isOnlyBackup: Bool) {
+        unsafe words.pointee.onlyBackup.store(isOnlyBackup ? 1 : 0, ordering: .relaxed)
     }
 }

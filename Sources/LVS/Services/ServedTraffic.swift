@@ -10,7 +10,9 @@
 ///    or a fragment of such, **unless** its destination is an address of the host itself,
 /// 5. an ICMP error (types 3, 4, 11; ICMPv6) about a packet to one of `servers`, unless it is for the
 ///    host itself. A quoted packet whose ports lie behind options or extension headers is known by its
-///    destination alone.
+///    destination alone,
+/// 6. an ICMP error of these types about a packet to one of `tunnels`,
+/// 7. AH or ESP where one of these holds for the key exchange, UDP port 500.
 package struct ServedTraffic: Hashable, Sendable {
     /// Address, protocol and port (host order).
     package struct Endpoint: Hashable, Sendable {
@@ -22,6 +24,16 @@ package struct ServedTraffic: Hashable, Sendable {
             self.address = address
             self.transport = transport
             self.port = port
+        }
+
+        /// The endpoint, and those of AH and ESP where it takes their key exchange.
+        package var withSecurity: [Endpoint] {
+            guard transport == .udp, port == 500 || port == 0 else { return [self] }
+            return [self]
+                + [50, 51].map {
+                    Endpoint(
+                        address: address, transport: TransportProtocol(rawValue: $0), port: 0)
+                }
         }
     }
 
@@ -45,6 +57,8 @@ package struct ServedTraffic: Hashable, Sendable {
     package var services: Set<Endpoint> = []
     package var blocks: Set<Block> = []
     package var servers: Set<Endpoint> = []
+    /// Where packets in the director's tunnels go to, port 0 where there are no ports.
+    package var tunnels: Set<Endpoint> = []
     /// The host's own addresses.
     package var hostAddresses: Set<IPAddress> = []
 

@@ -16,8 +16,10 @@ package final class Service: Sendable {
     /// Flags of the service, and its persistence: timeout, seconds << 32 | mask.
     private let flags = Atomic<UInt32>(0)
     private let terms = Atomic<UInt64>(0)
+    /// Number of the persistence engine; 0 for none.
+    private let engineNumber = Atomic<UInt8>(0)
 
-    init(key: ServiceKey, generation: UInt64, cells: DestinationCells) {
+    package init(key: ServiceKey, generation: UInt64, cells: DestinationCells) {
         self.key = key
         self.generation = generation
         state = Mutex(State(servers: DestinationList(cells: cells), scheduler: nil))
@@ -37,6 +39,11 @@ package final class Service: Sendable {
             timeoutSeconds: UInt32(terms >> 32), netmask: UInt32(truncatingIfNeeded: terms))
     }
 
+    /// What tells the templates of one client apart; nil when nothing does.
+    package var engine: PersistenceEngine? {
+        PersistenceEngine(rawValue: engineNumber.load(ordering: .relaxed))
+    }
+
     /// Every datagram is scheduled for itself.
     package var isOnePacket: Bool { hasFlag(.onePacket) }
 
@@ -54,6 +61,17 @@ package final class Service: Sendable {
         }
     }
 
+    /// The server of this address and port (host order), for packets it sends by itself (worker).
+    func server(at address: IPAddress, port: UInt16) -> Destination? {
+        state.withLock { state in
+            for index in 0..<state.servers.count {
+                let server = state.servers[index]
+                if server.port == port, server.address == address { return server }
+            }
+            return nil
+        }
+    }
+
     // MARK: Housekeeper
 
     /// Takes over what workers need of the service as configured; its templates stay as they are.
@@ -61,12 +79,14 @@ package final class Service: Sendable {
         terms.store(
             UInt64(service.persistenceTimeoutSeconds) << 32 | UInt64(service.netmask),
             ordering: .relaxed)
+        let engine = service.persistenceEngine.flatMap(PersistenceEngine.init(name:))
+        engineNumber.store(engine?.rawValue ?? 0, ordering: .relaxed)
         flags.store(service.flags.rawValue, ordering: .releasing)
     }
 
     /// Takes another scheduler, which begins with the servers as they are; nil is the operator's
     /// `none`.
-    func use(_ name: String, options: SchedulerOptions) {
+    package func use(_ name: String, options: SchedulerOptions) {
         state.withLock { state in
             state.scheduler = SchedulerRegistry.make(name, options: options)
             state.scheduler?.servers(state.servers, did: .started)
@@ -78,7 +98,7 @@ package final class Service: Sendable {
         state.withLock { $0.scheduler?.take(options) }
     }
 
-    func add(_ number: DestinationIndex) {
+    package func add(_ number: DestinationIndex) {
         state.withLock { state in
             state.servers.add(number)
             state.scheduler?.servers(state.servers, did: .added(number))
@@ -99,6 +119,11 @@ package final class Service: Sendable {
             state.scheduler?.servers(
                 state.servers, did: .removed(number, position: position))
         }
+    }
+
+    /// True while the scheduler may come back to a deleted server.
+    func remembers(_ number: DestinationIndex) -> Bool {
+        state.withLock { $0.scheduler?.remembers(number) ?? false }
     }
 
     func tick(_ now: Instant) {

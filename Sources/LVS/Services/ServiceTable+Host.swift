@@ -5,32 +5,45 @@ extension ServiceTable {
         keepsFromHost(packet) ? .passThroughDoor : .pass
     }
 
+    /// True for what a NAT server sends to somebody else than the host, by its ports.
+    func isReply(_ packet: Packet) -> Bool {
+        let port = packet.isSecurity ? 500 : packet.sourcePort
+        return isServer(packet.flowTransport, packet.source, port: port)
+            && !isHost(packet.destination)
+    }
+
     private func keepsFromHost(_ packet: Packet) -> Bool {
         let destination = packet.destination
         switch packet.kind {
-        case .flow, .optioned:
-            return isService(packet.transport, destination, port: packet.destinationPort)
-                || (isServer(packet.transport, packet.source, port: packet.sourcePort)
-                    && !isHost(destination))
+        case .flow, .optioned, .security:
+            return isService(packet.flowTransport, destination, port: packet.destinationPort)
+                || isReply(packet)
+        case .fragment where packet.isSecurity:
+            return isService(.udp, destination, port: 500) || isReply(packet)
         case .fragment, .short:
             return isServiceAddress(packet.transport, destination)
                 || (isServerAddress(packet.transport, packet.source) && !isHost(destination))
         case .icmpError:
-            // Of ICMPv6 the ingress block knows the errors that there are (`ServedTraffic`).
-            let isKnown = !packet.isIPv6 || packet.icmpType <= 4
-            return (isServiceAddress(nil, destination) && isKnown)
-                || (!isHost(destination) && quotesServer(packet))
+            return isServiceAddress(nil, destination)
+                || quotesOurs(packet)
         case .icmpOther, .arp, .other, .malformed:
             return false
         }
     }
 
-    /// True for an error about a packet to a NAT server.
-    private func quotesServer(_ error: Packet) -> Bool {
+    /// True for an error about a packet in a tunnel of the director's, or to a NAT server when it is
+    /// not for the host itself.
+    private func quotesOurs(_ error: Packet) -> Bool {
         guard let quoted = error.quotedDestination else { return false }
+        let isForHost = isHost(error.destination)
         guard let (transport, port) = quoted.endpoint else {
-            return isServerAddress(nil, quoted.address)
+            return !isForHost && isServerAddress(nil, quoted.address)
         }
-        return isServer(transport, quoted.address, port: port)
+        if isTunnel(transport, quoted.address, port: port) { return true }
+        guard !isForHost else { return false }
+        let isSecurity = transport.rawValue == 50 || transport.rawValue == 51
+        return isSecurity
+            ? isServer(.udp, quoted.address, port: 500)
+            : isServer(transport, quoted.address, port: port)
     }
 }

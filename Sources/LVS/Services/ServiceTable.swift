@@ -29,6 +29,8 @@ package struct ServiceTable: @unchecked Sendable {
         var hasPortZero: Bool
         var hasFTP: Bool
         var hasMarks: Bool
+        /// Some service has a persistence engine.
+        var hasEngines: Bool
     }
 
     let header: UnsafeMutablePointer<Header>
@@ -138,9 +140,37 @@ package struct ServiceTable: @unchecked Sendable {
         return unsafe header.pointee.tunnels.find(key) != nil
     }
 
+    /// True for the endpoint of a tunnel to some real server.
+    func isTunnel(
+        _ transport: TransportProtocol, _ address: IPAddress, port: UInt16
+    ) -> Bool {
+        let tunnels = unsafe header.pointee.tunnels
+        return tunnels.find(.endpoint(transport, address, port)) != nil
+            || tunnels.find(.endpoint(transport, address, 0)) != nil
+    }
+
     /// True for the host's own addresses.
     package func isHost(_ address: IPAddress) -> Bool {
         unsafe header.pointee.hosts.find(.address(nil, address)) != nil
+    }
+
+    /// The service with a persistence engine whose NAT server this endpoint is, and the server, for
+    /// packets that servers send by themselves (ipvs-semantics 5.6).
+    func engineService(
+        _ transport: TransportProtocol, _ address: IPAddress, port: UInt16
+    ) -> (Service, Destination)? {
+        guard unsafe header.pointee.hasEngines, isServer(transport, address, port: port) else {
+            return nil
+        }
+        for index in unsafe 0..<UInt32(header.pointee.count) {
+            let service = service(index)
+            guard service.engine != nil, case .address(transport, _, let own) = service.key,
+                own != 0, let server = service.server(at: address, port: port),
+                server.method == .masquerading
+            else { continue }
+            return (service, server)
+        }
+        return nil
     }
 
     /// True for the host door, by which packets of the host's own servers come.

@@ -29,7 +29,7 @@ struct ServiceTableBuilder {
                 entries.append((.address(nil, address), 0))
                 flags.portZero = flags.portZero || port == 0
                 flags.ftp = flags.ftp || (port == 21 && transport == .tcp)
-                if port == 21, transport == .tcp, service.persistence != nil {
+                if port == 21, transport == .tcp {
                     entries.append((.everyPort(transport, address), 0))
                 }
             }
@@ -51,7 +51,8 @@ struct ServiceTableBuilder {
                 blocks: BlockList(marked.blocks),
                 marks: MarkClassifier(marks.rules, ports: marks.ports), objects: objects,
                 count: services.count, hasV4: flags.v4, hasV6: flags.v6,
-                hasPortZero: flags.portZero, hasFTP: flags.ftp, hasMarks: flags.marks))
+                hasPortZero: flags.portZero, hasFTP: flags.ftp, hasMarks: flags.marks,
+                hasEngines: services.contains { $0.engine != nil }))
         return unsafe ServiceTable(header: header)
     }
 

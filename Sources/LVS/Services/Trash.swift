@@ -38,12 +38,12 @@ struct Trash {
     }
 
     /// Looks through the trash when that is due; returns the servers that nothing needs any more.
-    mutating func look(_ now: Instant, isReferenced: (DestinationIndex) -> Bool) -> [Entry] {
+    mutating func look(_ now: Instant, isReferenced: (Entry) -> Bool) -> [Entry] {
         guard let due = nextLook, now >= due else { return [] }
         var freed: [Entry] = []
         var kept: [Entry] = []
         for var entry in entries {
-            guard !isReferenced(entry.record.number) else {
+            guard !isReferenced(entry) else {
                 kept.append(entry)
                 continue
             }

@@ -41,6 +41,10 @@ package struct IPAddress: Hashable, Sendable {
     package var isLoopback: Bool { isV4 ? v4 >> 24 == 127 : high == 0 && low == 1 }
     /// In 224.0.0.0/4, or `ff00::/8`.
     package var isMulticast: Bool { isV4 ? v4 >> 28 == 0xe : wireHigh >> 56 == 0xff }
+    /// One host's: neither 0.0.0.0, `::`, multicast nor broadcast.
+    var isUnicast: Bool {
+        isV4 ? v4 != 0 && v4 >> 28 < 0xe : self != .anyV6 && !isMulticast
+    }
     /// For IPv6: neither multicast, `::`, IPv4-mapped nor link-local.
     var isGlobalUnicast: Bool {
         let first = wireHigh >> 48

@@ -6,9 +6,15 @@ package enum Offload {
         guard unsafe frame.pointee.checksum == .partial else { return }
         let length = Int(packet.ipLength) - packet.networkHeaderLength
         let bytes = unsafe frame.pointee.bytes
-        unsafe Checksum.writeTransport(
-            bytes + Int(packet.transportOffset), length: length,
-            network: bytes + Int(packet.networkOffset), transport: packet.protocolNumber)
+        let header = unsafe bytes + Int(packet.transportOffset)
+        if packet.protocolNumber == 132 {
+            guard length >= Packet.sctpHeaderBytes else { return }
+            unsafe CRC32C.writeSCTP(header, length: length)
+        } else {
+            unsafe Checksum.writeTransport(
+                header, length: length, network: bytes + Int(packet.networkOffset),
+                transport: packet.protocolNumber)
+        }
         unsafe frame.pointee.checksum = .complete
     }
 
@@ -49,15 +55,15 @@ package enum Offload {
             headers: headers, size: Int(frame.segmentSize), payload: Int(packet.ipLength) - headers)
     }
 
-    /// Puts the sum of the pseudo-header back into the checksum field of a finished IPv4 segment, for
-    /// somebody else to complete; returns where the sum begins and its field behind that.
+    /// Puts the sum of the pseudo-header back into the checksum field of a finished segment, for somebody
+    /// else to complete; returns where the sum begins and its field behind that.
     static func reopen(
         _ segment: UnsafeMutableRawPointer, count: Int, _ packet: Packet
     ) -> (start: Int, field: Int) {
         let start = packet.networkHeaderLength
         let field = packet.protocolNumber == 6 ? 16 : 6
-        let sum = Checksum.pseudoHeader(
-            addresses: packet.addressWord, transport: packet.protocolNumber, length: count - start)
+        let sum = unsafe Checksum.pseudoHeader(
+            segment, transport: packet.protocolNumber, length: count - start)
         unsafe segment.set(start + field, le16: sum)
         return (start, field)
     }

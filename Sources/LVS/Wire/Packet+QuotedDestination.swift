@@ -17,7 +17,7 @@ extension Packet {
         guard end - quote >= header else { return nil }
         let address =
             unsafe isIPv6
-            ? IPAddress(high: bytes.be64(quote + 24), low: bytes.be64(quote + 32))
+            ? IPAddress(wireHigh: bytes.be64(quote + 24), low: bytes.be64(quote + 32))
             : IPAddress(v4: bytes.be32(quote + 16))
         let transport = unsafe bytes.byte(quote + (isIPv6 ? 6 : 9))
         let isPlain =

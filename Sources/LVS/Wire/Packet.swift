@@ -7,17 +7,20 @@
 package struct Packet {
     /// What the classifier sends a packet's way by.
     package enum Kind: UInt8, Sendable {
-        /// A whole TCP or UDP packet with complete headers.
+        /// A whole TCP or UDP packet with complete headers, or an SCTP packet with its ports.
         case flow
-        /// A TCP or UDP packet that ends within its transport header; the ports may be there.
+        /// A TCP or UDP packet that ends within its transport header, whose ports may be there, or SCTP
+        /// within its ports.
         case short
+        /// A whole AH or ESP packet, which goes the way of its key exchange (ipvs-semantics 4.2).
+        case security
         /// An ICMP error as IPVS treats them: types 3, 4, 11; ICMPv6 below 128 (ipvs-semantics 6.5).
         case icmpError
         case icmpOther
         /// Any fragment, first or later.
         case fragment
-        /// A whole TCP or UDP packet with options in its IPv4 header, or for every host on the way of
-        /// IPv6; `withoutOptions` makes it a flow.
+        /// A flow or security packet with options in its IPv4 header, or for every host on the way of
+        /// IPv6; `withoutOptions` tells which.
         case optioned
         case arp
         /// A protocol that IPVS leaves alone.
@@ -46,6 +49,8 @@ package struct Packet {
     package private(set) var tcpFlags: UInt8 = 0
     private var traits: UInt8 = 0
 
+    /// Port 500 both ways, as `portWord` has it: that of the key exchange of AH and ESP.
+    static let keyExchangePorts: UInt32 = 0xf401_f401
     private static let version6: UInt8 = 1
     private static let dontFragment: UInt8 = 2
     private static let laterFragment: UInt8 = 4
@@ -147,6 +152,16 @@ package struct Packet {
         case 58 where isIPv6:
             guard end - offset >= 8 else { return }
             kind = unsafe bytes.byte(offset) < 128 ? .icmpError : .icmpOther
+        case 132:
+            guard end - offset >= 4 else {
+                kind = .short
+                return
+            }
+            portWord = unsafe bytes.le32(offset)
+            kind = .flow
+        case 50, 51:
+            portWord = Packet.keyExchangePorts
+            kind = .security
         default: kind = .other
         }
     }
@@ -186,7 +201,7 @@ package struct Packet {
             return
         }
         parseIPv4(at: offset, headerBytes: headerBytes, length: length)
-        if headerBytes > 20, kind == .flow { kind = .optioned }
+        if headerBytes > 20, kind == .flow || kind == .security { kind = .optioned }
         let fragment = unsafe bytes.be16(offset + 6) & 0x3fff
         guard fragment != 0, kind != .malformed else { return }
         kind = .fragment
@@ -232,7 +247,7 @@ package struct Packet {
         protocolNumber = chain.number
         transportOffset = UInt16(truncatingIfNeeded: min(chain.offset, end))
         if !isLaterFragment { parseTransport(at: chain.offset, end: end) }
-        if hasOptions, kind == .flow { kind = .optioned }
+        if hasOptions, kind == .flow || kind == .security { kind = .optioned }
         if isFragment { kind = .fragment }
     }
 }
@@ -265,9 +280,13 @@ extension Packet {
     /// Host order; 0 without ports.
     package var destinationPort: UInt16 { UInt16(truncatingIfNeeded: portWord >> 16).byteSwapped }
     /// Addresses, ports and transport; ports are 0 when there are none.
+    ///
+    /// AH and ESP have those of the key exchange whose connection they belong to.
     package var tuple: ConnectionTuple {
         ConnectionTuple(
-            source: source, destination: destination, ports: portWord, transport: protocolNumber)
+            source: source, destination: destination,
+            ports: isSecurity ? Packet.keyExchangePorts : portWord,
+            transport: flowTransport.rawValue)
     }
     /// The key by which connection tables know an IPv4 packet; see `ConnectionTable.key(of:)`.
     @inline(__always)
@@ -275,15 +294,27 @@ extension Packet {
         ConnectionKey(addresses: addressWord, ports: portWord, transport: protocolNumber)
     }
 
-    /// TCP: SYN set, whatever else is set (ipvs-semantics 0.2 step 4).
-    package var isOpener: Bool { tcpFlags & 2 != 0 }
-    /// TCP: RST set.
-    package var isReset: Bool { tcpFlags & 4 != 0 }
+    /// The transport whose connection the packet belongs to: UDP for AH and ESP.
+    var flowTransport: TransportProtocol { isSecurity ? .udp : transport }
+    /// AH or ESP, or a fragment of such.
+    var isSecurity: Bool { protocolNumber == 50 || protocolNumber == 51 }
+
+    /// TCP: SYN set, whatever else is set; SCTP: INIT comes first (ipvs-semantics 0.2 step 4).
+    package var isOpener: Bool { tcpFlags & 2 != 0 || sctpChunk(at: 0)?.type == 1 }
+    /// TCP: RST set; SCTP: ABORT comes first.
+    package var isReset: Bool { tcpFlags & 4 != 0 || sctpChunk(at: 0)?.type == 6 }
 
     /// The same packet as a plain flow, for whoever has dealt with its options.
     var withoutOptions: Packet {
         var packet = self
-        if kind == .optioned { packet.kind = .flow }
+        if kind == .optioned { packet.kind = isSecurity ? .security : .flow }
+        return packet
+    }
+
+    /// A fragment of AH or ESP as a packet of its own.
+    var asWholeSecurity: Packet {
+        var packet = self
+        if isSecurity { packet.kind = .security }
         return packet
     }
 
@@ -298,10 +329,15 @@ extension Packet {
         return packet
     }
 
+    /// True for a packet that ends before what the kernel's state machine looks at.
+    var isWithoutState: Bool {
+        kind == .short && !(isIPv6 && protocolNumber == 6 && ipLength >= 60)
+    }
+
     /// The packet with the TCP flags that the kernel's state machine sees: it looks for them where
     /// they are in IPv6 packets without extension headers (Linux 6.1; ipvs-semantics appendix B).
     var asStatesSeeIt: Packet {
-        guard isIPv6, protocolNumber == 6, kind == .flow, networkHeaderLength != 40 else {
+        guard isIPv6, protocolNumber == 6, ipLength >= 60, networkHeaderLength != 40 else {
             return self
         }
         var packet = self
@@ -313,6 +349,24 @@ extension Packet {
     package var icmpType: UInt8 {
         guard kind == .icmpError || kind == .icmpOther else { return 0 }
         return unsafe bytes.byte(Int(transportOffset))
+    }
+
+    /// What a whole TCP or UDP packet carries; nil for other packets, and when its header claims to be
+    /// longer than the packet.
+    package var payload: Payload? {
+        let end = Int(networkOffset) + Int(ipLength)
+        var start = Int(transportOffset)
+        guard kind == .flow || kind == .optioned else { return nil }
+        switch protocolNumber {
+        case 6:
+            let header = unsafe Int(bytes.byte(start + 12) >> 4) * 4
+            guard header >= 20 else { return nil }
+            start += header
+        case 17: start += 8
+        default: return nil
+        }
+        guard start <= end else { return nil }
+        return unsafe Payload(bytes + start, count: end - start)
     }
 
     /// Code of an ICMP message.

@@ -19,23 +19,3 @@ package struct Payload: RandomAccessCollection {
         return unsafe base.byte(index)
     }
 }
-
-extension Packet {
-    /// What a whole TCP or UDP packet carries; nil when its header says it is longer than the packet.
-    ///
-    /// `bytes` is where the frame begins.
-    func payload(in bytes: UnsafeMutableRawPointer) -> Payload? {
-        let transport = Int(transportOffset)
-        let end = Int(networkOffset) + Int(ipLength)
-        let header: Int
-        switch self.transport {
-        case .tcp: header = unsafe Int(bytes.byte(transport + 12) >> 4) * 4
-        case .udp: header = 8
-        default: return nil
-        }
-        guard header >= (self.transport == .tcp ? 20 : 8), transport + header <= end else {
-            return nil
-        }
-        return unsafe Payload(bytes + transport + header, count: end - transport - header)
-    }
-}

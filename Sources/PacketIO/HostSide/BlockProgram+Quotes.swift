@@ -6,11 +6,31 @@ extension BlockProgram {
     static func quotes(_ sets: BlockedSets, _ family: AddressFamily) -> [UInt64] {
         let hidden = sets[.quotedAddress, family].flatMap { compare($0.address, [drop]) }
         guard !hidden.isEmpty else { return [] }
-        let tests = [BlockedSets.Name.quoted, .quotedEveryPort].flatMap { name in
+        return quotes(
+            family, exact: quoteTests(sets, family, [.quoted, .quotedEveryPort]), hidden: hidden)
+    }
+
+    /// Drops an error about a packet in a tunnel of the director's.
+    static func tunnels(_ sets: BlockedSets, _ family: AddressFamily) -> [UInt64] {
+        let exact = quoteTests(sets, family, [.tunnels, .tunnelsWithoutPort])
+        return exact.isEmpty ? [] : quotes(family, exact: exact, hidden: [])
+    }
+
+    private static func quoteTests(
+        _ sets: BlockedSets, _ family: AddressFamily, _ names: [BlockedSets.Name]
+    ) -> [UInt64] {
+        names.flatMap { name in
             Dictionary(grouping: sets[name, family], by: \.address).flatMap { address, own in
                 compare(address, own.flatMap(test))
             }
         }
+    }
+
+    /// Runs one block where a quoted packet has its ports behind a plain header, and another where it
+    /// has not.
+    private static func quotes(
+        _ family: AddressFamily, exact tests: [UInt64], hidden: [UInt64]
+    ) -> [UInt64] {
         let exact = readQuotedPort(family) + tests
         let behind: [UInt64]
         if family == .v4 {
@@ -50,7 +70,7 @@ extension BlockProgram {
         guard !address.isV4 else {
             return [load(.word, behindX: quote + 16)] + when(address.v4, block)
         }
-        let words = [address.high >> 32, address.high, address.low >> 32, address.low]
+        let words = [address.wireHigh >> 32, address.wireHigh, address.low >> 32, address.low]
         return words.enumerated().reversed().reduce(block) { inner, word in
             [load(.word, behindX: quote + 24 + UInt32(4 * word.offset))]
                 + when(UInt32(truncatingIfNeeded: word.element), inner)

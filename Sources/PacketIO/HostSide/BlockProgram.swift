@@ -36,7 +36,8 @@ struct BlockProgram {
             + blocks.flatMap { test($0, family, isWhole: false) }
         let fragmentReplies = tests(sets, family, [.replies])
         let ours = replies + quotes(sets, family)
-        let whole = readPorts + requests + wide + unlessForHost(sets, family, ours)
+        let whole =
+            readPorts + requests + wide + tunnels(sets, family) + unlessForHost(sets, family, ours)
         let rest = fragments + wide + unlessForHost(sets, family, fragmentReplies)
         return readHeaders(family) + [recall(.fragmentOffset)] + when(0, whole + [pass])
             + rest + [pass]
@@ -148,7 +149,7 @@ struct BlockProgram {
         _ address: IPAddress, at offset: UInt32, _ block: [UInt64]
     ) -> [UInt64] {
         guard !address.isV4 else { return [load(.word, at: offset)] + when(address.v4, block) }
-        let words = [address.high >> 32, address.high, address.low >> 32, address.low]
+        let words = [address.wireHigh >> 32, address.wireHigh, address.low >> 32, address.low]
         return words.enumerated().reversed().reduce(block) { inner, word in
             [load(.word, at: offset + UInt32(4 * word.offset))]
                 + when(UInt32(truncatingIfNeeded: word.element), inner)

@@ -31,14 +31,20 @@ struct BlockedSets: Equatable {
         case quotedEveryPort = "quoted_any"
         /// Destination address of a quoted packet whose ports lie behind options.
         case quotedAddress = "quoted_address"
+        /// As `quoted` and `quotedEveryPort`, of packets in the director's tunnels.
+        case tunnels
+        case tunnelsWithoutPort = "tunnels_any"
         /// The host's own addresses: what real servers send to them is the host's.
         case host
 
         /// What the elements hold besides the address.
         var hasTransport: Bool { ![.errors, .host, .quotedAddress].contains(self) }
-        var hasPort: Bool { [.services, .servers, .quoted].contains(self) }
+        var hasPort: Bool { [.services, .servers, .quoted, .tunnels].contains(self) }
         /// Whether it is looked up with bytes of a quoted packet.
-        var isQuoted: Bool { [.quoted, .quotedEveryPort, .quotedAddress].contains(self) }
+        var isQuoted: Bool {
+            [.quoted, .quotedEveryPort, .quotedAddress, .tunnels, .tunnelsWithoutPort]
+                .contains(self)
+        }
     }
 
     private(set) var sets: [Name: Set<Element>] = [:]
@@ -48,16 +54,23 @@ struct BlockedSets: Equatable {
     init() {}
 
     init(_ served: ServedTraffic) {
-        for endpoint in served.services {
+        for endpoint in served.services.flatMap(\.withSecurity) {
             add(endpoint, ports: .services, everyPort: .everyPort, fragments: .fragments)
             sets[.errors, default: []].insert(Element(address: endpoint.address))
         }
-        for endpoint in served.servers {
+        for endpoint in served.servers.flatMap(\.withSecurity) {
             add(endpoint, ports: .servers, everyPort: .everyServerPort, fragments: .replies)
             sets[.quotedAddress, default: []].insert(Element(address: endpoint.address))
         }
         sets[.quoted] = sets[.servers]
         sets[.quotedEveryPort] = sets[.everyServerPort]
+        for tunnel in served.tunnels {
+            let hasPort = tunnel.port != 0
+            sets[hasPort ? .tunnels : .tunnelsWithoutPort, default: []].insert(
+                Element(
+                    address: tunnel.address, transport: tunnel.transport.rawValue,
+                    port: hasPort ? tunnel.port : nil))
+        }
         sets[.host] = Set(served.hostAddresses.map { Element(address: $0) })
         blocks = served.blocks
     }

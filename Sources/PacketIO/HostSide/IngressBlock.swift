@@ -100,6 +100,7 @@ package final class IngressBlock {
         served?.services.formUnion(more.services)
         served?.blocks.formUnion(more.blocks)
         served?.servers.formUnion(more.servers)
+        served?.tunnels.formUnion(more.tunnels)
         served?.hostAddresses.formUnion(more.hostAddresses)
         try backend.change(
             adding: added, deleting: BlockedSets(), to: sets, interfaces: interfaces)

@@ -99,9 +99,11 @@ enum IngressTable {
         let plain = isV4 ? "@th,64,8 0x45" : "@th,112,8 != { 0, 43, 44, 60 }"
         let optioned = isV4 ? "@th,64,8 != 0x45" : "@th,112,8 { 0, 43, 44, 60 }"
         let notHost = "\(ip) daddr != @host\(n)"
-        let quotes = [BlockedSets.Name.quoted, .quotedEveryPort, .quotedAddress].map { set in
+        let quotes = BlockedSets.Name.allCases.filter(\.isQuoted).map { set in
             let header = set == .quotedAddress ? optioned : plain
-            return "\(about) \(header) \(quoted(set, family)) @\(set.rawValue)\(n) \(notHost) drop"
+            let isTunnel = set == .tunnels || set == .tunnelsWithoutPort
+            return "\(about) \(header) \(quoted(set, family)) @\(set.rawValue)\(n) "
+                + (isTunnel ? "drop" : "\(notHost) drop")
         }.joined(separator: "\n")
         return """
             \(ip) daddr . \(transport) . th dport @services\(n) drop
@@ -158,7 +160,7 @@ enum IngressTable {
         }
         return address.isV4
             ? "0x" + digits(UInt64(address.v4)).suffix(8)
-            : "0x" + digits(address.high) + digits(address.low)
+            : "0x" + digits(address.wireHigh) + digits(address.low)
     }
 
     /// An address as nft reads it; not meant for people, so zeros are not shortened.
@@ -166,7 +168,7 @@ enum IngressTable {
         guard !address.isV4 else {
             return [24, 16, 8, 0].map { String(address.v4 >> $0 & 0xff) }.joined(separator: ".")
         }
-        return [address.high, address.low].flatMap { half in
+        return [address.wireHigh, address.low].flatMap { half in
             [48, 32, 16, 0].map { String(half >> $0 & 0xffff, radix: 16) }
         }.joined(separator: ":")
     }

@@ -55,7 +55,7 @@ extension IPAddress {
         }
         switch family {
         case 4: self.init(v4: UInt32(number.0 >> 32))
-        case 6: self.init(high: number.0, low: number.1)
+        case 6: self.init(wireHigh: number.0, low: number.1)
         default: return nil
         }
     }

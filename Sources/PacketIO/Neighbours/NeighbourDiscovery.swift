@@ -40,7 +40,7 @@ struct NeighbourSolicitation {
         source = unsafe IPAddress(wire: bytes + 22)
         target = unsafe IPAddress(wire: bytes + 62)
         let destination = unsafe IPAddress(wire: bytes + 38)
-        guard target.high >> 56 != 0xff, !target.isV4 else { return nil }
+        guard !target.isMulticast else { return nil }
         var link: HardwareAddress?
         var offset = Self.bytes
         while offset < 54 + length {
@@ -133,11 +133,11 @@ extension IPAddress {
             bytes.loadUnaligned(as: UInt64.self).bigEndian,
             bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self).bigEndian
         )
-        self.init(high: high, low: low)
+        self.init(wireHigh: high, low: low)
     }
 
     fileprivate func write(to bytes: UnsafeMutableRawPointer) {
-        unsafe bytes.storeBytes(of: high.bigEndian, as: UInt64.self)
+        unsafe bytes.storeBytes(of: wireHigh.bigEndian, as: UInt64.self)
         unsafe bytes.storeBytes(of: low.bigEndian, toByteOffset: 8, as: UInt64.self)
     }
 

@@ -171,7 +171,7 @@ struct NetworkBytes {
     private let bytes: [UInt8]
 
     init(_ address: IPAddress) {
-        let all = [address.high, address.low].flatMap { half in
+        let all = [address.wireHigh, address.low].flatMap { half in
             stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: half >> $0) }
         }
         bytes = address.isV4 ? Array(all[12...]) : all

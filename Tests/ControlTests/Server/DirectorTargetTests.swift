@@ -55,10 +55,9 @@ struct DirectorTargetTests {
     }
 
     @Test(arguments: [
-        Sample.service(.newService, Sample.absent.with(\.persistenceEngine, "sip")),
         Sample.destination(
             .newDestination,
-            Sample.web2.with(\.method, 2).with(\.tunnelType, 1).with(\.tunnelPort, 6080)),
+            Sample.web2.with(\.method, 2).with(\.tunnelType, 1).with(\.tunnelPort, 6080))
     ])
     func whatTheEngineDoesNotDoIsRefusedWithASentence(request: Request) throws {
         let fixture = try Fixture()

@@ -65,6 +65,9 @@ final class ModelTarget: ControlTarget, DaemonTarget {
 
     func flush() { state.entries = [] }
 
+    private(set) var isBackup = false
+    func setBackupDaemon(isRunning: Bool) { isBackup = isRunning }
+
     private func check(_ server: RealServer) throws(CommandRefusal) {
         guard server.weight >= 0, server.lowerThreshold <= server.upperThreshold else {
             throw .outOfRange

@@ -44,7 +44,7 @@ import Testing
         for isSwept in [false, true] {
             let rig = TableRig(connections: 100)
             let template = try #require(rig.insert(PersistenceTemplateTests.template(1)))
-            #expect(rig.table.holdTemplate(template))
+            #expect(rig.table.hold(template))
             var child = TableRig.spec(1)
             child.controller = template.number
             let connection = try #require(rig.insert(child))
@@ -53,7 +53,7 @@ import Testing
                 _ = rig.table.sweep(from: 0, count: 100, worker: 1, now: rig.now) { _ in }
             }
             #expect(find(1, in: rig)?.timeoutSeconds == 60)
-            #expect(!rig.table.expireTemplate(template, worker: 0))
+            #expect(!rig.table.expireUnheld(template, worker: 0))
             #expect(rig.table.expire(connection, worker: 0))
             #expect(template.holders == 0)
             rig.advance(seconds: 61)
@@ -64,8 +64,8 @@ import Testing
     @Test func `A template that is about to end cannot be held`() throws {
         let rig = TableRig(connections: 100)
         let template = try #require(rig.insert(PersistenceTemplateTests.template(1)))
-        #expect(rig.table.expireTemplate(template, worker: 0))
-        #expect(!rig.table.holdTemplate(template))
+        #expect(rig.table.expireUnheld(template, worker: 0))
+        #expect(!rig.table.hold(template))
     }
 
     @Test func `An invalid template stays until its time and makes room for another`() throws {
@@ -87,7 +87,7 @@ import Testing
         child.controller = template.number
         for (client, holders) in [(1, 1 as UInt32), (1, 1), (2, 1)] {
             child.client = TableRig.spec(client).client
-            #expect(rig.table.holdTemplate(template))
+            #expect(rig.table.hold(template))
             _ = rig.table.insert(child, worker: 0, now: rig.now)
             #expect(template.holders == holders)
         }
@@ -109,7 +109,7 @@ import Testing
                             case .inserted(let made), .existing(let made): made
                             case .full: nil
                             }
-                        if let template, table.holdTemplate(template) {
+                        if let template, table.hold(template) {
                             var child = TableRig.spec(client * 2 + worker)
                             child.controller = template.number
                             switch table.insert(child, worker: worker, now: now) {
@@ -119,7 +119,7 @@ import Testing
                             case .full: break
                             }
                             if turn & 3 == worker {
-                                _ = table.expireTemplate(template, worker: worker)
+                                _ = table.expireUnheld(template, worker: worker)
                             }
                         }
                         table.quiescence.pass(worker)
@@ -132,7 +132,7 @@ import Testing
         table.forEach { if !$0.isTemplate { _ = table.expire($0, worker: 2) } }
         table.forEach { template in
             #expect(template.holders == 0)
-            #expect(table.expireTemplate(template, worker: 2))
+            #expect(table.expireUnheld(template, worker: 2))
         }
         #expect(table.count == 0 && table.overflowCount == 0)
     }

@@ -133,13 +133,8 @@ import Testing
             (.addService(VirtualService(key: wideWeb, scheduler: "rr", netmask: 129)), false),
             (
                 .addService(
-                    VirtualService(key: .address(.sctp, virtual, port: 80), scheduler: "rr")), true
+                    VirtualService(key: .address(.icmp, virtual, port: 80), scheduler: "rr")), true
             ),
-            (
-                .addService(VirtualService(key: other, scheduler: "rr", persistenceEngine: "sip")),
-                true
-            ),
-            (.addServer(server(address: wide, .tunnel)), true),
             (.editServer(server(11, .tunnel, tunnel: .gue(port: 0, flags: 0))), false),
         ] as [(Command, Bool)])
     func refusesWithASentence(_ command: Command, _ isForLater: Bool) throws {

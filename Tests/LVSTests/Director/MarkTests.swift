@@ -108,7 +108,7 @@ import Testing
         #expect(
             served.servers
                 == Set(
-                    [.tcp, .udp].map {
+                    [.tcp, .udp, .sctp].map {
                         .init(address: IPAddress(v4: 0x0a02_000b), transport: $0, port: 8080)
                     }))
         let other = DirectorRig.client(MarkTests.client).tcp(from: 4000, to: 2000, flags: 2)

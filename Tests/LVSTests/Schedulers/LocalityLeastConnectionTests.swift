@@ -13,8 +13,8 @@ import Testing
         // A deleted one is left; when nobody asked meanwhile it is remembered.
         "+A=9 +B=9 ?B -B ?A +B=9 ?A",
         "+A=9 +B=9 ?B ?A@2 ?A@2 -B +B=9 ?B ?B ?B ?B",
-        // A deleted server is remembered even if it comes back with another number, and the number
-        // in other hands is not taken for it.
+        // A deleted server is kept for as long as an address remembers it, so that no other gets its
+        // number, and has its connections when it comes back.
         "+A=9 +B=9 ?B ?A@2 ~B +C=9 ?C@3 ?C@3 ?A",
         "+A=9 +B=9 +C=9 ?C ?B@2 ?A@3 ~B ~C +B=9 ?B@5 ?B@5 ?B@2 ?A",
         "+A=0 ?- A=1 ?A",

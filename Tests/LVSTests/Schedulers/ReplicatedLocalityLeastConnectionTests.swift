@@ -8,8 +8,8 @@ import Testing
         "+A=2 +B=2 +C=2 ?C ?C ?C ?B ?B ?B ?A ?A ?A ?A ?B ?C ?A ?B ?C ?A",
         "+A=9 +B=9 +C=9 ?C@1 ?B@2 ?A@3 ?C@1 ?A@3 ?B@2 ?C@1",
         "+A=9 +B=9 ?B ?B B=0 ?A B=9 ?A ?A ?B",
-        // A deleted server is remembered even if it comes back with another number, and the number
-        // in other hands is not taken for it.
+        // A deleted server is kept for as long as an address remembers it, so that no other gets its
+        // number, and has its connections when it comes back.
         "+A=9 +B=9 ?B ?A@2 ~B +C=9 ?C@3 ?C@3 ?A",
         "+A=9 +B=9 +C=9 ?C ?B@2 ?A@3 ~B ~C +B=9 ?B@5 ?B@5 ?B@2 ?A",
         "+A=9 +B=9 ?B ?A@2 ?A@2 -B +B=9 ?B ?B ?B ?B",

@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (0, Packet.Kind.flow, UInt8(6)), (1, .flow, 17), (2, .icmpError, 1), (3, .other, 132),
+        (0, Packet.Kind.flow, UInt8(6)), (1, .flow, 17), (2, .icmpError, 1), (3, .flow, 132),
         (4, .flow, 6), (5, .flow, 6), (6, .optioned, 17), (7, .arp, 0), (8, .flow, 6),
         (9, .optioned, 17),
         (10, .fragment, 6), (11, .short, 17),

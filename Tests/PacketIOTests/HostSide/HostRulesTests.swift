@@ -84,6 +84,10 @@ struct HostRulesTests {
         #expect(eventually { network.door.receive(into: &burst) > 0 })
         let flags = unsafe burst[0].bytes.load(fromByteOffset: 47, as: UInt8.self)
         #expect(flags == 0x12, "SYN and ACK")
+        // One hop more than the host gave it, which forwarding takes off again.
+        let hops = unsafe burst[0].bytes.load(fromByteOffset: 22, as: UInt8.self)
+        #expect(hops == 65)
+        #expect(unsafe Checksum.sum(burst[0].bytes + 14, count: 20) == 0xffff)
     }
 
     @Test("Rules left by a killed director are taken over, removed and cleaned")

@@ -45,6 +45,14 @@ private struct RouterNetwork {
             .init(address: IPAddress(high: high, low: 1), transport: .tcp, port: 8080),
             .init(address: IPAddress(high: high, low: 2), transport: .udp, port: 0),
         ]
+        served.tunnels = [
+            .init(
+                address: IPAddress(v4: UInt32(low + 3)), transport: .init(rawValue: 4), port: 0),
+            .init(address: IPAddress(v4: UInt32(low + 4)), transport: .udp, port: 6080),
+            .init(
+                address: IPAddress(high: high, low: 3), transport: .init(rawValue: 4), port: 0),
+            .init(address: IPAddress(high: high, low: 4), transport: .udp, port: 6080),
+        ]
         served.hostAddresses = [
             IPAddress(v4: 0x0a4c_01fe), IPAddress(v4: 0x0a4c_02fe),
             IPAddress(high: high, low: 0xfe),
@@ -134,6 +142,15 @@ private struct Complaint: CustomTestStringConvertible, Sendable {
         Complaint(type: 3, port: 9, hasOptions: true, isKept: true),
         Complaint(type: 3, server: 9, hasOptions: true, isKept: false),
     ]
+
+    /// Errors to the host itself, about what it has sent to servers.
+    static let tunnels = [
+        Complaint(type: 3, server: 3, transport: 4, isKept: true),
+        Complaint(type: 3, server: 3, transport: 47, isKept: false),
+        Complaint(type: 3, server: 4, transport: 17, port: 6080, isKept: true),
+        Complaint(type: 3, server: 4, transport: 17, port: 6081, isKept: false),
+        Complaint(type: 3, server: 4, transport: 17, port: 6080, hasOptions: true, isKept: false),
+    ]
 }
 
 @Suite(
@@ -160,6 +177,11 @@ struct QuotedErrorTests {
             #expect(arrives == !row.isKept, "IPv\(family.rawValue), \(row.testDescription)")
         }
         #expect(try network.arrives(first, family: family, atHost: true), "to the host itself")
+        for row in Complaint.tunnels {
+            let message = row.message(family)
+            let arrives = try network.arrives(message, family: family, atHost: true)
+            #expect(arrives == !row.isKept, "IPv\(family.rawValue), \(row.testDescription)")
+        }
         try block.update(ServedTraffic())
         #expect(try network.arrives(first, family: family), "with nothing served")
         try block.remove()

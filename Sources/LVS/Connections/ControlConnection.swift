@@ -1,0 +1,190 @@
+import Synchronization
+
+// Control connections of a helper: what it remembers of them, in their first extra line, so that any
+// worker can read it.
+//
+// ```
+//  0  version of the following three: odd while they are being changed
+//  4  shift of the sequence numbers: position | before | after
+// 16  the answer that is waited for
+// 20  connections that hang on this one
+// 24  how it has ended so far: `Ending`
+// ```
+
+extension Connection {
+    /// In byte 49: a helper looks at the connection's packets.
+    static let helperTrait: UInt8 = 0x80
+    /// In byte 49: the client's port is not known yet, and stands as 0 in the keys.
+    static let unknownPortTrait: UInt8 = 0x08
+    /// Where the helper's line counts the connections that hang on this one.
+    static let holdersOffset = 20
+
+    /// True when a helper looks at the connection's packets.
+    package var hasHelper: Bool { methodAndTraits & Connection.helperTrait != 0 }
+
+    /// True for a data connection that a helper expects, until the client has opened it
+    /// (NO_CPORT, ipvs-semantics 4.1).
+    package var hasUnknownPort: Bool { methodAndTraits & Connection.unknownPortTrait != 0 }
+
+    /// A word of the helper's line; nil for connections that no helper looks at.
+    func helperWord(_ offset: Int) -> UnsafeMutablePointer<Atomic<UInt32>>? {
+        guard hasHelper, let line = unsafe extraLine(0) else { return nil }
+        return unsafe (line + offset).assumingMemoryBound(to: Atomic<UInt32>.self)
+    }
+
+    /// The answer of the server that the helper waits for.
+    var awaitedAnswer: FTP.Mode {
+        get {
+            guard let word = unsafe helperWord(16) else { return .active }
+            return unsafe FTP.Mode(
+                rawValue: UInt8(truncatingIfNeeded: word.pointee.load(ordering: .acquiring)))
+                ?? .active
+        }
+        nonmutating set {
+            guard let word = unsafe helperWord(16) else { return }
+            unsafe word.pointee.store(UInt32(newValue.rawValue), ordering: .releasing)
+        }
+    }
+
+    /// What connection tracking would remember of the end of a connection.
+    struct Ending: OptionSet {
+        var rawValue: UInt32
+
+        /// One side has sent a FIN.
+        static let finished = Ending(rawValue: 1)
+        /// The last reset came from the server.
+        static let resetByServer = Ending(rawValue: 2)
+    }
+
+    private var ending: Ending {
+        guard let word = unsafe helperWord(24) else { return [] }
+        return unsafe Ending(rawValue: word.pointee.load(ordering: .relaxed))
+    }
+
+    /// Notes a FIN or a reset.
+    func noteEnding(_ packet: Packet, _ direction: Direction) {
+        guard packet.tcpFlags & 5 != 0, let word = unsafe helperWord(24) else { return }
+        var ending = ending
+        if packet.tcpFlags & 1 != 0 { ending.insert(.finished) }
+        if packet.isReset {
+            ending.remove(.resetByServer)
+            if direction == .outbound { ending.insert(.resetByServer) }
+        }
+        unsafe word.pointee.store(ending.rawValue, ordering: .relaxed)
+    }
+
+    /// True when connection tracking, on which IPVS leans for FTP, takes an opener for one more packet
+    /// of this connection: its server has reset it without any FIN (ipvs-semantics 4.7).
+    var isTrackedOn: Bool {
+        hasHelper && ending == .resetByServer && state == TCPState.close.rawValue
+    }
+
+    /// How far the sequence numbers of the two sides are apart.
+    ///
+    /// A reader waits while a worker is between its few stores.
+    var shift: SequenceShift {
+        guard let version = unsafe helperWord(0) else { return SequenceShift() }
+        while true {
+            let before = unsafe version.pointee.load(ordering: .acquiring)
+            let shift = readShift()
+            let after = unsafe version.pointee.load(ordering: .relaxed)
+            if before == after, before & 1 == 0 { return shift }
+        }
+    }
+
+    /// Changes the shift; others see all of the change or nothing.
+    func changeShift(_ change: (inout SequenceShift) -> Void) {
+        guard let version = unsafe helperWord(0) else { return }
+        var old = unsafe version.pointee.load(ordering: .relaxed)
+        while true {
+            old &= ~1
+            let result = unsafe version.pointee.compareExchange(
+                expected: old, desired: old | 1, ordering: .acquiringAndReleasing)
+            if result.exchanged { break }
+            old = result.original
+        }
+        var shift = readShift()
+        change(&shift)
+        let words = [(4, shift.position), (8, shift.before), (12, shift.after)]
+        for (offset, value) in words {
+            unsafe helperWord(offset)?.pointee.store(value, ordering: .releasing)
+        }
+        unsafe version.pointee.store(old &+ 2, ordering: .releasing)
+    }
+
+    private func readShift() -> SequenceShift {
+        var shift = SequenceShift()
+        shift.position = unsafe helperWord(4)?.pointee.load(ordering: .acquiring) ?? 0
+        shift.before = unsafe helperWord(8)?.pointee.load(ordering: .acquiring) ?? 0
+        shift.after = unsafe helperWord(12)?.pointee.load(ordering: .acquiring) ?? 0
+        return shift
+    }
+
+    /// Puts the connection into a state that only a helper knows of, and restarts its timer.
+    func enter(_ state: TCPState, timeoutSeconds: UInt32, now: Instant) {
+        var old = control
+        while old.isLive {
+            var new = old
+            new.state = state.rawValue
+            if exchange(old, for: new) { break }
+            old = control
+        }
+        restart(timeoutSeconds: timeoutSeconds, now: now)
+    }
+}
+
+extension ConnectionTable {
+    /// Gives a connection the client's port that its first packet has shown; nil when another worker
+    /// was first, or the table is full.
+    ///
+    /// Keys never change, so it moves into a new entry, and with it its place in the destination's
+    /// counts; `release` takes it off these when there is no new entry.
+    func learnPort(
+        _ port: UInt16, of known: Connection, worker: Int, now: Instant,
+        release: (Connection) -> Void
+    ) -> Connection? {
+        let control = known.control
+        var spec = ConnectionSpec(
+            tuple: ConnectionTuple(
+                source: known.client, sourcePort: port, destination: known.virtual,
+                destinationPort: known.virtualPort, transport: known.transport),
+            real: known.real, realPort: known.realPort, method: known.method,
+            destination: control.destination)
+        spec.state = control.state
+        spec.isInactive = control.isInactive
+        spec.hasNoOutput = control.hasNoOutput
+        spec.timeoutSeconds = known.timeoutSeconds
+        spec.mark = known.mark
+        spec.bindHelper()
+        // The old entry's hold ends with it; this one keeps the control connection meanwhile.
+        if known.controller != Connection.noNumber, hold(connection(known.controller)) {
+            spec.controller = known.controller
+        }
+        guard expire(known, worker: worker) else {
+            releaseHold(spec.controller)
+            return nil
+        }
+        guard case .inserted(let made) = insert(spec, worker: worker, now: now) else {
+            release(known)
+            return nil
+        }
+        return made
+    }
+
+    /// True while some connection waits for its client's port.
+    var hasUnknownPorts: Bool {
+        unsafe header.pointee.unknownPorts.load(ordering: .acquiring) != 0
+    }
+
+    /// The connection that waits for a packet of this tuple, whatever its client's port.
+    func findUnknownPort(_ tuple: ConnectionTuple, now: Instant) -> Connection? {
+        guard hasUnknownPorts else { return nil }
+        var key = tuple
+        // The source's half of the word.
+        key.ports &= 0xffff_0000
+        guard let match = find(key, now: now), match.direction == .inbound,
+            match.connection.hasUnknownPort
+        else { return nil }
+        return match.connection
+    }
+}
