@@ -36,8 +36,8 @@ BY_ROUTE = f"""
 VERSION_6 = f"""
     ip6tables -t mangle -A PREROUTING -d {VIP6} -p tcp -m multiport --dports 443,80 -j MARK --set-mark 3
     ipvsadm -A -f 3 -6 -s rr
-    ipvsadm -a -f 3 -6 -r [fd00:10::200] -g
-    ipvsadm -a -f 3 -6 -r [fd00:10::201] -g
+    ipvsadm -a -f 3 -6 -r fd00:10::200 -g
+    ipvsadm -a -f 3 -6 -r fd00:10::201 -g
 """
 BOTH = {"server1": 5, "server2": 5}
 
