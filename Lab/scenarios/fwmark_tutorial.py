@@ -112,7 +112,7 @@ def run(lab):
     # The host keeps what is not marked, and answers for itself what is marked and not balanced.
     client.run("ping", "-c", "1", "-W", "2", HOSTS["director"])
     director.ctl("-Ln --stats")
-    type_in(director, "iptables -t mangle -F PREROUTING")
+    type_in(director, "iptables -t mangle -F PREROUTING\nip6tables -t mangle -F PREROUTING")
     until(lambda: not director.ctl("mark -L", show=False), "mark -L to be empty", 2)
     director.stop()
 
