@@ -18,12 +18,8 @@ class Annotator:
             for address in one["addresses"]
         }
         self.virtual = {ipaddress.ip_address(vip["addr"]) for vip in setup["vips"]}
-        self.marked = [
-            ipaddress.ip_network(mark["dst"], strict=False)
-            for mark in setup["marks"]
-            if mark.get("dst") and mark["mark"] in setup["local_marks"]
-        ]
         self.marks = setup["marks"]
+        self.taken_in = [mark for mark in self.marks if mark["mark"] in setup["local_marks"]]
         self.services = set()
         for rule in rules:
             self.learn(rule)
@@ -79,7 +75,7 @@ class Annotator:
         came = frames.packet_of(cause) if cause else None
         if came is None:
             return None
-        if was_routed_only(came, packet):
+        if (packet.source, packet.destination) == (came.source, came.destination):
             return None if self.is_for_director(came) else "forward"
         original = packet.version == 4 and self.is_carried(packet, cause)
         if packet.proto == TCP and packet.l4 + 14 <= packet.end:
@@ -107,8 +103,8 @@ class Annotator:
         return None
 
     def is_for_director(self, packet):
-        where = packet.destination
-        return where in self.virtual or where in self.own or any(where in block for block in self.marked)
+        where, port = packet.destination, (packet.ports() or (0, 0))[1]
+        return where in self.virtual or where in self.own or any(carries(mark, packet, port) for mark in self.taken_in)
 
     def is_served(self, packet):
         ports = packet.ports()
@@ -126,16 +122,3 @@ def carries(mark, packet, port):
         and ("dst" not in mark or packet.destination in ipaddress.ip_network(mark["dst"], strict=False))
         and mark.get("dport") in (None, port)
     )
-
-
-def was_routed_only(came, left):
-    """Whether nothing above Ethernet changed but the time to live."""
-    if came.version != left.version:
-        return False
-    one, other = bytearray(came.data[came.at : came.end]), bytearray(left.data[left.at : left.end])
-    for data in (one, other):
-        if came.version == 4:
-            data[8] = data[10] = data[11] = 0
-        else:
-            data[7] = 0
-    return one == other

@@ -1,10 +1,12 @@
 """Listings of ipvsadm: what in them means something, and where two of them differ."""
 
 import collections
+import ipaddress
 import re
 
 HEADERS = ("IP Virtual Server", "Prot ", "-> RemoteAddress", "IPVS connection", "pro expire")
 EXPIRY = re.compile(r"^\d+:\d\d$")
+ENTRY = re.compile(r"^[A-Z]+ +([0-9A-F:]{8,39} [0-9A-F]{4} ){3}\w+ +\d+")
 # Both sides run in real time, and seconds are cut off.
 SECONDS_APART = 3
 
@@ -68,3 +70,22 @@ def rows(text):
             seconds = int(minutes) * 60 + int(rest)
         found[" ".join(words)].append(seconds)
     return found
+
+
+def of_kernel(text):
+    """/proc/net/ip_vs_conn as `ipvsadm -Lnc` would show it."""
+    found = []
+    # What a persistence engine has kept stands last in a line, and may hold anything.
+    for line in text.split("\n")[1:]:
+        if not ENTRY.match(line):
+            continue
+        proto, *ends, state, seconds = line.split()[:9]
+        words = [proto, f"{int(seconds) // 60:02}:{int(seconds) % 60:02}", state]
+        for at in (0, 2, 4):
+            where = ends[at].replace(":", "")
+            if len(where) == 8:
+                words.append(f"{ipaddress.IPv4Address(int(where, 16))}:{int(ends[at + 1], 16)}")
+            else:
+                words.append(f"[{ipaddress.IPv6Address(int(where, 16))}]:{int(ends[at + 1], 16)}")
+        found.append(" ".join(words))
+    return "\n".join(found) + "\n"

@@ -7,6 +7,8 @@ from runner.host import Failure
 from runner.lab import ROOT
 
 FIXTURES = ROOT / "Tests" / "GoldenTests" / "Fixtures" / "packets"
+# Recordings that need a host beside the director, so that the golden tests cannot replay them.
+HOSTED = ROOT / "Lab" / "kernel" / "scenarios"
 OPERATIONS = {"frame", "ctl", "sysctl", "wait", "list", "settle-stats"}
 KINDS = {
     "rules": ["-Ln"],
@@ -128,8 +130,8 @@ def check(data, path, default="scenario"):
 
 
 def fixtures():
-    """Every recording that the golden tests replay."""
-    return [load(path) for path in sorted(FIXTURES.iterdir()) if (path / "scenario.json").exists()]
+    """Every recording that the golden tests replay, and those that need a host."""
+    return [load(path) for home in (FIXTURES, HOSTED) for path in sorted(home.glob("*/scenario.json"))]
 
 
 def write(data, path):

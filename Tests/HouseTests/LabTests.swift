@@ -35,9 +35,12 @@ struct LabTests {
     func theConformanceTableAddsUp() throws {
         let table = try String(
             contentsOf: House.root.appending(path: "Lab/kernel/CONFORMANCE.md"), encoding: .utf8)
+        let homes = ["Tests/GoldenTests/Fixtures/packets", "Lab/kernel/scenarios"]
         let recordings = Set(
-            try FileManager.default.contentsOfDirectory(
-                atPath: House.root.appending(path: "Tests/GoldenTests/Fixtures/packets").path()))
+            try homes.flatMap {
+                try FileManager.default.contentsOfDirectory(
+                    atPath: House.root.appending(path: $0).path())
+            })
         var same = 0
         var all = 0
         for line in table.split(separator: "\n") where line.hasPrefix("| ") {
