@@ -54,7 +54,7 @@ class Annotator:
         if packet is None:
             return entry
         free = []
-        if packet.version == 4 and (packet.id not in self.identifications or packet.source in self.own):
+        if packet.version == 4 and (not self.is_carried(packet, cause) or packet.source in self.own):
             free.append(f"ipv4id@{packet.at}")
         if packet.fragment:
             number = frames.be32(frame, packet.fragment + 4)
@@ -69,6 +69,11 @@ class Annotator:
             entry["by"] = made_by
         return entry
 
+    def is_carried(self, packet, cause):
+        """Whether the identification is that of the input; another input's may be met by chance."""
+        came = frames.packet_of(cause) if cause else None
+        return packet.id in self.identifications if came is None else packet.id == came.id
+
     def maker(self, packet, cause):
         """`host` or `forward` where the host's stack would have sent the frame without a director, else None."""
         came = frames.packet_of(cause) if cause else None
@@ -76,7 +81,7 @@ class Annotator:
             return None
         if was_routed_only(came, packet):
             return None if self.is_for_director(came) else "forward"
-        original = packet.id in self.identifications if packet.version == 4 else False
+        original = packet.version == 4 and self.is_carried(packet, cause)
         if packet.proto == TCP and packet.l4 + 14 <= packet.end:
             answers = (packet.source, packet.destination) == (came.destination, came.source)
             is_reset = packet.data[packet.l4 + 13] & 4 and not came.data[came.l4 + 13] & 4

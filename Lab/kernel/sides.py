@@ -134,6 +134,8 @@ class DirectorSide(Side):
             if self.process.poll() is not None:
                 raise Failure(f"the director ended with status {self.process.returncode}: {self.told()}")
             if self.answers():
+                # As on the stage and in the reference kernel: no limit, unless the scenario sets one.
+                self.sysctl("icmp_ratelimit", 0)
                 return
             yield 0.01
         raise Failure(f"the director does not answer: {self.told()}")

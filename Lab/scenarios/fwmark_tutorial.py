@@ -3,7 +3,7 @@
 from runner.client import requests
 from runner.host import Failure, until
 from runner.servers import quiet_about_vip, start_nginx
-from topologies.tutorial import HOSTS, VIP
+from topologies.tutorial import HOSTS, VIP, VIP6
 
 ONE_BY_ONE = f"""
     iptables -t mangle -A PREROUTING -p tcp --dport 80 -d {VIP} -j MARK --set-mark 10
@@ -32,6 +32,13 @@ BY_ROUTE = f"""
     ipvsadm -a -f 1 -r 192.168.10.200 -g
     ipvsadm -a -f 1 -r 192.168.10.201 -g
 """
+# The same over IPv6.
+VERSION_6 = f"""
+    ip6tables -t mangle -A PREROUTING -d {VIP6} -p tcp -m multiport --dports 443,80 -j MARK --set-mark 3
+    ipvsadm -A -f 3 -6 -s rr
+    ipvsadm -a -f 3 -6 -r fd00:10::200 -g
+    ipvsadm -a -f 3 -6 -r fd00:10::201 -g
+"""
 BOTH = {"server1": 5, "server2": 5}
 
 
@@ -40,6 +47,7 @@ def prepare(lab):
     lab.host("director").set(ip_forward=1)
     for name in ("server1", "server2"):
         quiet_about_vip(lab.host(name), VIP, "lo")
+        lab.host(name).run("ip", "address", "add", f"{VIP6}/128", "dev", "lo", "nodad")
         lab.host(name).run("ip", "route", "add", "local", NETWORK, "dev", "lo")
         start_nginx(lab.host(name))
     return lab.director(interfaces=("eth0",))
@@ -93,6 +101,10 @@ def run(lab):
     if refusal.returncode == 0 or "the host's own" not in refusal.stderr:
         raise Failure(f"a rule of the host is not explained: {refusal.stderr}")
 
+    type_in(director, VERSION_6)
+    expect_followed(director, "# ip6tables: -A PREROUTING -d fd00:10::101/128")
+    requests(client, f"http://[{VIP6}]/", expect=BOTH, alternate=True)
+
     type_in(director, BY_ROUTE)
     expect_followed(director, "--set-xmark 0x1/")
     client.run("ip", "route", "add", NETWORK, "via", HOSTS["director"])
@@ -100,7 +112,7 @@ def run(lab):
     # The host keeps what is not marked, and answers for itself what is marked and not balanced.
     client.run("ping", "-c", "1", "-W", "2", HOSTS["director"])
     director.ctl("-Ln --stats")
-    type_in(director, "iptables -t mangle -F PREROUTING")
+    type_in(director, "iptables -t mangle -F PREROUTING\nip6tables -t mangle -F PREROUTING")
     until(lambda: not director.ctl("mark -L", show=False), "mark -L to be empty", 2)
     director.stop()
 

@@ -94,9 +94,7 @@ struct ConnectionListing {
             guard let value = ValueWords.ipv6(String(decoding: address, as: UTF8.self)) else {
                 return false
             }
-            // An IPv4-mapped address in a connection of IPv6 is one of IPv6.
-            let six = IPAddress(wireHigh: value.high, low: value.low)
-            let text = names.endpoint(six, .v6, port: port, transport: transport)
+            let text = names.endpoint(value, .v6, port: port, transport: transport)
             printed.append(contentsOf: text.utf8)
         } else {
             guard let value = Self.number(address, radix: 16) else { return false }

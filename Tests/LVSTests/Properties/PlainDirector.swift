@@ -41,13 +41,14 @@ struct PlainDirector {
     /// Milliseconds.
     private(set) var now: Int
     private(set) var isServiceThere = false
-    /// Connections each server was given since it was added, where that is known.
+    /// Connections each server was given, as long as it was never deleted.
     private(set) var given: [String: Int] = [:]
     private(set) var isNAT: [String: Bool] = [:]
     private var scheduler: any PlainScheduler
     private let makeScheduler: () -> any PlainScheduler
     private var trash: [Deleted] = []
     private var nextLook: Int?
+    private var lastEnd = 0
 
     init(now: Int, scheduler: @escaping () -> any PlainScheduler) {
         self.now = now
@@ -60,8 +61,6 @@ struct PlainDirector {
     mutating func addService() {
         isServiceThere = true
         scheduler = makeScheduler()
-        // Statistics restart with another service, at the last estimate: not known here.
-        for deleted in trash { given[deleted.name] = nil }
     }
 
     mutating func deleteService() {
@@ -71,11 +70,8 @@ struct PlainDirector {
     }
 
     mutating func add(_ name: String, address: UInt32, isNAT: Bool, _ terms: (Int, Int, Int)) {
-        if let position = trash.firstIndex(where: { $0.name == name }) {
-            trash.remove(at: position)
-        } else {
-            given[name] = 0
-        }
+        given[name] = self.isNAT[name] == nil ? 0 : nil
+        trash.removeAll { $0.name == name }
         self.isNAT[name] = isNAT
         servers.add(name, address: address, weight: terms.0, upper: terms.1, lower: terms.2)
         scheduler.servers(servers, did: .added)
@@ -112,7 +108,10 @@ struct PlainDirector {
     /// A quarter of a second passes.
     mutating func tick() {
         now += 250
-        for connection in connections where connection.deadline <= now { end(connection) }
+        for connection in connections where connection.deadline <= now {
+            end(connection)
+            lastEnd = now
+        }
         guard let due = nextLook, now >= due else { return }
         for position in trash.indices.reversed() {
             let name = trash[position].name
@@ -121,7 +120,6 @@ struct PlainDirector {
                 guard now >= since + 120_000 else { continue }
                 trash.remove(at: position)
                 servers.forget(name)
-                given[name] = nil
             } else {
                 trash[position].idleSince = now
             }
@@ -129,8 +127,11 @@ struct PlainDirector {
         nextLook = trash.isEmpty ? nil : now + 60_000
     }
 
-    /// True when a connection ends within half a second: what is seen then is not certain.
-    var isNearADeadline: Bool { connections.contains { abs($0.deadline - now) < 500 } }
+    /// True when a connection ends within half a second, or has ended: what is seen then is not
+    /// certain.
+    var isNearADeadline: Bool {
+        now - lastEnd < 500 || connections.contains { $0.deadline - now < 500 }
+    }
 
     private mutating func end(_ connection: Connection) {
         connections.removeAll { $0 == connection }

@@ -11,7 +11,7 @@ import Testing
     ])
     func schedulerAgreesWithAPlainModel(_ scheduler: String) throws {
         // The model of mh fills its table slot by slot after each change.
-        for seed in UInt64(1)...(scheduler == "mh" ? 20 : 160) {
+        for seed in UInt64(1)...(scheduler == "mh" ? 12 : 120) {
             var history = try SchedulerHistory(scheduler, seed: seed)
             let difference = history.play(steps: scheduler == "mh" ? 120 : 250)
             #expect(difference == nil, "\(scheduler), seed \(seed): \(difference ?? "")")

@@ -176,15 +176,15 @@ struct TCPHistory {
     }
 
     private mutating func fromServer() -> String? {
-        guard !model.connections.isEmpty else { return nil }
-        let number = below(model.connections.count)
+        // Only NAT brings the servers' segments to the director.
+        let numbers = model.connections.indices.filter { model.connections[$0].isNAT }
+        guard !numbers.isEmpty else { return nil }
+        let number = numbers[below(numbers.count)]
         let known = model.connections[number]
         let flags = TCPHistory.segments[below(TCPHistory.segments.count)]
         story.append("\(known.client & 0xff):\(known.port)<\(flags)")
-        var builder = DirectorRig.server(
+        let builder = DirectorRig.server(
             TCPHistory.address(known.server), to: IPAddress(v4: known.client))
-        // Without NAT the server answers with the virtual address.
-        if !known.isNAT { builder.source = IPAddress(v4: 0x0a01_0064) }
         let expected = model.fromServer(number, flags: flags)
         let sent = rig.send(
             builder.tcp(from: 80, to: UInt16(known.port), flags: UInt8(flags)), on: 1)
