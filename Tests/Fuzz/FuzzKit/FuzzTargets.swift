@@ -8,6 +8,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case icmp = "FuzzICMP"
     /// Fragments in any order.
     case fragments = "FuzzFragments"
+    /// What FTP and SIP say.
+    case helpers = "FuzzHelpers"
 
     /// Runs one input; a finding traps.
     package func run(_ input: [UInt8]) {
@@ -15,6 +17,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .frame: FrameInput.run(input)
         case .icmp: ICMPInput.run(input)
         case .fragments: FragmentInput.run(input)
+        case .helpers: HelperInput.run(input)
         }
     }
 }

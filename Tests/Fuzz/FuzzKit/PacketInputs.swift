@@ -4,6 +4,7 @@ import TestKit
 /// Packets around whose headers are right what the input says.
 enum InputPackets {
     static let client: UInt32 = 0xc633_6401
+    static let virtual: UInt32 = 0x0a01_0064
 
     /// An IPv4 packet in a frame for the director, its header checksum right.
     static func frame(
@@ -34,7 +35,7 @@ enum InputPackets {
             transport == 6
             ? [0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0xff, 0xff, 0, 0, 0, 0] : [0, 8, 0, 0]
         return frame(
-            transport: transport, from: client, to: FuzzRig.virtual.v4, ports(2000, port, rest))
+            transport: transport, from: client, to: virtual, ports(2000, port, rest))
     }
 }
 
@@ -65,7 +66,7 @@ enum ICMPInput {
         let source: UInt32 = control & 4 != 0 ? 0x0a02_000c : 0xc000_0209
         let destination: UInt32 =
             control & 8 != 0
-            ? 0x0a02_0001 : control & 1 == 0 ? FuzzRig.virtual.v4 : InputPackets.client
+            ? 0x0a02_0001 : control & 1 == 0 ? InputPackets.virtual : InputPackets.client
         let frame = InputPackets.frame(transport: 1, from: source, to: destination, message)
         rig.send([
             (
@@ -121,7 +122,7 @@ enum FragmentInput {
         return InputPackets.frame(
             transport: transport,
             from: control & 32 == 0 ? InputPackets.client : 0x0a02_000b,
-            to: control & 32 == 0 ? FuzzRig.virtual.v4 : InputPackets.client,
+            to: control & 32 == 0 ? InputPackets.virtual : InputPackets.client,
             identification: UInt16(control >> 3 & 3),
             fragment: (control & 4 == 0 ? 0 : 0x2000) | offset, payload)
     }
