@@ -2,8 +2,6 @@ import LVS
 
 /// A director with services of many kinds, fed with frames whose memory ends where the frame ends, so
 /// that the address sanitizer sees every step beyond.
-///
-/// The same input gives the same result: every input gets a director of its own.
 @safe
 final class FuzzRig {
     static let headroom = 128
@@ -14,7 +12,7 @@ final class FuzzRig {
     private var burst = Burst()
 
     init() {
-        let configuration = Director.Configuration(connections: 64, seed: 1)
+        let configuration = Director.Configuration(connections: 4096, seed: 1)
         let bytes = Director.tableBytes(configuration)
         unsafe tableMemory = .allocate(byteCount: bytes, alignment: 4096)
         unsafe tableMemory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)

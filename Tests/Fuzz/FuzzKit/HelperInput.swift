@@ -10,9 +10,8 @@ import TestKit
 enum HelperInput {
     private static let mostRecords = 16
 
-    static func run(_ input: [UInt8]) {
+    static func run(_ input: [UInt8], _ rig: FuzzRig) {
         var reader = InputReader(input)
-        let rig = FuzzRig()
         rig.send([(InputPackets.opener(6, to: 21), FuzzRig.Arrival(spare: 64))])
         var sequences: [UInt32] = [2, 2]
         for _ in 0..<mostRecords where !reader.isAtEnd {
@@ -33,7 +32,6 @@ enum HelperInput {
             if control & 32 != 0 { rig.pass(milliseconds: 1000) }
             if control & 64 != 0 { dataConnection(rig, text) }
         }
-        rig.finish()
     }
 
     /// A segment of the control connection.

@@ -47,9 +47,8 @@ enum InputPackets {
 ///          8 to a tunnel's source instead of the virtual address      16 spare memory
 /// ```
 enum ICMPInput {
-    static func run(_ input: [UInt8]) {
+    static func run(_ input: [UInt8], _ rig: FuzzRig) {
         var reader = InputReader(input)
-        let rig = FuzzRig()
         rig.send(
             [(6, 80), (6, 443), (6, 8080), (17, 53)].map { transport, port in
                 (InputPackets.opener(transport, to: port), FuzzRig.Arrival(spare: 64))
@@ -75,7 +74,6 @@ enum ICMPInput {
                     port: control & 1 == 0 ? 0 : 1, spare: control & 16 != 0 ? 1600 : 0)
             )
         ])
-        rig.finish()
     }
 }
 
@@ -89,9 +87,8 @@ enum ICMPInput {
 enum FragmentInput {
     private static let mostRecords = 48
 
-    static func run(_ input: [UInt8]) {
+    static func run(_ input: [UInt8], _ rig: FuzzRig) {
         var reader = InputReader(input)
-        let rig = FuzzRig()
         var gathered: [(bytes: [UInt8], arrival: FuzzRig.Arrival)] = []
         for _ in 0..<mostRecords where !reader.isAtEnd {
             let control = reader.byte()
@@ -104,7 +101,6 @@ enum FragmentInput {
             if control & 128 != 0 { rig.pass(milliseconds: 1000) }
         }
         rig.send(gathered)
-        rig.finish()
     }
 
     private static func arrival(_ control: UInt8) -> FuzzRig.Arrival {
