@@ -53,7 +53,7 @@ enum FuzzWorld {
         ])
         var routes: [Route] = []
         for (gateway, own, network, length, inside) in [
-            ("10.1.0.254", "10.1.0.1", "10.2.0.0", 24, "10.2.0.1"),
+            ("10.1.0.254", "10.1.0.1", "10.2.0.0", UInt8(24), "10.2.0.1"),
             ("2001:db8:1::fe", "2001:db8:1::1", "2001:db8:2::", 64, "2001:db8:2::1"),
         ] {
             let gateway = address(gateway)
