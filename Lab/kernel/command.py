@@ -138,8 +138,10 @@ class Teller:
             print(f"    kept as {path}")
 
 
-def give_up(number, _):
-    raise SystemExit(128 + number)
+def end_by_signal():
+    """Lets a signal end us at the next turn: an exception in the middle of anything could leave a lock held."""
+    for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(which, lambda number, _: setattr(uml.Ending, "status", 128 + number))
 
 
 def main():
@@ -152,9 +154,8 @@ def main():
         for one in sorted(scenario.fixtures(), key=lambda one: (one.area, one.name)):
             print(f"{one.area:<12} {one.name:<36} {one.data.get('title', '')}")
         return 0
-    for which in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(which, give_up)
     scenarios = chosen(given)
+    end_by_signal()
     obstacle = uml.obstacle()
     if obstacle and given.or_skip:
         print(f"skipped: comparison with kernel IPVS: {obstacle}")

@@ -99,6 +99,7 @@ class Session:
 
     def follow(self, machine):
         while True:
+            uml.Ending.check()
             running = machine.is_running
             for answer in machine.answers():
                 self.kernel_said(answer)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 from runner.host import Failure
 
@@ -59,11 +60,14 @@ def trial():
     try:
         machine = Machine([], pathlib.Path(__file__).resolve().parents[1], 1)
         try:
-            machine.process.wait(timeout=60)
+            deadline = time.monotonic() + 120
+            while machine.is_running and time.monotonic() < deadline:
+                Ending.check()
+                time.sleep(0.05)
             machine.check()
         finally:
             machine.close()
-    except (Failure, OSError, subprocess.TimeoutExpired) as problem:
+    except (Failure, OSError) as problem:
         return f"{PROGRAM} does not start: {str(problem).splitlines()[-1]}"
     return None
 
@@ -76,6 +80,17 @@ def release():
     """The version of the reference kernel."""
     told = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     return told.stdout.strip()
+
+
+class Ending:
+    """The status to end with, once a signal has asked for an end."""
+
+    status = None
+
+    @classmethod
+    def check(cls):
+        if cls.status:
+            raise SystemExit(cls.status)
 
 
 class Machine:
