@@ -78,7 +78,7 @@ let package = Package(
 
 // Fuzz targets have libFuzzer's main function, which breaks a plain build: only when asked for.
 if Context.environment["FUZZ"] == "1" {
-    for name in ["FuzzFrame", "FuzzICMP", "FuzzFragments"] {
+    for name in ["FuzzFrame", "FuzzICMP", "FuzzFragments", "FuzzHelpers"] {
         package.products.append(.executable(name: name, targets: [name]))
         package.targets.append(
             .executableTarget(

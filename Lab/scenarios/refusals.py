@@ -10,6 +10,7 @@ from runner.host import Failure
 from . import nat
 
 NO_PRIVILEGE = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+LITTLE_MEMORY = ("prlimit", "--as=4000000000")
 
 
 def refused(host, *command, says):
@@ -51,8 +52,9 @@ def run(lab):
     rules.write_text(f"-A -t {nat.VIP}:80 -s rr\n-A -t {nat.VIP}:81 -s nonsense\n")
     refused(host, "director", "--interface", "eth0", "--rules", str(rules), says=[":81", "nonsense"])
     refused(host, *NO_PRIVILEGE, "director", "--interface", "eth0", says=["CAP_NET_RAW"])
-    many = ("--connections", "1000000000")
-    refused(host, "director", "--interface", "eth0", *many, says=["--connections", "MiB"])
+    refused(host, "director", "--interface", "eth0", "--connections", "1000000000", says=["268435455"])
+    many = ("--connections", "100000000")
+    refused(host, *LITTLE_MEMORY, "director", "--interface", "eth0", *many, says=["100000000 connections"])
     refused(host, "directorctl", "-Ln", says=["director"])
 
     control = lab.file("control.sock")

@@ -241,13 +241,7 @@ package struct GoldenPlayer {
         guard isError, [3, 4, 11, 12].contains(frame[next]) else { return frame }
         let quoted = next + 8 + Int(frame[next + 8] & 15) * 4
         if frame.onesSum(next..<frame.count) == 0xffff { frame.set(next + 2, be16: 0) }
-        let fields: [Int] =
-            switch frame[next + 17] {
-            case 6: [16]
-            case 132: [8, 10]
-            default: [6]
-            }
-        for field in fields where quoted + field + 2 <= frame.count {
+        for field in checksumFields(frame[next + 17]) where quoted + field + 2 <= frame.count {
             frame.set(quoted + field, be16: 0)
         }
         return frame
@@ -260,11 +254,21 @@ package struct GoldenPlayer {
             frame.set(next + 16, be16: 0)
         }
         guard number == 58, frame.count >= next + 48, frame[next] < 128 else { return frame }
-        let field = next + 48 + (frame[next + 14] == 6 ? 16 : 6)
         let sum = frame.onesSum(next..<frame.count, from: UInt32(frame.pseudoHeaderSum()))
         if sum == 0xffff { frame.set(next + 2, be16: 0) }
-        if field + 2 <= frame.count { frame.set(field, be16: 0) }
+        for field in checksumFields(frame[next + 14]) where next + 48 + field + 2 <= frame.count {
+            frame.set(next + 48 + field, be16: 0)
+        }
         return frame
+    }
+
+    /// Where a transport has its checksum, two bytes each.
+    private static func checksumFields(_ transport: UInt8) -> [Int] {
+        switch transport {
+        case 6: [16]
+        case 132: [8, 10]
+        default: [6]
+        }
     }
 
     private mutating func note(_ step: Golden.Step, _ text: String) {

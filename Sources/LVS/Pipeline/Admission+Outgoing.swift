@@ -26,8 +26,20 @@ extension Admission {
             spec.controller = template.number
             template.restart(timeoutSeconds: template.timeoutSeconds, now: now)
         }
+        // Another server may be talking to this client in the same name. The newest connection gets
+        // the client's packets, the older one keeps its server's (ipvs-semantics 4.2).
+        if !service.isOnePacket, let older = table.find(spec.inboundTuple, now: now),
+            older.direction == .inbound
+        {
+            table.removeSlot(older.connection, .inbound)
+        }
         switch connect(spec, server, of: service, now: now) {
-        case .connection(let connection): return .outgoing(connection, isOnce: false)
+        case .connection(let connection):
+            // Another worker may have been faster, for the other server.
+            guard connection.real == packet.source, connection.realPort == packet.sourcePort else {
+                return .verdict(.drop(.openedAgain))
+            }
+            return .outgoing(connection, isOnce: false)
         case .once(let connection): return .outgoing(connection, isOnce: true)
         case let other: return other
         }

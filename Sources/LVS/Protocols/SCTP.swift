@@ -66,10 +66,10 @@ extension Packet {
     /// The event of an SCTP packet: its first chunk, or an ABORT behind COOKIE ECHO or COOKIE ACK;
     /// nil when it ends before the first chunk's header does.
     var sctpEvent: SCTPEvent? {
-        guard let first = sctpChunk(at: 0) else { return nil }
+        guard let first = sctpChunkForStates(at: 0) else { return nil }
         let event = SCTPEvent(chunk: first.type)
         guard event == .cookieEcho || event == .cookieAck, first.length >= 4,
-            let second = sctpChunk(at: (Int(first.length) + 3) & ~3),
+            let second = sctpChunkForStates(at: (Int(first.length) + 3) & ~3),
             SCTPEvent(chunk: second.type) == .abort
         else { return event }
         return .abort

@@ -10,12 +10,23 @@ extension Packet {
     /// Type and length of the chunk at an offset behind the common header; nil when its header is
     /// not whole.
     func sctpChunk(at offset: Int) -> (type: UInt8, length: UInt16)? {
-        let position = Packet.sctpHeaderBytes + offset
-        guard protocolNumber == 132, kind == .flow, position + 4 <= transportLength else {
-            return nil
-        }
-        let chunk = unsafe bytes + Int(transportOffset) + position
-        return unsafe (chunk.byte(0), chunk.be16(2))
+        sctpChunk(at: offset, behind: Int(transportOffset))
+    }
+
+    /// As above, where the kernel's state machine looks for it: in IPv6 packets as if they had no
+    /// extension headers (Linux 6.1; ipvs-semantics appendix B).
+    func sctpChunkForStates(at offset: Int) -> (type: UInt8, length: UInt16)? {
+        sctpChunk(at: offset, behind: isIPv6 ? Int(networkOffset) + 40 : Int(transportOffset))
+    }
+
+    private func sctpChunk(
+        at offset: Int, behind header: Int
+    ) -> (type: UInt8, length: UInt16)? {
+        let position = header + Packet.sctpHeaderBytes + offset
+        guard protocolNumber == 132, kind == .flow,
+            position + 4 <= Int(networkOffset) + Int(ipLength)
+        else { return nil }
+        return unsafe (bytes.byte(position), bytes.be16(position + 2))
     }
 
     /// SCTP without a whole common header: nothing that could be translated.

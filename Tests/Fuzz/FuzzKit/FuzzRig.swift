@@ -2,12 +2,9 @@ import LVS
 
 /// A director with services of many kinds, fed with frames whose memory ends where the frame ends, so
 /// that the address sanitizer sees every step beyond.
-///
-/// The same input gives the same result: every input gets a director of its own.
 @safe
 final class FuzzRig {
     static let headroom = 128
-    static let virtual = IPAddress(v4: 0x0a01_0064)
 
     let director: Director
     private(set) var now = Instant(nanoseconds: 3_600_000_000_000)
@@ -15,88 +12,16 @@ final class FuzzRig {
     private var burst = Burst()
 
     init() {
-        let configuration = Director.Configuration(connections: 64, seed: 1)
+        let configuration = Director.Configuration(connections: 4096, seed: 1)
         let bytes = Director.tableBytes(configuration)
         unsafe tableMemory = .allocate(byteCount: bytes, alignment: 4096)
         unsafe tableMemory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
         director = unsafe Director(
             configuration, tableMemory: TableMemory(base: tableMemory, count: bytes), now: now)
-        setUpNetwork()
-        setUpServices()
+        FuzzWorld.setUp(director)
     }
 
     deinit { unsafe tableMemory.deallocate() }
-
-    // MARK: Set-up
-
-    private func setUpNetwork() {
-        director.setPorts([
-            Port(
-                index: 0, name: "cli", hardware: HardwareAddress(value: 0x0200_0a01_0001), mtu: 1500
-            ),
-            Port(
-                index: 1, name: "srv", hardware: HardwareAddress(value: 0x0200_0a02_0001), mtu: 1280
-            ),
-        ])
-        director.setRoutes([
-            Route(
-                prefix: .anyV4, prefixLength: 0,
-                kind: .forward(port: 0, gateway: IPAddress(v4: 0x0a01_00fe)),
-                preferredSource: IPAddress(v4: 0x0a01_0001)),
-            Route(
-                prefix: IPAddress(v4: 0x0a02_0000), prefixLength: 24,
-                kind: .forward(port: 1, gateway: nil),
-                preferredSource: IPAddress(v4: 0x0a02_0001)),
-        ])
-        director.setHostAddresses([
-            IPAddress(v4: 0x0a01_0001), IPAddress(v4: 0x0a02_0001), FuzzRig.virtual,
-        ])
-        director.setNeighbour(
-            Neighbour(port: 0, address: IPAddress(v4: 0x0a01_00fe)),
-            HardwareAddress(value: 0x0200_0a01_00fe))
-        for server in UInt32(11)...14 {
-            director.setNeighbour(
-                Neighbour(port: 1, address: IPAddress(v4: 0x0a02_0000 + server)),
-                HardwareAddress(value: 0x0200_0a02_0000 + UInt64(server)))
-        }
-    }
-
-    /// Services at the addresses and ports that the recordings use, so that their frames meet them.
-    private func setUpServices() {
-        let tcp = { (port: UInt16) in ServiceKey.address(.tcp, FuzzRig.virtual, port: port) }
-        let udp = { (port: UInt16) in ServiceKey.address(.udp, FuzzRig.virtual, port: port) }
-        add(VirtualService(key: tcp(80), scheduler: "wlc"), .masquerading, to: 8080)
-        add(VirtualService(key: tcp(443), scheduler: "rr"), .directRouting, to: 443)
-        add(VirtualService(key: tcp(8080), scheduler: "sh"), .tunnel, to: 8080)
-        add(VirtualService(key: tcp(21), scheduler: "lblcr"), .masquerading, to: 21)
-        add(VirtualService(key: udp(53), scheduler: "mh"), .masquerading, to: 5353)
-        var onePacket = VirtualService(key: udp(5000), scheduler: "wrr")
-        onePacket.flags.insert(.onePacket)
-        add(onePacket, .masquerading, to: 5000)
-        var persistent = VirtualService(key: tcp(0), scheduler: "lc")
-        persistent.flags.insert(.persistent)
-        persistent.persistenceTimeoutSeconds = 60
-        add(persistent, .tunnel, to: 0)
-        add(VirtualService(key: .mark(7, .v4), scheduler: "nq"), .directRouting, to: 0)
-        setUpLaterServices()
-    }
-
-    /// Kinds of services that a director may refuse.
-    private func setUpLaterServices() {
-        let sctp = ServiceKey.address(
-            TransportProtocol(rawValue: 132), FuzzRig.virtual, port: 80)
-        add(VirtualService(key: sctp, scheduler: "rr"), .masquerading, to: 80)
-    }
-
-    private func add(_ service: VirtualService, _ method: ForwardingMethod, to port: UInt16) {
-        guard (try? director.add(service)) != nil else { return }
-        for server in UInt32(11)...13 {
-            _ = try? director.add(
-                RealServer(
-                    address: IPAddress(v4: 0x0a02_0000 + server), port: port, method: method,
-                    weight: Int32(server - 10)), to: service.key)
-        }
-    }
 
     // MARK: Frames
 

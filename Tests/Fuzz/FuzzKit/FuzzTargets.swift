@@ -8,14 +8,47 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case icmp = "FuzzICMP"
     /// Fragments in any order.
     case fragments = "FuzzFragments"
+    /// What FTP and SIP say.
+    case helpers = "FuzzHelpers"
 
     /// Runs one input; a finding traps.
-    package func run(_ input: [UInt8]) {
+    package func run(_ input: [UInt8], in world: FuzzWorlds) {
+        let rig = world.rig()
         switch self {
-        case .frame: FrameInput.run(input)
-        case .icmp: ICMPInput.run(input)
-        case .fragments: FragmentInput.run(input)
+        case .frame: FrameInput.run(input, rig)
+        case .icmp: ICMPInput.run(input, rig)
+        case .fragments: FragmentInput.run(input, rig)
+        case .helpers: HelperInput.run(input, rig)
         }
+        world.passed(rig)
+    }
+}
+
+/// Directors for the inputs of one thread: making one takes longer than many inputs do.
+///
+/// A director serves `lifetime` inputs, which meet what the earlier ones left; then everything must
+/// end, and the counts be right.
+package final class FuzzWorlds {
+    private let lifetime: Int
+    private var current: FuzzRig?
+    private var uses = 0
+
+    /// A lifetime of 1 gives each input the same beginning.
+    package init(lifetime: Int) { self.lifetime = lifetime }
+
+    fileprivate func rig() -> FuzzRig {
+        let rig = current ?? FuzzRig()
+        current = rig
+        return rig
+    }
+
+    /// An input has run.
+    fileprivate func passed(_ rig: FuzzRig) {
+        uses += 1
+        guard uses >= lifetime else { return }
+        rig.finish()
+        current = nil
+        uses = 0
     }
 }
 
@@ -54,9 +87,8 @@ struct InputReader {
 enum FrameInput {
     private static let mostRecords = 16
 
-    static func run(_ input: [UInt8]) {
+    static func run(_ input: [UInt8], _ rig: FuzzRig) {
         var reader = InputReader(input)
-        let rig = FuzzRig()
         var gathered: [(bytes: [UInt8], arrival: FuzzRig.Arrival)] = []
         for _ in 0..<mostRecords where !reader.isAtEnd {
             let control = reader.byte()
@@ -75,6 +107,5 @@ enum FrameInput {
             if control & 64 != 0 { rig.pass(milliseconds: 30_000) }
         }
         rig.send(gathered)
-        rig.finish()
     }
 }

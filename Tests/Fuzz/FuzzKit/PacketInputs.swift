@@ -4,6 +4,7 @@ import TestKit
 /// Packets around whose headers are right what the input says.
 enum InputPackets {
     static let client: UInt32 = 0xc633_6401
+    static let virtual: UInt32 = 0x0a01_0064
 
     /// An IPv4 packet in a frame for the director, its header checksum right.
     static func frame(
@@ -34,7 +35,7 @@ enum InputPackets {
             transport == 6
             ? [0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0xff, 0xff, 0, 0, 0, 0] : [0, 8, 0, 0]
         return frame(
-            transport: transport, from: client, to: FuzzRig.virtual.v4, ports(2000, port, rest))
+            transport: transport, from: client, to: virtual, ports(2000, port, rest))
     }
 }
 
@@ -46,9 +47,8 @@ enum InputPackets {
 ///          8 to a tunnel's source instead of the virtual address      16 spare memory
 /// ```
 enum ICMPInput {
-    static func run(_ input: [UInt8]) {
+    static func run(_ input: [UInt8], _ rig: FuzzRig) {
         var reader = InputReader(input)
-        let rig = FuzzRig()
         rig.send(
             [(6, 80), (6, 443), (6, 8080), (17, 53)].map { transport, port in
                 (InputPackets.opener(transport, to: port), FuzzRig.Arrival(spare: 64))
@@ -65,7 +65,7 @@ enum ICMPInput {
         let source: UInt32 = control & 4 != 0 ? 0x0a02_000c : 0xc000_0209
         let destination: UInt32 =
             control & 8 != 0
-            ? 0x0a02_0001 : control & 1 == 0 ? FuzzRig.virtual.v4 : InputPackets.client
+            ? 0x0a02_0001 : control & 1 == 0 ? InputPackets.virtual : InputPackets.client
         let frame = InputPackets.frame(transport: 1, from: source, to: destination, message)
         rig.send([
             (
@@ -74,7 +74,6 @@ enum ICMPInput {
                     port: control & 1 == 0 ? 0 : 1, spare: control & 16 != 0 ? 1600 : 0)
             )
         ])
-        rig.finish()
     }
 }
 
@@ -88,9 +87,8 @@ enum ICMPInput {
 enum FragmentInput {
     private static let mostRecords = 48
 
-    static func run(_ input: [UInt8]) {
+    static func run(_ input: [UInt8], _ rig: FuzzRig) {
         var reader = InputReader(input)
-        let rig = FuzzRig()
         var gathered: [(bytes: [UInt8], arrival: FuzzRig.Arrival)] = []
         for _ in 0..<mostRecords where !reader.isAtEnd {
             let control = reader.byte()
@@ -103,7 +101,6 @@ enum FragmentInput {
             if control & 128 != 0 { rig.pass(milliseconds: 1000) }
         }
         rig.send(gathered)
-        rig.finish()
     }
 
     private static func arrival(_ control: UInt8) -> FuzzRig.Arrival {
@@ -121,7 +118,7 @@ enum FragmentInput {
         return InputPackets.frame(
             transport: transport,
             from: control & 32 == 0 ? InputPackets.client : 0x0a02_000b,
-            to: control & 32 == 0 ? FuzzRig.virtual.v4 : InputPackets.client,
+            to: control & 32 == 0 ? InputPackets.virtual : InputPackets.client,
             identification: UInt16(control >> 3 & 3),
             fragment: (control & 4 == 0 ? 0 : 0x2000) | offset, payload)
     }

@@ -1,5 +1,6 @@
-/// One TCP service as ipvs-semantics describes it in 0.2, 0.3, 3.3, 4.4 to 4.8 and 7: servers that
-/// come and go, and a list of connections, slow and without a line of the engine's.
+/// One TCP or SCTP service as ipvs-semantics describes it (0.2, 0.3, 3.3, 4.4 to 4.8, 7).
+///
+/// Servers that come and go, and a list of connections: slow, and without a line of the engine's.
 struct PlainDirector {
     struct Settings {
         var reuseMode = 1
@@ -38,6 +39,7 @@ struct PlainDirector {
     private(set) var servers = PlainServers()
     private(set) var connections: [Connection] = []
     var settings = Settings()
+    let transport: PlainTransport
     /// Milliseconds.
     private(set) var now: Int
     private(set) var isServiceThere = false
@@ -50,7 +52,10 @@ struct PlainDirector {
     private var nextLook: Int?
     private var lastEnd = 0
 
-    init(now: Int, scheduler: @escaping () -> any PlainScheduler) {
+    init(
+        _ transport: PlainTransport, now: Int, scheduler: @escaping () -> any PlainScheduler
+    ) {
+        self.transport = transport
         self.now = now
         makeScheduler = scheduler
         self.scheduler = scheduler()
@@ -135,18 +140,18 @@ struct PlainDirector {
 
     private mutating func end(_ connection: Connection) {
         connections.removeAll { $0 == connection }
-        servers.unbind(connection.server, active: PlainTCP.isActive(connection.state))
+        servers.unbind(connection.server, active: transport.isActive(connection.state))
     }
 
     // MARK: Packets
 
-    mutating func fromClient(_ client: UInt32, _ port: Int, flags: Int) -> Outcome {
+    mutating func fromClient(_ client: UInt32, _ port: Int, packet: Int) -> Outcome {
         guard isServiceThere else { return .passed }
         if var known = connections.first(where: { $0.client == client && $0.port == port }) {
-            if flags & 2 != 0, isReused(known) {
+            if transport.isOpener(packet), isReused(known) {
                 end(known)
             } else if servers.isThere(known.server) {
-                move(&known, column: known.isInputOnly ? "INO" : "IN", flags)
+                move(&known, column: known.isInputOnly ? "INO" : "IN", packet)
                 return .forwarded(known.server)
             } else if settings.expiresNoDestination {
                 end(known)
@@ -154,7 +159,7 @@ struct PlainDirector {
                 return .gone
             }
         }
-        guard flags & 4 == 0, flags & 2 != 0 || settings.isSloppy else { return .passed }
+        guard transport.opens(packet, isSloppy: settings.isSloppy) else { return .passed }
         let request = PlainRequest(
             client: client, clientPort: port, virtual: 0x0a01_0064, now: now / 1000)
         guard let name = scheduler.pick(request, servers) else { return .refused }
@@ -164,34 +169,33 @@ struct PlainDirector {
         connections.append(new)
         servers.bind(name)
         given[name]? += 1
-        move(&new, column: nat ? "IN" : "INO", flags)
+        move(&new, column: nat ? "IN" : "INO", packet)
         return .forwarded(name)
     }
 
-    /// A segment of the server on the connection with this number.
-    mutating func fromServer(_ number: Int, flags: Int) -> Outcome {
+    /// A packet of the server on the connection with this number.
+    mutating func fromServer(_ number: Int, packet: Int) -> Outcome {
         guard isServiceThere else { return .passed }
         var connection = connections[number]
         connection.isInputOnly = false
-        move(&connection, column: "OUT", flags)
+        move(&connection, column: "OUT", packet)
         return .reply
     }
 
     private func isReused(_ known: Connection) -> Bool {
         if settings.expiresNoDestination, servers[known.server].weight == 0 { return true }
-        guard settings.reuseMode != 0 else { return false }
-        return known.state == "TW" || known.state == "CL"
-            || (settings.reuseMode & 2 != 0 && known.state == "FW" && known.isInputOnly)
+        return transport.isReused(
+            known.state, mode: settings.reuseMode, isInputOnly: known.isInputOnly)
     }
 
-    private mutating func move(_ connection: inout Connection, column: String, _ flags: Int) {
+    private mutating func move(_ connection: inout Connection, column: String, _ packet: Int) {
         let old = connection.state
-        connection.state = PlainTCP.next(
-            old, column: column, flags: flags, secure: settings.isSecure)
-        let timeout = PlainTCP.timeout(
+        connection.state = transport.next(
+            old, column: column, packet: packet, secure: settings.isSecure)
+        let timeout = transport.timeout(
             connection.state, established: settings.established, finWait: settings.finWait)
         connection.deadline = now + timeout * 1000
-        let (was, isNow) = (PlainTCP.isActive(old), PlainTCP.isActive(connection.state))
+        let (was, isNow) = (transport.isActive(old), transport.isActive(connection.state))
         if was != isNow { servers.move(connection.server, toActive: isNow) }
         let moved = connection
         let place = connections.firstIndex { $0.client == moved.client && $0.port == moved.port }

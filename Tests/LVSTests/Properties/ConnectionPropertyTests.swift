@@ -2,13 +2,15 @@ import LVS
 import TestKit
 import Testing
 
-/// The whole director against a plain model of TCP: random segments in both directions, servers that
-/// come, change, go and come back, settings, and time that passes.
-@Suite struct TCPPropertyTests {
-    @Test(arguments: 0..<8)
-    func connectionsAndCountsAgreeWithAPlainModel(_ part: UInt64) throws {
+/// The whole director against a plain model of TCP and SCTP: random packets in both directions,
+/// servers that come, change, go and come back, settings, and time that passes.
+@Suite struct ConnectionPropertyTests {
+    @Test(arguments: [PlainTransport.tcp, .sctp], 0..<8)
+    func connectionsAndCountsAgreeWithAPlainModel(
+        _ transport: PlainTransport, _ part: UInt64
+    ) throws {
         for seed in part * 130..<part * 130 + 130 {
-            var history = TCPHistory(seed: seed)
+            var history = try ConnectionHistory(transport, seed: seed)
             let difference = try history.play(steps: 70)
             #expect(difference == nil, "seed \(seed): \(difference ?? "")")
             if difference != nil { return }
@@ -17,33 +19,35 @@ import Testing
 }
 
 /// One random history, played through a director and its model.
-struct TCPHistory {
-    private static let key = ServiceKey.address(.tcp, IPAddress(v4: 0x0a01_0064), port: 80)
+struct ConnectionHistory {
     private static let names = ["A", "B", "C", "D"]
     private static let segments = [2, 2, 2, 16, 16, 16, 17, 17, 1, 4, 20, 18, 0, 8, 6, 3, 19, 63]
+    private static let chunks = [1, 1, 1, 0, 3, 2, 10, 11, 10, 7, 8, 14, 9, 6, 4, 192]
 
     private let rig = DirectorRig.twoLegged(connections: 256)
     private let scheduler: String
+    private let key: ServiceKey
+    private let transport: PlainTransport
     private var model: PlainDirector
     private var random: SeededGenerator
     /// What was done, for the message about a difference.
     private var story: [String] = []
 
-    init(seed: UInt64) {
+    init(_ transport: PlainTransport, seed: UInt64) throws {
         random = SeededGenerator(seed: seed)
-        let scheduler = ["wlc", "rr", "lc", "nq", "sed", "wrr"][Int(seed % 6)]
-        self.scheduler = scheduler
-        model = PlainDirector(now: Int(rig.clock.now.nanoseconds / 1_000_000)) {
-            PlainSchedulers.make(scheduler, PlainOptions())
-                ?? { preconditionFailure("no model of \(scheduler)") }()
-        }
+        self.transport = transport
+        key = .address(
+            transport == .tcp ? .tcp : .sctp, IPAddress(v4: 0x0a01_0064), port: 80)
+        scheduler = ["wlc", "rr", "lc", "nq", "sed", "wrr"][Int(seed % 6)]
+        let plain = try #require(PlainSchedulers.make(scheduler, PlainOptions()))
+        model = PlainDirector(transport, now: Int(rig.clock.now.nanoseconds / 1_000_000)) { plain }
     }
 
     /// The first difference; nil when there is none.
     mutating func play(steps: Int) throws -> String? {
         try setTimeouts()
         try addService()
-        for name in TCPHistory.names.dropLast() { try addOrEdit(name) }
+        for name in ConnectionHistory.names.dropLast() { try addOrEdit(name) }
         for step in 0..<steps {
             if let difference = try act() ?? compare() {
                 return "step \(step): \(difference); before it: "
@@ -56,7 +60,7 @@ struct TCPHistory {
     private mutating func below(_ limit: Int) -> Int { Int(random.next() % UInt64(limit)) }
 
     private mutating func act() throws -> String? {
-        let name = TCPHistory.names[below(TCPHistory.names.count)]
+        let name = ConnectionHistory.names[below(ConnectionHistory.names.count)]
         switch below(24) {
         case 0: try addOrEdit(name)
         case 1 where model.servers.isThere(name): try delete(name)
@@ -86,13 +90,13 @@ struct TCPHistory {
 
     private mutating func addService() throws {
         story.append("service")
-        try rig.director.add(VirtualService(key: TCPHistory.key, scheduler: scheduler))
+        try rig.director.add(VirtualService(key: key, scheduler: scheduler))
         model.addService()
     }
 
     private mutating func deleteService() throws {
         story.append("no service")
-        try rig.director.delete(TCPHistory.key)
+        try rig.director.delete(key)
         model.deleteService()
     }
 
@@ -101,20 +105,20 @@ struct TCPHistory {
         let upper = below(3) == 0 ? 1 + below(4) : 0
         let terms = (below(4), upper, upper > 0 ? below(upper + 1) : 0)
         let isNAT = below(2) == 0
-        let server = TCPHistory.server(name, isNAT: isNAT, terms)
+        let server = ConnectionHistory.server(name, isNAT: isNAT, terms)
         story.append("\(name)=\(terms)\(isNAT ? "NAT" : "DR")")
         if model.servers.isThere(name) {
-            try rig.director.edit(server, of: TCPHistory.key)
+            try rig.director.edit(server, of: key)
             model.edit(name, isNAT: isNAT, terms)
         } else {
-            try rig.director.add(server, to: TCPHistory.key)
+            try rig.director.add(server, to: key)
             model.add(name, address: server.address.v4, isNAT: isNAT, terms)
         }
     }
 
     private mutating func delete(_ name: String) throws {
         story.append("-\(name)")
-        try rig.director.delete(TCPHistory.address(name), port: 80, of: TCPHistory.key)
+        try rig.director.delete(ConnectionHistory.address(name), port: 80, of: key)
         model.delete(name)
     }
 
@@ -137,7 +141,9 @@ struct TCPHistory {
             (name, value) = ("secure_tcp", model.settings.isSecure ? 3 : 0)
         case 2:
             model.settings.isSloppy.toggle()
-            (name, value) = ("sloppy_tcp", model.settings.isSloppy ? 1 : 0)
+            (name, value) = (
+                transport == .tcp ? "sloppy_tcp" : "sloppy_sctp", model.settings.isSloppy ? 1 : 0
+            )
         case 3:
             model.settings.reuseMode = below(4)
             (name, value) = ("conn_reuse_mode", model.settings.reuseMode)
@@ -162,16 +168,29 @@ struct TCPHistory {
         }
     }
 
-    // MARK: Segments
+    // MARK: Packets
+
+    private mutating func anyPacket() -> Int {
+        let packets = transport == .tcp ? ConnectionHistory.segments : ConnectionHistory.chunks
+        return packets[below(packets.count)]
+    }
+
+    private func frame(
+        _ builder: PacketBuilder, from source: UInt16, to destination: UInt16, _ packet: Int
+    ) -> [UInt8] {
+        transport == .tcp
+            ? builder.tcp(from: source, to: destination, flags: UInt8(packet))
+            : builder.sctp(from: source, to: destination, chunk: UInt8(packet))
+    }
 
     private mutating func fromClient() -> String? {
         let client = IPAddress(v4: 0xc633_6401 + UInt32(below(3)))
         let port = 2000 + below(3)
-        let flags = TCPHistory.segments[below(TCPHistory.segments.count)]
-        story.append("\(client.v4 & 0xff):\(port)>\(flags)")
-        let expected = model.fromClient(client.v4, port, flags: flags)
+        let packet = anyPacket()
+        story.append("\(client.v4 & 0xff):\(port)>\(packet)")
+        let expected = model.fromClient(client.v4, port, packet: packet)
         let sent = rig.send(
-            DirectorRig.client(client).tcp(from: UInt16(port), to: 80, flags: UInt8(flags)), on: 0)
+            frame(DirectorRig.client(client), from: UInt16(port), to: 80, packet), on: 0)
         return compare(expected, sent)
     }
 
@@ -181,13 +200,13 @@ struct TCPHistory {
         guard !numbers.isEmpty else { return nil }
         let number = numbers[below(numbers.count)]
         let known = model.connections[number]
-        let flags = TCPHistory.segments[below(TCPHistory.segments.count)]
-        story.append("\(known.client & 0xff):\(known.port)<\(flags)")
+        let packet = anyPacket()
+        story.append("\(known.client & 0xff):\(known.port)<\(packet)")
         let builder = DirectorRig.server(
-            TCPHistory.address(known.server), to: IPAddress(v4: known.client))
-        let expected = model.fromServer(number, flags: flags)
+            ConnectionHistory.address(known.server), to: IPAddress(v4: known.client))
+        let expected = model.fromServer(number, packet: packet)
         let sent = rig.send(
-            builder.tcp(from: 80, to: UInt16(known.port), flags: UInt8(flags)), on: 1)
+            frame(builder, from: 80, to: UInt16(known.port), packet), on: 1)
         return compare(expected, sent)
     }
 
@@ -206,7 +225,7 @@ struct TCPHistory {
                 default: nil
                 }
             }
-        let server = frame.map { PlainDirector.Outcome.forwarded(TCPHistory.name($0.bytes)) }
+        let server = frame.map { PlainDirector.Outcome.forwarded(ConnectionHistory.name($0.bytes)) }
         guard (server ?? found) == expected else {
             return "expected \(expected), got \(server.map { "\($0)" } ?? "\(outcome.verdict)")"
         }
@@ -223,7 +242,7 @@ struct TCPHistory {
     private func compare() -> String? { compareServers() ?? compareConnections() }
 
     private func compareServers() -> String? {
-        for server in rig.director.service(TCPHistory.key)?.servers ?? [] {
+        for server in rig.director.service(key)?.servers ?? [] {
             let name = String(UnicodeScalar(UInt8(server.server.address.v4 & 0xff) - 11 + 65))
             let plain = model.servers[name]
             let counts = (Int(server.active), Int(server.inactive), server.isOverloaded)
@@ -248,8 +267,8 @@ struct TCPHistory {
         }
         let expected = model.connections.map { known in
             "\(known.client & 0xff):\(known.port) \(known.server)"
-                + " \(PlainTCP.names[known.state] ?? "")"
-                + " \(PlainTCP.isActive(known.state) ? "active" : "inactive")"
+                + " \(transport.name(known.state))"
+                + " \(transport.isActive(known.state) ? "active" : "inactive")"
         }
         guard found.sorted() == expected.sorted() else {
             return "expected connections \(expected.sorted()), got \(found.sorted())"
