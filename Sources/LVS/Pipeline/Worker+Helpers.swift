@@ -84,6 +84,8 @@ extension Worker {
         else { return .drop(.tooLongForRoute) }
         tally.countMade()
         tally.countDrop(.tooLongForRoute)
+        // Its link header is nobody's yet, and what is parsed must not look like sent to a group.
+        unsafe error.bytes.copyMemory(from: frame.bytes, byteCount: 12)
         error.ingress = frame.ingress
         error.slot = frame.slot
         burst[index] = error
