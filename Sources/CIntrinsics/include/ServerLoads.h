@@ -61,8 +61,8 @@ static inline int lvs_is_of_interest(uint64_t connections, uint32_t ability, uin
 // The first of the servers at `places` (distances from `loads`) from `from` on that may be what is
 // asked for; `count` when there is none. A filter only, which may show others too (overloaded ones,
 // loads above 32 bits): the caller compares exactly. LVS_SCALAR selects the plain loop, which the
-// thread sanitizer understands.
-static inline intptr_t lvs_next_server(const void *loads, const uint32_t *places, intptr_t from,
+// thread sanitizer understands. Inlined always, so that each caller has a loop for its question alone.
+__attribute__((always_inline)) static inline intptr_t lvs_next_server(const void *loads, const uint32_t *places, intptr_t from,
                                        intptr_t count, uint32_t load, uint32_t weight,
                                        enum lvs_question question) {
     const char *base = (const char *)loads;

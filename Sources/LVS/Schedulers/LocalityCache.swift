@@ -38,14 +38,16 @@ struct LocalityCache<Memory> {
         free = end
     }
 
-    /// Where an address is remembered, noting that it was asked for; the position holds until the next
-    /// insertion or collection.
-    mutating func recall(_ address: IPAddress, at now: Instant) -> Int? {
+    /// Where an address is remembered, and what, noting that it was asked for; the position holds until
+    /// the next insertion or collection.
+    mutating func recall(
+        _ address: IPAddress, at now: Instant
+    ) -> (position: Int, memory: Memory)? {
         var position = heads[bucket(address)]
         while position != end {
             if entries[Int(position)].address == address {
                 entries[Int(position)].lastUse = now
-                return Int(position)
+                return entries[Int(position)].memory.map { (Int(position), $0) }
             }
             position = entries[Int(position)].next
         }

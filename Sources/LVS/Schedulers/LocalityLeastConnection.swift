@@ -17,16 +17,16 @@ final class LocalityLeastConnection: Scheduler {
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        let position = cache.recall(request.virtual, at: request.now)
-        if let position, let number = cache[position] {
+        let known = cache.recall(request.virtual, at: request.now)
+        if let number = known?.memory {
             // A full server stays the one that is remembered: its overload flag is not asked.
             let server = servers.destination(number)
             let load = server.current
             if load.weight > 0, server.isAvailable, !servers.isBusy(load) { return number }
         }
         guard let number = servers.leastLoaded() else { return nil }
-        if let position {
-            cache[position] = number
+        if let known {
+            cache[known.position] = number
         } else {
             cache.insert(request.virtual, number, at: request.now)
         }

@@ -18,7 +18,7 @@ final class PowerOfTwoChoices: Scheduler {
         guard total > 0 else { return nil }
         var random = SeededGenerator(seed: request.random)
         let draws = (
-            Int64.random(in: 0...total, using: &random), Int64.random(in: 0...total, using: &random)
+            Self.draw(upTo: total, random.next()), Self.draw(upTo: total, random.next())
         )
         // A server that became overloaded since the weights were summed up leaves a draw open.
         let found = (sums.reach(draws.0, in: servers), sums.reach(draws.1, in: servers))
@@ -27,6 +27,11 @@ final class PowerOfTwoChoices: Scheduler {
         let (a, b) = (servers.load(first), servers.load(second))
         let isSecondLess = Int64(b.weight) &* a.overhead > Int64(a.weight) &* b.overhead
         return servers.number(isSecondLess ? second : first)
+    }
+
+    /// A number from 0 to `total`, without a division.
+    private static func draw(upTo total: Int64, _ word: UInt64) -> Int64 {
+        Int64(word.multipliedFullWidth(by: UInt64(total) + 1).high)
     }
 }
 

@@ -24,9 +24,7 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        guard let position = cache.recall(request.virtual, at: request.now),
-            let set = cache[position]
-        else {
+        guard let (position, set) = cache.recall(request.virtual, at: request.now) else {
             guard let number = servers.leastLoaded() else { return nil }
             cache.insert(
                 request.virtual, ServerSet(members: [number], lastChange: request.now),
