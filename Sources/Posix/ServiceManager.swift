@@ -21,9 +21,9 @@ package enum ServiceManager {
         }
         let length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count)
         let kind = Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue)
-        let socket = FileDescriptor(
+        let sender = FileDescriptor(
             owning: try checked("socket", on: path) { socket(AF_UNIX, kind, 0) })
-        let number = socket.number
+        let number = sender.number
         let text = Array(notice.utf8)
         _ = try unsafe withUnsafePointer(to: &address) { pointer throws(SystemError) in
             try checked("sendto", on: path) {
