@@ -178,12 +178,15 @@ struct StateRestorationTests {
 }
 
 @Suite("Keeping a state")
-struct StateKeeperTests {
-    /// A path in a directory of the test's own.
-    private func path() throws -> String {
-        let directory = "/tmp/state-test-\(UInt64.random(in: 0 ... .max))"
-        try Files.makeDirectory(directory)
-        return directory + "/state"
+final class StateKeeperTests {
+    private let directory = "/tmp/state-test-\(UInt64.random(in: 0 ... .max))"
+    private var path: String { directory + "/state" }
+
+    init() throws { try Files.makeDirectory(directory) }
+
+    deinit {
+        for file in [path, path + ".lock"] { Files.remove(file) }
+        Files.removeDirectory(directory)
     }
 
     private func at(milliseconds: UInt64) -> Instant {
@@ -192,7 +195,6 @@ struct StateKeeperTests {
 
     @Test("The file follows a change, for its owner alone")
     func fileFollows() throws {
-        let path = try path()
         let keeper = try StateKeeper(path: path)
         keeper.contents = { StateFileTests.items }
         #expect(keeper.tick(at(milliseconds: 1)) == nil)
@@ -207,7 +209,6 @@ struct StateKeeperTests {
 
     @Test("Many changes make few files, and the last change is never lost")
     func changesAreGathered() throws {
-        let path = try path()
         let keeper = try StateKeeper(path: path)
         var rendered = 0
         keeper.contents = {
@@ -226,7 +227,6 @@ struct StateKeeperTests {
 
     @Test("A second director cannot use the file of a first")
     func oneDirectorAFile() throws {
-        let path = try path()
         let keeper = try StateKeeper(path: path)
         #expect {
             _ = try StateKeeper(path: path)
@@ -238,7 +238,6 @@ struct StateKeeperTests {
 
     @Test("A file that cannot be written is said once, tried again, and said to work again")
     func troubleIsTold() throws {
-        let path = try path()
         let keeper = try StateKeeper(path: path)
         keeper.contents = { StateFileTests.items }
         // A directory in its place cannot be replaced by a file.
