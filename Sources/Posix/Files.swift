@@ -68,4 +68,21 @@ package enum Files {
 
     /// Removes a file; a missing one is no error.
     package static func remove(_ path: String) { _ = unsafe unlink(path) }
+
+    /// Removes an empty directory; a missing one is no error.
+    package static func removeDirectory(_ path: String) { _ = unsafe rmdir(path) }
+}
+
+/// A file that one process at a time can hold; let go of at the latest with the process.
+package struct FileLock: ~Copyable {
+    private let file: FileDescriptor
+
+    /// Takes the lock, whose file is made if it is missing; EAGAIN when somebody has it.
+    package init(path: String) throws(SystemError) {
+        let flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW
+        let number = try checked("open", on: path) { unsafe open(path, flags, 0o600) }
+        let opened = FileDescriptor(owning: number)
+        _ = try checked("flock", on: path) { flock(number, LOCK_EX | LOCK_NB) }
+        file = opened
+    }
 }

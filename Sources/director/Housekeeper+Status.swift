@@ -38,6 +38,7 @@ extension Housekeeper: DaemonTarget {
         report.unreachableServers = servers.sorted()
         report.hostMarks = hostMarks?.summary ?? []
         report.notes = surroundings.standingWarnings
+        if let trouble = state?.keeper.trouble { report.notes.append(trouble) }
         return report.rendered()
     }
 
@@ -130,24 +131,6 @@ extension ServiceKey {
         switch self {
         case .address(_, let address, let port): "\(address):\(port)"
         case .mark(let mark, _): "mark \(mark)"
-        }
-    }
-}
-
-extension CommandRefusal {
-    /// The refusal as a sentence.
-    var text: String {
-        switch self {
-        case .serviceExists: "the service exists already"
-        case .noSuchService: "there is no such service"
-        case .destinationExists: "the server exists already"
-        case .noSuchDestination: "there is no such server"
-        case .schedulerNotFound(let name): "there is no scheduler or engine \(name)"
-        case .outOfRange: "weight or thresholds are out of range"
-        case .invalid(let text): text
-        case .familyNotSupported: "the address family cannot be used"
-        case .notSupported(let text): "not supported: \(text)"
-        case .outOfMemory(let text): text
         }
     }
 }

@@ -25,13 +25,14 @@ final class Housekeeper {
     private let answering: AddressAnswering?
     private let groups: SolicitedGroups?
     private var rules: RulesSource?
+    let state: SavedState?
     private var nextTick: UInt64 = 0
     private var nextSecond: UInt64 = 0
 
     init(
         director: Director, memory: TableMapping, surroundings: Surroundings, hostSide: HostSide,
         drivers: [any InterfaceDriver], answering: AddressAnswering?,
-        rules: RulesSource?, answered: [String], _ logger: Logger
+        rules: RulesSource?, state: SavedState?, answered: [String], _ logger: Logger
     ) {
         self.director = director
         self.memory = memory
@@ -41,6 +42,7 @@ final class Housekeeper {
         self.answering = answering
         groups = answering.map { SolicitedGroups(addresses: $0.addresses) }
         self.rules = rules
+        self.state = state
         self.answered = answered
         self.logger = logger
         table = KeptTable(director, hostSide, logger)
@@ -53,23 +55,45 @@ final class Housekeeper {
     /// Its services come over the control socket, and the host shall not answer for them meanwhile.
     private static let takeOverNanoseconds: UInt64 = 10_000_000_000
 
-    /// Learns the network and applies the rules file, before the first frame is taken.
+    /// Learns the network, and brings the table to what the state file and the rules file say, before
+    /// the first frame is taken.
     func begin(_ loops: [WorkerLoop]) throws {
         self.loops = loops
         try follow()
         hostMarks = HostMarkRules(table, logger)
         hostMarks?.follow(now)
+        let applied = try state?.restore(to: table, control, logger)
         if let rules {
-            for step in rules.steps(from: []) {
-                do throws(CommandRefusal) {
-                    try table.perform(step)
-                } catch {
-                    throw StartFailure("rules file \(rules.path): \(step.summary): \(error.text)")
-                }
-            }
+            try apply(rules, after: state?.wasThere == true ? applied : nil)
             self.rules?.tookEffect()
-            hostSide.keepOut(director.served)
         }
+        table.isServing = true
+        if rules != nil || state?.wasThere == true { hostSide.keepOut(director.served) }
+        try beginSaving()
+    }
+
+    /// Applies the rules file; where a state file told what it said before, only if that has changed,
+    /// so that what was changed by hand since stays.
+    private func apply(_ rules: RulesSource, after applied: [Rule]?) throws {
+        guard let steps = rules.firstSteps(after: applied, from: table.rules) else { return }
+        for step in steps {
+            do throws(CommandRefusal) {
+                try table.reconcile(step)
+            } catch {
+                throw StartFailure("rules file \(rules.path): \(step.summary): \(error.text)")
+            }
+        }
+    }
+
+    private func beginSaving() throws {
+        guard let state else { return }
+        state.keeper.contents = { [unowned self] in
+            StateItem.all(
+                rules: table.rules, applied: rules?.applied ?? [], settings: table.settings(),
+                timeouts: table.timeouts, daemons: control?.syncDaemons ?? [])
+        }
+        _ = table.takeUnsaved()
+        try state.begin()
     }
 
     func listen(at path: String) throws(SystemError) {
@@ -122,6 +146,9 @@ final class Housekeeper {
     /// Leaves the host as it was.
     func end() {
         control?.close()
+        if let failure = state?.keeper.end() {
+            logger.error("the state file could not be written at the end: \(failure)")
+        }
         for loop in loops { loop.stop() }
         hostSide.remove()
         surroundings.close()
@@ -163,6 +190,7 @@ final class Housekeeper {
             }
         }
         rules?.tookEffect()
+        state?.keeper.noteChange()
         logger.info("rules read again: \(steps.count) changes")
     }
 
@@ -190,6 +218,10 @@ final class Housekeeper {
         surroundings.want(director.takeWantedNeighbours(), now: time)
         hostMarks?.follow(time)
         control?.tick(time)
+        if let keeper = state?.keeper {
+            if table.takeUnsaved() { keeper.noteChange() }
+            if let news = keeper.tick(time) { logger.warning("\(news)") }
+        }
         let hasWaited = time.nanoseconds - started > Self.takeOverNanoseconds
         if table.takeChange() || (hasWaited && !hostSide.hasTakenOver) {
             hostSide.keepOut(director.served)

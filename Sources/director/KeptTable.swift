@@ -12,7 +12,10 @@ final class KeptTable: ControlTarget {
     private let director: Director
     private let hostSide: HostSide
     private let logger: Logger
+    /// Whether workers see the table; before they do, nothing need be kept from the host first.
+    var isServing = false
     private var hasChanged = false
+    private var isUnsaved = false
 
     init(_ director: Director, _ hostSide: HostSide, _ logger: Logger) {
         inner = DirectorTarget(director)
@@ -27,6 +30,21 @@ final class KeptTable: ControlTarget {
         return hasChanged
     }
 
+    /// Whether something worth keeping has changed since the last call.
+    func takeUnsaved() -> Bool {
+        defer { isUnsaved = false }
+        return isUnsaved
+    }
+
+    private func noteChange() {
+        hasChanged = true
+        isUnsaved = true
+    }
+
+    private func keepOut(also more: ServedTraffic) {
+        if isServing { hostSide.keepOut(also: more) }
+    }
+
     /// The table as a rules file would say it.
     var rules: [Rule] {
         markRules.map { Rule.addMark($0) }
@@ -39,7 +57,7 @@ final class KeptTable: ControlTarget {
 
     func add(_ service: VirtualService) throws(CommandRefusal) {
         keepOut(service)
-        hasChanged = true
+        noteChange()
         try inner.add(service)
     }
 
@@ -48,8 +66,8 @@ final class KeptTable: ControlTarget {
         var more = director.requests(of: service)
         let servers = director.service(service.key)?.servers ?? []
         more.servers = Set(servers.flatMap { service.replies(from: $0.server) })
-        hostSide.keepOut(also: more)
-        hasChanged = true
+        keepOut(also: more)
+        noteChange()
         try inner.edit(service)
     }
 
@@ -57,14 +75,14 @@ final class KeptTable: ControlTarget {
         _ service: VirtualService, own: [MarkRule]? = nil, followed: [MarkRule]? = nil
     ) {
         let more = director.requests(of: service, own: own, followed: followed)
-        if !more.isEmpty { hostSide.keepOut(also: more) }
+        if !more.isEmpty { keepOut(also: more) }
     }
 
     var markRules: [MarkRule] { inner.markRules }
 
     func setMarkRules(_ rules: [MarkRule]) throws(CommandRefusal) {
         for listing in director.services() { keepOut(listing.service, own: rules) }
-        hasChanged = true
+        noteChange()
         try inner.setMarkRules(rules)
     }
 
@@ -80,12 +98,12 @@ final class KeptTable: ControlTarget {
     }
 
     func delete(_ key: ServiceKey) throws(CommandRefusal) {
-        hasChanged = true
+        noteChange()
         try inner.delete(key)
     }
 
     func flush() {
-        hasChanged = true
+        noteChange()
         inner.flush()
     }
 
@@ -103,12 +121,12 @@ final class KeptTable: ControlTarget {
 
     /// Replies of a NAT server are the director's from its first connection on.
     private func prepare(for server: RealServer, of key: ServiceKey) {
-        hasChanged = true
+        noteChange()
         guard let service = director.service(key)?.service else { return }
         var more = ServedTraffic()
         more.servers = Set(service.replies(from: server))
         if let tunnel = server.tunnelEndpoint { more.tunnels = [tunnel] }
-        if more != ServedTraffic() { hostSide.keepOut(also: more) }
+        if more != ServedTraffic() { keepOut(also: more) }
     }
 
     private func warn(about server: RealServer) {
@@ -118,7 +136,7 @@ final class KeptTable: ControlTarget {
     func delete(
         _ address: IPAddress, port: UInt16, of key: ServiceKey
     ) throws(CommandRefusal) {
-        hasChanged = true
+        noteChange()
         try inner.delete(address, port: port, of: key)
     }
 
@@ -126,6 +144,7 @@ final class KeptTable: ControlTarget {
     var timeouts: TimeoutsRecord { inner.timeouts }
 
     func setTimeouts(_ timeouts: TimeoutsRecord) throws(CommandRefusal) {
+        isUnsaved = true
         try inner.setTimeouts(timeouts)
     }
 
@@ -142,10 +161,15 @@ final class KeptTable: ControlTarget {
     func settings() -> [(name: String, value: String)] { inner.settings() }
 
     func set(_ name: String, to value: String) throws(CommandRefusal) {
+        isUnsaved = true
         try inner.set(name, to: value)
     }
 
-    func setBackupDaemon(isRunning: Bool) { inner.setBackupDaemon(isRunning: isRunning) }
+    /// Comes with every change of the synchronisation daemons.
+    func setBackupDaemon(isRunning: Bool) {
+        isUnsaved = true
+        inner.setBackupDaemon(isRunning: isRunning)
+    }
 }
 
 extension KeptTable {

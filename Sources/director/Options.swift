@@ -26,6 +26,23 @@ struct Options: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
+            "File in which the table, settings and marks outlast this process.",
+            discussion: """
+                Written whenever they change and read at the start; no file is the first start. With \
+                --rules as well, the rules file is applied as by SIGHUP if it was edited since.
+                """, valueName: "file"))
+    var state: String?
+
+    @Flag(
+        name: .long,
+        help: ArgumentHelp(
+            "Start with what of a damaged state file can be trusted.",
+            discussion: "Without this the start is refused. The damaged file is kept aside."))
+    var statePartial = false
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
             "Control socket.",
             discussion: "Default: $DIRECTOR_CONTROL, else one path per network namespace.",
             valueName: "path"))
@@ -70,6 +87,9 @@ struct Options: ParsableArguments {
         }
         guard (8...27).contains(connTabBits) else {
             throw ValidationError("--conn-tab-bits \(connTabBits): 8 to 27 are accepted")
+        }
+        guard !statePartial || state != nil else {
+            throw ValidationError("--state-partial needs --state FILE")
         }
         for word in answer where IPAddress(parsing: word) == nil {
             throw ValidationError("--answer \(word): an IP address is accepted")

@@ -8,6 +8,9 @@ import Posix
 enum Wiring {
     static func assemble(_ options: Options, _ logger: Logger) throws -> Housekeeper {
         let rules = try options.rules.map { try RulesSource(path: $0) }
+        let state = try options.state.map { path in
+            try SavedState(path: path, isPartial: options.statePartial)
+        }
         let surroundings = try surroundings(options)
         let answering = try answering(options)
         let (director, memory) = try engine(options)
@@ -15,7 +18,8 @@ enum Wiring {
         let hostSide = HostSide(surroundings, logger)
         let housekeeper = Housekeeper(
             director: director, memory: memory, surroundings: surroundings, hostSide: hostSide,
-            drivers: drivers, answering: answering, rules: rules, answered: options.answer, logger)
+            drivers: drivers, answering: answering, rules: rules, state: state,
+            answered: options.answer, logger)
         // The control socket first: where another director lives nothing of the host is touched.
         let path = ControlPath.resolve(options.control)
         do throws(SystemError) {
@@ -145,6 +149,15 @@ struct RulesSource {
     /// What leads from what the table holds to the rules that were read.
     func steps(from present: [Rule]) -> [DesiredState.Step] {
         DesiredState.difference(applied, next, present: present)
+    }
+
+    /// What a director does at its start: the rules over what the table holds.
+    ///
+    /// `before` is what the file said when an earlier director, whose table this is, applied it last;
+    /// nothing is to be done, nil, if it says the same still.
+    func firstSteps(after before: [Rule]?, from present: [Rule]) -> [DesiredState.Step]? {
+        guard before != next else { return nil }
+        return DesiredState.difference(before ?? [], next, present: present)
     }
 
     /// What leads back to the rules that are applied.

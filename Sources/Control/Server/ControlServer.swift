@@ -83,6 +83,12 @@ package final class ControlServer {
     /// Synchronisation daemons as clients started them.
     package var syncDaemons: [DaemonRecord] { executor.syncDaemons.records }
 
+    /// Takes over a synchronisation daemon as an earlier director had it.
+    package func restore(_ daemon: DaemonRecord) {
+        executor.syncDaemons.restore(daemon)
+        executor.target.setBackupDaemon(isRunning: executor.syncDaemons.hasBackup)
+    }
+
     /// Ends every connection and takes the socket away, unless another director has replaced it.
     package func close() {
         guard !isClosed else { return }

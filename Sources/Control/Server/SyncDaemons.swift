@@ -43,6 +43,12 @@ struct SyncDaemons {
         running[role] = started
     }
 
+    /// Takes over a daemon as an earlier director had it; its interface need not be there yet.
+    mutating func restore(_ daemon: DaemonRecord) {
+        guard let role = daemon.role else { return }
+        running[role] = daemon
+    }
+
     mutating func stop(_ request: DaemonRecord) throws(Refusal) {
         guard let role = request.role else {
             throw Refusal(.invalid, "state \(request.state) is neither 1 (master) nor 2 (backup)")

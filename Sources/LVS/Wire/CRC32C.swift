@@ -32,6 +32,14 @@ package struct CRC32C: @unchecked Sendable {
         unsafe ~shared.update(.max, bytes, count)
     }
 
+    /// The checksum of any bytes.
+    package static func checksum(of bytes: ArraySlice<UInt8>) -> UInt32 {
+        unsafe bytes.withUnsafeBytes { buffer in
+            guard let base = unsafe buffer.baseAddress else { return 0 }
+            return unsafe checksum(UnsafeMutableRawPointer(mutating: base), count: buffer.count)
+        }
+    }
+
     /// Writes the checksum of an SCTP packet of `length` bytes, which hold a whole common header.
     static func writeSCTP(_ header: UnsafeMutableRawPointer, length: Int) {
         unsafe header.set(8, le32: 0)
