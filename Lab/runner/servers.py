@@ -40,7 +40,8 @@ http {{
 def start_nginx(host, port=80, more=""):
     """An nginx with files of its own, whose page says on which server it is; `more` goes into its configuration."""
     directory = host.lab.file(f"nginx-{host.name}")
-    (directory / "html").mkdir(parents=True)
+    # It may have run before.
+    (directory / "html").mkdir(parents=True, exist_ok=True)
     (directory / "html" / "index.html").write_text(host.name + "\n")
     config = directory / "nginx.conf"
     config.write_text(
