@@ -15,6 +15,7 @@ let package = Package(
     products: [
         .executable(name: "director", targets: ["director"]),
         .executable(name: "directorctl", targets: ["directorctl"]),
+        .executable(name: "director-run", targets: ["director-run"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -45,6 +46,9 @@ let package = Package(
             ], swiftSettings: strict),
         .executableTarget(
             name: "directorctl", dependencies: ["Control"], swiftSettings: strict),
+        // Finds libdirector-preload.so beside itself, which Sources/CDirectorPreload/build makes.
+        .executableTarget(
+            name: "director-run", dependencies: ["Control"], swiftSettings: strict),
 
         // Tests
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),

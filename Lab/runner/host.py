@@ -17,6 +17,7 @@ class Host:
         self.lab = lab
         self.name = name
         self.namespace = lab.prefix + name
+        self.files = ()
 
     def create(self):
         done = subprocess.run(
@@ -30,7 +31,11 @@ class Host:
 
     def inside(self, argv):
         """The command line that runs `argv` on this host."""
-        return ["ip", "netns", "exec", self.namespace, *argv]
+        return ["ip", "netns", "exec", self.namespace, *self.files, *argv]
+
+    def live_in(self, process, root):
+        """Commands run below `root` from now on, as the mounts of a process show it."""
+        self.files = ("nsenter", "-t", str(process), "-m", "chroot", root)
 
     def environment(self):
         # A socket path of the person who started us would lead every host to one director.

@@ -30,19 +30,22 @@ http {{
         listen [::]:{port};
         root {directory}/html;
         location = /payload {{ alias {payload}; }}
+        location = /client {{ return 200 "$remote_addr\n"; }}
+        {more}
     }}
 }}
 """
 
 
-def start_nginx(host, port=80):
-    """An nginx with files of its own, whose page says on which server it is."""
+def start_nginx(host, port=80, more=""):
+    """An nginx with files of its own, whose page says on which server it is; `more` goes into its configuration."""
     directory = host.lab.file(f"nginx-{host.name}")
-    (directory / "html").mkdir(parents=True)
+    # It may have run before.
+    (directory / "html").mkdir(parents=True, exist_ok=True)
     (directory / "html" / "index.html").write_text(host.name + "\n")
     config = directory / "nginx.conf"
     config.write_text(
-        NGINX.format(directory=directory, port=port, payload=host.lab.file("payload"))
+        NGINX.format(directory=directory, port=port, payload=host.lab.file("payload"), more=more)
     )
     host.say(["nginx", "&"])
     server = host.start(

@@ -38,13 +38,13 @@ def six(address):
     return f"2001:db8:168::{address.rpartition('.')[2]}"
 
 
-def make_switch(lab, members):
+def make_switch(lab, members, name="switch"):
     """A bridge in a name space of its own; `members` names the interface by which each host is joined to it."""
-    switch = lab.add("switch")
+    switch = lab.add(name)
     switch.run("ip", "link", "add", "name", "bridge", "type", "bridge", "stp_state", "0")
     switch.run("ip", "link", "set", "bridge", "up")
-    for name, interface in members.items():
-        host = lab.hosts.get(name) or lab.add(name)
-        cable(host, interface, switch, f"to-{name}")
-        switch.run("ip", "link", "set", f"to-{name}", "master", "bridge")
+    for member, interface in members.items():
+        host = lab.hosts.get(member) or lab.add(member)
+        cable(host, interface, switch, f"to-{member}")
+        switch.run("ip", "link", "set", f"to-{member}", "master", "bridge")
     return switch

@@ -8,4 +8,9 @@ package enum Environment {
         let text = unsafe String(cString: value)
         return text.isEmpty ? nil : text
     }
+
+    /// Gives a variable a value, for this process and those it starts; only while there is one thread.
+    package static func set(_ name: String, to value: String) {
+        _ = unsafe setenv(name, value, 1)
+    }
 }

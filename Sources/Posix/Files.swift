@@ -19,6 +19,22 @@ package enum Files {
         }
     }
 
+    /// The first bytes of a file, at most `count`.
+    package static func readBytes(
+        _ path: String, first count: Int
+    ) throws(SystemError) -> [UInt8] {
+        let number = try checked("open", on: path) { unsafe open(path, O_RDONLY | O_CLOEXEC) }
+        let file = FileDescriptor(owning: number)
+        var bytes = [UInt8](repeating: 0, count: count)
+        let got = try checked("read", on: path) {
+            unsafe bytes.withUnsafeMutableBytes { buffer in
+                unsafe Glibc.read(file.number, buffer.baseAddress, buffer.count)
+            }
+        }
+        bytes.removeLast(count - got)
+        return bytes
+    }
+
     /// The text of a file; bytes that are not UTF-8 are replaced.
     package static func read(_ path: String) throws(SystemError) -> String {
         String(decoding: try readBytes(path), as: UTF8.self)
@@ -46,6 +62,27 @@ package enum Files {
     }
 
     package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
+
+    /// Whether a path leads to a file that may be started as a program.
+    package static func isProgram(_ path: String) -> Bool {
+        var status = stat()
+        return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+            && access(path, X_OK) == 0
+    }
+
+    /// Whether a program runs with the rights of its file's owner or group and not of the caller.
+    package static func isPrivileged(_ path: String) -> Bool {
+        var status = stat()
+        return unsafe stat(path, &status) == 0 && status.st_mode & (S_ISUID | S_ISGID) != 0
+    }
+
+    /// The path from the root, seen from where the process is.
+    package static func absolute(_ path: String) throws(SystemError) -> String {
+        if path.hasPrefix("/") { return path }
+        guard let directory = unsafe getcwd(nil, 0) else { throw SystemError(last: "getcwd") }
+        defer { unsafe free(directory) }
+        return unsafe String(cString: directory) + "/" + path
+    }
 
     /// What tells a file from every other, as long as it exists: device and inode.
     package struct Identity: Hashable, Sendable {

@@ -11,6 +11,25 @@ package enum Program {
     /// Ends the program with this status.
     package static func exit(_ status: Int32) -> Never { Glibc.exit(status) }
 
+    /// The path of the running program's file.
+    package static func path() throws(SystemError) -> String {
+        let link = "/proc/self/exe"
+        guard let path = unsafe realpath(link, nil) else {
+            throw SystemError(last: "realpath", on: link)
+        }
+        defer { unsafe free(path) }
+        return unsafe String(cString: path)
+    }
+
+    /// Goes on as another program, with the environment as it is; returns only what kept it from that.
+    package static func become(_ path: String, _ arguments: [String]) -> SystemError {
+        var words = unsafe arguments.map { unsafe strdup($0) }
+        unsafe words.append(nil)
+        defer { unsafe words.forEach { unsafe free($0) } }
+        unsafe execv(path, words)
+        return SystemError(last: "execute", on: path)
+    }
+
     private static func write(_ text: String, to descriptor: Int32) {
         var text = text
         text.withUTF8 { bytes in

@@ -103,6 +103,7 @@ final class Housekeeper {
     /// Runs until a signal ends it; the host is as it was when this returns.
     func run(_ signals: borrowing Signals) throws {
         logger.info("\(startLine)")
+        tellManager("READY=1")
         var poller = Poller()
         var going = true
         while going {
@@ -129,7 +130,17 @@ final class Housekeeper {
             if ready.contains(-1) { going = handle(signals) }
             tick()
         }
+        tellManager("STOPPING=1")
         end()
+    }
+
+    /// Tells systemd, where that started us; a deaf manager is no reason to stop.
+    private func tellManager(_ notice: String) {
+        do throws(SystemError) {
+            try ServiceManager.tell(notice)
+        } catch {
+            logger.warning("\(error): the service manager does not hear \(notice)")
+        }
     }
 
     /// Leaves the host as it was.

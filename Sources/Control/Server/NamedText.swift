@@ -23,13 +23,23 @@ struct NamedText {
     static var all: [NamedText] {
         [
             NamedText(name: "ip_vs_conn") { _, executor throws(Refusal) in
-                connections(of: executor.target)
+                connections(
+                    of: executor.target, ProcText.connectionHeader, ProcText.line)
+            },
+            NamedText(name: "ip_vs_conn_sync") { _, executor throws(Refusal) in
+                connections(
+                    of: executor.target, ProcText.originHeader, ProcText.lineWithOrigin)
             },
             NamedText(name: "ip_vs") { _, executor throws(Refusal) in
                 pieces(ProcText.services(executor.target))
             },
             NamedText(name: "ip_vs_stats") { _, executor throws(Refusal) in
                 pieces(ProcText.statistics(executor.target.total))
+            },
+            NamedText(name: "sysctl") { key, executor throws(Refusal) in
+                pieces(try SysctlText.read(executor.target, key))
+            } write: { key, value, executor throws(Refusal) in
+                try SysctlText.write(executor.target, key, value)
             },
             NamedText(name: "status") { _, executor throws(Refusal) in
                 pieces(executor.daemon.status() + executor.syncDaemons.status)
@@ -134,13 +144,16 @@ struct NamedText {
 
     /// The connection table, rendered while it is being read: it may be far larger than memory for
     /// its text should be.
-    private static func connections(of target: any ControlTarget) -> Pieces {
+    private static func connections(
+        of target: any ControlTarget, _ header: String,
+        _ line: @escaping (ConnectionRecord) -> String
+    ) -> Pieces {
         var position: Int? = 0
-        var text = ArraySlice(ProcText.connectionHeader.utf8)
+        var text = ArraySlice(header.utf8)
         return { [unowned target] in
             while text.count < 4096, let start = position {
                 position = target.connections(from: start) { record in
-                    text.append(contentsOf: ProcText.line(record).utf8)
+                    text.append(contentsOf: line(record).utf8)
                 }
             }
             guard !text.isEmpty else { return nil }

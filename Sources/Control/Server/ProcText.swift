@@ -5,16 +5,31 @@ enum ProcText {
     static let connectionHeader =
         "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n"
 
+    /// Of `ip_vs_conn_sync`, which says where connections came from.
+    static let originHeader =
+        "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Origin Expires\n"
+
     /// One line of `ip_vs_conn`.
     static func line(_ connection: ConnectionRecord) -> String {
-        let name = transportName(connection.transport).padded(3)
         let engine = connection.engine.map { " " + $0 } ?? ""
+        return "\(flow(connection)) \(expiry(connection))\(engine)\n"
+    }
+
+    /// One line of `ip_vs_conn_sync`; no connection comes from another director.
+    static func lineWithOrigin(_ connection: ConnectionRecord) -> String {
+        "\(flow(connection)) LOCAL  \(expiry(connection))\n"
+    }
+
+    private static func flow(_ connection: ConnectionRecord) -> String {
+        let name = transportName(connection.transport).padded(3)
         let client = "\(hexadecimal(connection.client)) \(hexadecimal(connection.clientPort))"
         let virtual = "\(hexadecimal(connection.virtual)) \(hexadecimal(connection.virtualPort))"
         let real = "\(hexadecimal(connection.real)) \(hexadecimal(connection.realPort))"
-        let expires = String(connection.expiresSeconds).aligned(7)
-        return "\(name) \(client) \(virtual) \(real) \(connection.state.padded(11)) \(expires)"
-            + "\(engine)\n"
+        return "\(name) \(client) \(virtual) \(real) \(connection.state.padded(11))"
+    }
+
+    private static func expiry(_ connection: ConnectionRecord) -> String {
+        String(connection.expiresSeconds).aligned(7)
     }
 
     /// The whole of `ip_vs`.

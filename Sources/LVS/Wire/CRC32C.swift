@@ -35,7 +35,7 @@ package struct CRC32C: @unchecked Sendable {
     /// The checksum of any bytes.
     package static func checksum(of bytes: ArraySlice<UInt8>) -> UInt32 {
         unsafe bytes.withUnsafeBytes { buffer in
-            guard let base = unsafe buffer.baseAddress else { return 0 }
+            guard let base = buffer.baseAddress else { return 0 }
             return unsafe checksum(UnsafeMutableRawPointer(mutating: base), count: buffer.count)
         }
     }

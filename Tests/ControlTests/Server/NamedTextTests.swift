@@ -79,6 +79,54 @@ struct NamedTextTests {
         #expect(read("settings", key: "conn_reuse_mode") == "1\n")
     }
 
+    @Test mutating func theSynchronisedConnectionTableSaysWhereConnectionsCameFrom() {
+        target.connections = [
+            ConnectionRecord(
+                transport: 6, client: IPAddress(v4: 0x0a01_0002), clientPort: 40000,
+                virtual: Sample.vip, virtualPort: 80, real: Sample.web1.address, realPort: 8080,
+                state: "ESTABLISHED", expiresSeconds: 899)
+        ]
+        #expect(
+            read("ip_vs_conn_sync") == """
+                Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Origin Expires
+                TCP 0A010002 9C40 0A000001 0050 0A00000B 1F90 ESTABLISHED LOCAL      899
+
+                """)
+    }
+
+    private mutating func write(_ name: String, key: String, _ value: String) -> Int32? {
+        conversation.ask(
+            Request(NetlinkType.extra, 2) { writer in
+                writer.attribute(1, name)
+                writer.attribute(3, key)
+                writer.attribute(4, value)
+            }
+        ).error
+    }
+
+    @Test mutating func aSysctlIsReadAndWrittenByItsFileName() {
+        target.state.settings["icmp_ratelimit"] = "1000"
+        #expect(read("sysctl") == "conn_reuse_mode = 1\ndrop_packet = 0\n")
+        #expect(read("sysctl", key: "drop_packet") == "0\n")
+        for (text, value) in [("2", "2"), ("0x1", "1"), ("01", "1"), ("-0", "0")] {
+            #expect(write("sysctl", key: "drop_packet", text) == 0, "\(text)")
+            #expect(read("sysctl", key: "drop_packet") == "\(value)\n", "\(text)")
+        }
+    }
+
+    @Test mutating func aSysctlThatIsNoneOrNoNumberIsRefused() {
+        target.state.settings["icmp_ratelimit"] = "1000"
+        let missing = ErrorNumber.noSuchEntry.rawValue
+        let invalid = ErrorNumber.invalid.rawValue
+        for name in ["nonsense", "", "net.ipv4.vs.drop_packet", "icmp_ratelimit"] {
+            #expect(write("sysctl", key: name, "1") == missing, "\(name)")
+        }
+        for text in ["", "x", "1 2", "0x", "08", "+1", "--1", "1e3", "9223372036854775808"] {
+            #expect(write("sysctl", key: "drop_packet", text) == invalid, "'\(text)'")
+        }
+        #expect(read("sysctl", key: "drop_packet") == "0\n")
+    }
+
     @Test mutating func theStatusIsTheDaemons() {
         #expect(read("status") == "all is well\n")
         let daemon = DaemonRecord(state: 1, interface: "lo")
