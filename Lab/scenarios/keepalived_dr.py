@@ -24,7 +24,7 @@ class Pair:
         self.lab = lab
         self.vip = vip
         self.client = lab.host("client")
-        self.nginx = {name: start_nginx(lab.host(name)) for name in SERVERS}
+        self.nginx = {name: self.start_server(name) for name in SERVERS}
         self.directors, self.keepaliveds = [], []
         for name, state in (("director", "MASTER"), ("director2", "BACKUP")):
             host = lab.host(name)
@@ -36,6 +36,9 @@ class Pair:
             servers = SERVERS.values()
             text = configuration(state, kind, vip, servers, head=head, **instance)
             self.keepaliveds.append(Keepalived(host, text))
+
+    def start_server(self, name):
+        return start_nginx(self.lab.host(name))
 
     def start(self):
         """Starts both keepalived; says how long it took until a client was served."""
@@ -92,7 +95,7 @@ def server_dies(pair, steady):
 def server_returns(pair, steady):
     """Experiment 2: it gets its share again."""
     began = time.monotonic()
-    pair.nginx["server1"] = start_nginx(pair.client.lab.host("server1"))
+    pair.nginx["server1"] = pair.start_server("server1")
     for director in pair.directors:
         until(lambda: has_server(director, "server1"), "server1 to be in the table again", CHECKED)
     back = time.monotonic()

@@ -17,6 +17,8 @@ struct listing {
     // The director's settings, "name = value" a line; NULL in the parent.
     char *names;
     char *position;
+    // How many of "." and ".." were told; programs skip the first two entries unseen.
+    int dots;
     bool is_shown;
     // What readdir returns; structures of both kinds are the same.
     struct dirent entry;
@@ -103,6 +105,10 @@ static struct dirent *next_entry(struct listing *listing) {
         listing->is_shown = true;
         return entry(listing, SHOWN, strlen(SHOWN), DT_DIR);
     }
+    if (listing->dots < 2) {
+        listing->dots++;
+        return entry(listing, "..", (size_t)listing->dots, DT_DIR);
+    }
     char *name = listing->position;
     if (!*name) return NULL;
     size_t line = strcspn(name, "\n");
@@ -132,6 +138,7 @@ REPLACES void rewinddir(DIR *stream) {
     original()->rewinddir(stream);
     if (!listing) return;
     listing->position = listing->names;
+    listing->dots = 0;
     listing->is_shown = false;
 }
 
