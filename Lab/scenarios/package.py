@@ -3,14 +3,16 @@
 import subprocess
 
 from runner.client import digest, requests
-from runner.files import own_files
+from runner.files import own_files, write
 from runner.host import Failure, until
+from runner.keepalived import configuration
 from runner.packages import make
 from runner.service import Service
 from runner.servers import start_nginx
 
 from .nat import RULES, VIP
 
+SERVERS = ["192.168.0.18", "192.168.0.28"]
 OURS = ("swift-lvs-ipvsadm", "swift-lvs")
 
 
@@ -75,14 +77,14 @@ def check_installed(host):
     changed = host.run("dpkg", "-V", *OURS)
     if changed:
         raise Failure(f"files are not as they were packed:\n{changed}")
-    for program in ("/usr/sbin/director", "/usr/sbin/directorctl"):
+    for program in ("/usr/sbin/director", "/usr/sbin/directorctl", "/usr/sbin/director-run"):
         needed = host.run("ldd", program)
         if "not found" in needed or "swift" in needed:
             raise Failure(f"{program} needs what Debian does not have:\n{needed}")
     for program in ("/sbin/ipvsadm", "/sbin/ipvsadm-save", "/sbin/ipvsadm-restore"):
         if host.run("dpkg", "-S", program).split(":")[0] != "swift-lvs-ipvsadm":
             raise Failure(f"{program} is not ours")
-    units = [f"/lib/systemd/system/{name}.service" for name in ("director", "ipvsadm")]
+    units = [f"/lib/systemd/system/{name}.service" for name in ("director", "ipvsadm", "keepalived")]
     said = host.attempt("systemd-analyze", "verify", "--man=no", *units)
     if said.returncode != 0 or said.stderr.strip():
         raise Failure(f"systemd-analyze verify: {said.stderr}")
@@ -124,6 +126,16 @@ def use(lab, host):
     expect(host, "systemctl start ipvsadm", 4)
     requests(client, url, expect=even)
     host.run("ipvsadm", "-ln", show=True)
+
+    # Debian's keepalived, whose unit ours is dropped into.
+    host.run("ipvsadm", "-C")
+    write(host, "/etc/keepalived/keepalived.conf", configuration("MASTER", "NAT", VIP, SERVERS))
+    keepalived = Service(host, "keepalived")
+    keepalived.start()
+    until(lambda: len(table(host)) == 3, "the services of keepalived")
+    requests(client, url, expect=even)
+    keepalived.stop()
+    expect(host, "systemctl stop keepalived", 0)
     director.stop()
 
 
