@@ -131,11 +131,11 @@ def use(lab, host):
     host.run("ipvsadm", "-C")
     write(host, "/etc/keepalived/keepalived.conf", configuration("MASTER", "NAT", VIP, SERVERS))
     keepalived = Service(host, "keepalived")
-    keepalived.start()
-    until(lambda: len(table(host)) == 3, "the services of keepalived")
+    keepalived.start(ready=lambda: len(table(host)) == 3)
     requests(client, url, expect=even)
     keepalived.stop()
     expect(host, "systemctl stop keepalived", 0)
+    host.run("rm", "/etc/keepalived/keepalived.conf")
     director.stop()
 
 

@@ -1,7 +1,10 @@
 """Direct routing with every host in a virtual machine of its own."""
 
 from runner.client import requests
+from runner.files import write
 from runner.guest import make
+from runner.host import Failure, until
+from runner.keepalived import configuration
 from runner.servers import quiet_about_vip, start_nginx
 from topologies.switched import HOSTS, VIP
 
@@ -38,4 +41,18 @@ def run(lab):
         start_nginx(lab.host(name))
     set_up(lab, lab.host("director"), commands(RULES))
     requests(lab.host("client"), f"http://{VIP}/", expect=EVEN, alternate=True)
-    lab.host("director").run("ipvsadm", "-Ln", "--stats", show=True)
+    director = lab.host("director")
+    director.run("ipvsadm", "-Ln", "--stats", show=True)
+
+    # The same by Debian's keepalived and its own service.
+    director.run("ipvsadm", "-C", show=True)
+    servers = [HOSTS["server1"], HOSTS["server2"]]
+    write(director, "/etc/keepalived/keepalived.conf", configuration("MASTER", "DR", VIP, servers))
+    director.run("systemctl", "start", "keepalived", show=True)
+    listed = lambda: director.run("ipvsadm", "-Sn")
+    until(lambda: all(f"-r {address}:80 -g" in listed() for address in servers), "keepalived to name the servers")
+    director.run("systemctl", "status", "keepalived", "--no-pager", "-n", "3", show=True)
+    requests(lab.host("client"), f"http://{VIP}/", expect=EVEN, alternate=True)
+    director.run("systemctl", "stop", "keepalived", show=True)
+    if listed():
+        raise Failure(f"keepalived has ended and left its services:\n{listed()}")
