@@ -1,4 +1,4 @@
-"""The reference kernel: User-Mode Linux as an ordinary process, in which agent.py plays scenarios."""
+"""The reference kernel: User-Mode Linux as an ordinary process, in which an agent (agent.py) plays scenarios."""
 
 import json
 import os
@@ -37,7 +37,7 @@ ip link set lo up
 echo 1000000 > /proc/sys/net/ipv4/icmp_msgs_per_sec
 echo 100000 > /proc/sys/net/ipv4/icmp_msgs_burst
 cd /
-{python} -m kernel.agent /run/shared > /run/shared/log 2>&1
+{python} -m {agent} /run/shared > /run/shared/log 2>&1
 echo $? > /run/shared/status
 sync
 echo o > /proc/sysrq-trigger
@@ -96,7 +96,7 @@ class Ending:
 class Machine:
     """One boot. Answers appear one after another in a directory."""
 
-    def __init__(self, scenarios, lab, at_once):
+    def __init__(self, scenarios, lab, at_once, agent="kernel.agent"):
         self.shared = pathlib.Path(tempfile.mkdtemp(prefix="lvs-kernel-"))
         (self.shared / "answers").mkdir()
         jobs = [scenario.data for scenario in scenarios]
@@ -106,6 +106,7 @@ class Machine:
             INIT.format(
                 lab=shlex.quote(str(lab)),
                 at_once=at_once,
+                agent=agent,
                 shared=shlex.quote(str(self.shared)),
                 modules=MODULES,
                 wanted=" ".join(WANTED),

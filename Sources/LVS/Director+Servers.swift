@@ -109,7 +109,7 @@ extension Director {
         guard server.weight >= 0, server.lowerThreshold <= server.upperThreshold else {
             throw .outOfRange
         }
-        if case .gue(port: 0, _) = server.tunnel, server.method == .tunnel {
+        if case .gue(port: 0, _) = server.tunnel {
             throw .invalid("a GUE tunnel needs a port")
         }
     }

@@ -46,6 +46,7 @@ extension DaemonRecord {
     /// Reads a daemon; starting needs state, interface and syncid, stopping the state alone.
     package init(_ nest: NetlinkAttributes?, starting: Bool) throws(Refusal) {
         guard let nest else { throw Refusal(.invalid, "the request names no daemon") }
+        try nest.judge(AttributePolicy.daemon)
         let state = try nest.number(Number.state, as: UInt32.self)
         let interface = try nest.text(Number.interface, longest: 15)
         let syncID = try nest.number(Number.syncID, as: UInt32.self)
@@ -57,15 +58,9 @@ extension DaemonRecord {
             maximumBytes: try nest.number(Number.maximumBytes),
             port: try nest.number(Number.port), timeToLive: try nest.number(Number.timeToLive))
         if let group = nest[Number.group] {
-            guard group.count >= 4, let address = try nest.address(Number.group, .v4) else {
-                throw Refusal(.invalid, "an IPv4 group has four bytes")
-            }
-            self.group = .v4(address)
+            self.group = NetlinkAttributes.address(group, .v4).map(Group.v4)
         } else if let group = nest[Number.group6] {
-            guard group.count >= 16, let address = try nest.address(Number.group6, .v6) else {
-                throw Refusal(.invalid, "an IPv6 group has sixteen bytes")
-            }
-            self.group = .v6(address)
+            self.group = NetlinkAttributes.address(group, .v6).map(Group.v6)
         }
     }
 

@@ -51,6 +51,7 @@ extension DestinationRecord {
         serviceFamily: AddressFamily
     ) throws(Refusal) {
         guard let nest else { throw Refusal(.invalid, "the request names no real server") }
+        try nest.judge(AttributePolicy.destination)
         let port = try nest.networkNumber(Number.port, as: UInt16.self)
         let method = try nest.number(Number.method, as: UInt32.self)
         let weight = try nest.number(Number.weight, as: UInt32.self)

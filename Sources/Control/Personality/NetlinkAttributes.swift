@@ -14,11 +14,8 @@ package struct NetlinkAttributes {
     package subscript(kind: UInt16) -> ArraySlice<UInt8>? {
         var rest = bytes
         var found: ArraySlice<UInt8>?
-        while let length: UInt16 = rest.number(at: 0), let type: UInt16 = rest.number(at: 2),
-            length >= 4, Int(length) <= rest.count
-        {
-            if type & 0x3fff == kind { found = rest.prefix(Int(length)).dropFirst(4) }
-            rest = rest.dropFirst((Int(length) + 3) & ~3)
+        while let (type, value) = Self.take(from: &rest) {
+            if type == kind { found = value }
         }
         return found
     }
@@ -60,8 +57,13 @@ package struct NetlinkAttributes {
         guard value.count <= 16 else {
             throw Refusal(.invalid, "an address is longer than 16 bytes")
         }
-        var whole = ArraySlice(value)
-        whole.append(contentsOf: repeatElement(0, count: 16 - value.count))
+        return Self.address(value, family)
+    }
+
+    /// The address in the first bytes of a value.
+    static func address(_ value: ArraySlice<UInt8>, _ family: AddressFamily) -> IPAddress? {
+        var whole = ArraySlice(value.prefix(16))
+        whole.append(contentsOf: repeatElement(0, count: 16 - whole.count))
         guard let first: UInt32 = whole.number(at: 0), let high: UInt64 = whole.number(at: 0),
             let low: UInt64 = whole.number(at: 8)
         else { return nil }

@@ -60,6 +60,13 @@ package enum AttributeNumber {
         package static let version: UInt16 = 3
         package static let headerBytes: UInt16 = 4
         package static let highestAttribute: UInt16 = 5
+        package static let operations: UInt16 = 6
+    }
+
+    /// What nlctrl tells of a command.
+    package enum Operation {
+        package static let number: UInt16 = 1
+        package static let flags: UInt16 = 2
     }
 
     package enum Top {

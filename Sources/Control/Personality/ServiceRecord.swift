@@ -55,6 +55,7 @@ extension ServiceRecord {
     /// Reads a service, with the checks of the kernel in its order (ipvs-semantics 10.1, 10.2).
     package init(_ nest: NetlinkAttributes?, needing extent: Extent) throws(Refusal) {
         guard let nest else { throw Refusal(.invalid, "the request names no service") }
+        try nest.judge(AttributePolicy.service)
         let mark = try nest.number(Number.mark, as: UInt32.self)
         let transport = try nest.number(Number.transport, as: UInt16.self)
         let port = try nest.networkNumber(Number.port, as: UInt16.self)

@@ -22,6 +22,9 @@ extension CommandExecutor {
             target.flush()
         case .newDaemon:
             let request = try DaemonRecord(attributes.nest(Top.daemon), starting: true)
+            guard !hasMixedFamilies else {
+                throw Refusal(.invalid, "mixed families exclude a synchronisation daemon")
+            }
             try syncDaemons.start(request, mtu: NetworkNamespace.mtu(ofInterface:))
             target.setBackupDaemon(isRunning: syncDaemons.hasBackup)
         case .deleteDaemon:
@@ -75,6 +78,14 @@ extension CommandExecutor {
                 })
         default:
             throw Refusal(.notSupported)
+        }
+    }
+
+    /// Whether a service has a real server of the other family.
+    private var hasMixedFamilies: Bool {
+        target.services().contains { service in
+            guard let key = service.key else { return false }
+            return target.destinations(of: key).contains { $0.family != service.family }
         }
     }
 

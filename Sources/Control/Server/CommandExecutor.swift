@@ -26,8 +26,9 @@ package final class CommandExecutor {
     func answer(_ message: NetlinkMessage, privileged: Bool) throws(Refusal) -> Answer {
         let dump = message.flags.isSuperset(of: .dump)
         let known = [NetlinkType.controller, NetlinkType.ipvs, NetlinkType.extra]
-        guard message.type >= NetlinkType.controller else {
-            throw Refusal(.notSupported, "message type \(message.type) is not served")
+        // What is no request, or a message about messages, is passed over.
+        guard message.flags.contains(.request), message.type >= NetlinkType.controller else {
+            return .nothing
         }
         guard known.contains(message.type) else {
             throw Refusal(.noSuchEntry, "there is no family \(message.type)")
@@ -46,6 +47,7 @@ package final class CommandExecutor {
         guard dump ? command.isDumped : command.isDone else { throw Refusal(.notSupported) }
         guard privileged else { throw Refusal(.notPermitted) }
         if dump { return try list(command, message.attributes) }
+        try message.attributes.judge(short: .outOfRange, AttributePolicy.top)
         return try execute(command, message.attributes)
     }
 
@@ -57,13 +59,15 @@ package final class CommandExecutor {
         _ attributes: NetlinkAttributes, _ dump: Bool
     ) throws(Refusal) -> Answer {
         if dump { return .many(Self.each(Self.families, Self.write)) }
+        try attributes.judge(short: .outOfRange, AttributePolicy.family)
         let name = try attributes.text(AttributeNumber.Family.name, longest: 15)
         let number: UInt16? = try attributes.number(AttributeNumber.Family.number)
         guard name != nil || number != nil else {
             throw Refusal(.invalid, "a family is asked for by name or number")
         }
+        // Where both are given the name decides.
         let found = Self.families.first { family in
-            (name == nil || name == family.0) && (number == nil || number == family.1)
+            name.map { $0 == family.0 } ?? (number == family.1)
         }
         guard let found else { throw Refusal(.noSuchEntry) }
         return .one { Self.write(found, to: &$0) }
@@ -76,6 +80,16 @@ package final class CommandExecutor {
         writer.attribute(AttributeNumber.Family.version, UInt32(1))
         writer.attribute(AttributeNumber.Family.headerBytes, UInt32(0))
         writer.attribute(AttributeNumber.Family.highestAttribute, UInt32(6))
+        guard family.1 == NetlinkType.ipvs else { return }
+        writer.attribute(AttributeNumber.Family.operations) { writer in
+            let served = IPVSCommand.allCases.filter { $0.isDumped || $0.isDone }
+            for (index, command) in served.enumerated() {
+                writer.attribute(UInt16(index + 1)) { writer in
+                    writer.attribute(AttributeNumber.Operation.number, UInt32(command.rawValue))
+                    writer.attribute(AttributeNumber.Operation.flags, command.operationFlags)
+                }
+            }
+        }
     }
 
     // MARK: The private family
@@ -130,6 +144,11 @@ extension IPVSCommand {
         case .getService, .getDestination, .getDaemon: true
         default: false
         }
+    }
+
+    /// What nlctrl tells of it: for administrators (1), answers (2), dumps (4), judges attributes (8).
+    fileprivate var operationFlags: UInt32 {
+        1 | (isDone ? 2 : 0) | (isDumped ? 4 : 0) | 8
     }
 
     /// Whether it can be asked for without the dump flag; SET_INFO only answers.

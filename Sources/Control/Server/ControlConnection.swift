@@ -44,6 +44,9 @@ final class ControlConnection {
                 if !goesOn { return true }
             }
         }
+        // The turn may have ended with a request that was read and not looked at, and nothing but that
+        // the socket can be written to would wake us for it.
+        isWriting = true
         return true
     }
 

@@ -113,6 +113,8 @@ package struct Conversation {
             writer.append(
                 raw: flags.contains(.capped)
                     ? message.bytes.prefix(NetlinkMessage.headerBytes) : message.bytes)
+            // A request that is repeated is filled up to a multiple of four bytes.
+            for _ in 0..<(-writer.bytes.count & 3) { writer.append(UInt8(0)) }
             attributes(&writer)
         }
         return writer.bytes

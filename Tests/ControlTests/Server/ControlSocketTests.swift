@@ -60,6 +60,28 @@ struct ControlSocketTests {
         }
     }
 
+    @Test func requestsSentAheadAreAllAnswered() throws {
+        try withDirector { path in
+            let socket = try UnixSocket.connect(path: path)
+            // More than one turn serves, so that turns end with a request read and not answered.
+            for count in [1, 63, 64, 65, 100] {
+                for sequence in 0..<count {
+                    var request = Request(.getConfiguration)
+                    request.sequence = UInt32(sequence)
+                    try UnixSocket.send(request.bytes, on: socket)
+                }
+                var acknowledged = 0
+                while acknowledged < count {
+                    let packet = try UnixSocket.receive(from: socket, limit: 65536)
+                    var rest = try #require(packet)[...]
+                    while let message = NetlinkMessage(takingFrom: &rest) {
+                        if message.type == NetlinkType.error { acknowledged += 1 }
+                    }
+                }
+            }
+        }
+    }
+
     @Test func withoutADirectorTheClientSaysSo() {
         let path = temporaryPath()
         #expect(throws: ControlError.self) { try ControlClient(path: path) }

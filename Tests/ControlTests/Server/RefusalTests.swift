@@ -199,9 +199,6 @@ struct RefusalTests {
             Row(
                 "unknown family", Request(0x40, 1), .noSuchEntry, insteadOf: Request(.flush)),
             Row(
-                "message type below the families", Request(0, 1), .notSupported,
-                insteadOf: Request(.flush)),
-            Row(
                 "unknown setting", setting("nope", "1"), .invalid,
                 insteadOf: setting("drop_packet", "3")),
             Row(
