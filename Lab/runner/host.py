@@ -10,6 +10,10 @@ class Failure(Exception):
     """A lab that does not do what it should; the text is for the person at the terminal."""
 
 
+class Skip(Exception):
+    """What this machine does not have, so that a scenario cannot be played on it."""
+
+
 class Host:
     """One machine of the lab."""
 

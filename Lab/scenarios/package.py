@@ -1,42 +1,17 @@
 """The packages: made twice to the same bytes, installed, used by their units, removed without a trace."""
 
-import pathlib
-import shutil
 import subprocess
 
 from runner.client import digest, requests
 from runner.files import own_files
 from runner.host import Failure, until
-from runner.lab import ROOT
+from runner.packages import make
 from runner.service import Service
 from runner.servers import start_nginx
 
 from .nat import RULES, VIP
 
 OURS = ("swift-lvs-ipvsadm", "swift-lvs")
-
-
-def make(lab, name):
-    """Makes the packages from the programs of this lab; returns their paths by name of the package."""
-    into = lab.file(name)
-    done = subprocess.run(
-        [ROOT / "Lab" / "package", "--ready", "--into", into],
-        env=lab.host("director").environment() | {"DIRECTOR_BIN": programs(lab)},
-        capture_output=True,
-        text=True,
-    )
-    print(done.stdout, end="")
-    if done.returncode != 0:
-        raise Failure(f"Lab/package: {done.stderr}")
-    return {path.name.split("_")[0]: path for path in sorted(into.glob("*.deb"))}
-
-
-def programs(lab):
-    """Where the programs are that this lab uses."""
-    found = shutil.which("director", path=lab.path)
-    if not found:
-        raise Failure("there is no director yet: build it with Lab/lab build, or set DIRECTOR_BIN")
-    return str(pathlib.Path(found).parent)
 
 
 def files(host):
@@ -56,8 +31,8 @@ def run(lab):
     host = lab.host("director")
     for name in ("server1", "server2"):
         start_nginx(lab.host(name))
-    packages = make(lab, "packages")
-    again = make(lab, "packages-again")
+    packages = make(lab, lab.file("packages"))
+    again = make(lab, lab.file("packages-again"))
     for name, path in packages.items():
         if digest(path) != digest(again[name]):
             raise Failure(f"{path.name} made twice of the same programs differs")
