@@ -19,6 +19,7 @@ def run(lab):
         stderr=-1,
         text=True,
         bufsize=1,
+        cwd=lab.directory,
     )
 
     def expect(word):

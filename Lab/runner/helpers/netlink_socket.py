@@ -3,8 +3,10 @@
 Prints "ok" when all is well. With the word "away" the director is expected to be killed after the line "ready".
 """
 
+import ctypes
 import errno
 import os
+import platform
 import select
 import socket
 import struct
@@ -16,6 +18,8 @@ GENERIC = 16
 NLCTRL, GETFAMILY, FAMILY_NAME = 0x10, 3, 2
 ERROR, ACK_AND_REQUEST = 2, 5
 PORT = 0x12345
+# Numbers of the system call close.
+CLOSE = {"x86_64": 3, "aarch64": 57}
 
 
 def request(sequence, name=b"IPVS\0"):
@@ -118,6 +122,19 @@ def copies(link):
     return copy
 
 
+def file_in_the_place_of(link):
+    """Closes a copy so that no library sees it, and opens a file, which gets its number; returns the number."""
+    number = link.dup().detach()
+    ctypes.CDLL(None).syscall(CLOSE[platform.machine()], number)
+    expect("number of a new file", os.open(".", os.O_TMPFILE | os.O_RDWR), number)
+    return number
+
+
+def expect_file(number, text):
+    os.write(number, text)
+    expect("a file in the place of a socket", os.pread(number, 100, os.fstat(number).st_size - len(text)), text)
+
+
 def others():
     """Sockets that are not IPVS's are the kernel's own, and IPVS's options are nobody's."""
     route = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
@@ -175,6 +192,7 @@ link = looks()
 link = copies(link)
 others()
 threads()
+file = file_in_the_place_of(link)
 if sys.argv[1:] == ["away"]:
     print("ready", flush=True)
     sys.stdin.readline()
@@ -184,4 +202,6 @@ if sys.argv[1:] == ["away"]:
     sys.stdin.readline()
     link.send(request(42))
     expect_answer(link, 42, "the director that came back")
+expect_file(file, b"first")
+expect_file(file, b"second")
 print("ok")
