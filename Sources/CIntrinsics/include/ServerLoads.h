@@ -58,6 +58,15 @@ static inline int lvs_is_of_interest(uint64_t connections, uint32_t ability, uin
     return 1;
 }
 
+#if defined(__SSE2__) && !defined(LVS_SCALAR)
+// Products of the lower halves. Not _mm_mul_epu32: where the compiler knows upper halves to be zero,
+// it forgets that again on the way into a loop, and multiplies them too.
+static inline __m128i lvs_multiply(__m128i a, __m128i b) {
+    __asm__("pmuludq %1, %0" : "+x"(a) : "x"(b));
+    return a;
+}
+#endif
+
 // The first of the servers at `places` (distances from `loads`) from `from` on that may be what is
 // asked for; `count` when there is none. A filter only, which may show others too (overloaded ones,
 // loads above 32 bits): the caller compares exactly. LVS_SCALAR selects the plain loop, which the
@@ -90,8 +99,8 @@ __attribute__((always_inline)) static inline intptr_t lvs_next_server(const void
             // Products of 32 bits each fit, so their difference says which is smaller; that of an
             // overloaded server, whose weight is too large, may say either.
             if (question != LVS_OVERHEAD) mine = _mm_sub_epi64(active, minus_one);
-            sign = _mm_sub_epi64(_mm_mul_epu32(mine, best_weight),
-                                 _mm_mul_epu32(ability, best_load));
+            sign = _mm_sub_epi64(lvs_multiply(mine, best_weight),
+                                 lvs_multiply(ability, best_load));
             if (question == LVS_EXPECTED_OR_IDLE)
                 sign = _mm_or_si128(sign, _mm_add_epi64(active, minus_one));
             break;
