@@ -1,10 +1,10 @@
 internal import LVS
 internal import Posix
 
-/// What a scheduler's decision costs: the service's lock and the choice. The counts move with every
-/// connection, since a choice changes what the next one sees; what that costs is measured by itself
-/// and taken off.
+/// What a scheduler's decision costs: the service's lock and the choice.
 ///
+/// The counts move with every connection, since a choice changes what the next one sees; what that
+/// costs is measured by itself and taken off.
 /// Every server has a weight of 1 to 100 and at first twice as many active connections, so that no
 /// scheduler finds an idle one early (for ovf, which would refuse then, half of its weight); for each
 /// new connection an old one ends.
