@@ -5,6 +5,7 @@ internal import Posix
 ///
 /// The counts move with every connection, since a choice changes what the next one sees; what that
 /// costs is measured by itself and taken off.
+///
 /// Every server has a weight of 1 to 100 and at first twice as many active connections, so that no
 /// scheduler finds an idle one early (for ovf, which would refuse then, half of its weight); for each
 /// new connection an old one ends.

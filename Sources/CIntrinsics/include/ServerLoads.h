@@ -117,10 +117,11 @@ __attribute__((always_inline)) static inline intptr_t lvs_next_server(const void
             break;
         case LVS_HEAVIER:
         case LVS_HEAVIER_WITH_ROOM:
-            sign = lvs_subtract(_mm_slli_epi64(best_weight, 32), signed_ability);
+            // In the lower halves, where everything has 31 bits.
+            sign = _mm_sub_epi32(best_weight, ability);
             if (question == LVS_HEAVIER_WITH_ROOM)
-                sign = _mm_andnot_si128(
-                    lvs_subtract(signed_ability, _mm_slli_epi64(active, 32)), sign);
+                sign = _mm_andnot_si128(_mm_sub_epi32(ability, active), sign);
+            sign = _mm_slli_epi64(sign, 32);
             break;
         case LVS_HAS_ROOM:
             sign = lvs_subtract(_mm_add_epi64(active, active),
