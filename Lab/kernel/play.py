@@ -122,8 +122,9 @@ class Loop:
         self.at_once = at_once
         self.waiting = []
         self.due = []
-        self.free = list(range(at_once))
         self.order = itertools.count()
+        # Each play has a number of its own: the kernel takes its time to remove what the one before it had.
+        self.numbers = itertools.count()
 
     def add(self, play, done):
         self.waiting.append((play, done))
@@ -134,11 +135,11 @@ class Loop:
 
     def turn(self, most=0.2):
         """Sleeps until something is due, at most `most` seconds, and does it."""
-        while self.waiting and self.free:
+        while self.waiting and len(self.due) < self.at_once:
             play, done = self.waiting.pop(0)
-            number = self.free.pop(0)
+            number = next(self.numbers)
             heapq.heappush(
-                self.due, (time.monotonic(), next(self.order), number, play.run(number), play, done)
+                self.due, (time.monotonic(), next(self.order), play.run(number), play, done)
             )
         if not self.due:
             time.sleep(most)
@@ -148,15 +149,14 @@ class Loop:
             time.sleep(min(pause, most))
             if pause > most:
                 return
-        _, _, number, steps, play, done = heapq.heappop(self.due)
+        _, _, steps, play, done = heapq.heappop(self.due)
         try:
             wanted = next(steps)
         except StopIteration:
-            self.free.append(number)
             done(play)
             return
         heapq.heappush(
-            self.due, (time.monotonic() + wanted, next(self.order), number, steps, play, done)
+            self.due, (time.monotonic() + wanted, next(self.order), steps, play, done)
         )
 
     def close(self):

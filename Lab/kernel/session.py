@@ -14,8 +14,8 @@ from .sides import DirectorSide
 from .stage import Far
 
 # So many that the waits of each are filled by the others, so few that timers are in time.
-KERNEL_AT_ONCE = 8
-DIRECTOR_AT_ONCE = 6
+KERNEL_AT_ONCE = 4
+DIRECTOR_AT_ONCE = 3
 # What this director leaves to later, by the tag of its scenarios.
 NOT_PLAYED = {
     "fullnat": "kernel IPVS has no FULLNAT to compare with",
