@@ -18,7 +18,7 @@ OURS = ("swift-lvs-ipvsadm", "swift-lvs")
 
 def files(host):
     """Every file of the host with type, mode, size and target, but for what dpkg and others keep of their own work."""
-    left_out = ["var/cache", "var/log", "var/lib/dpkg", "var/lib/lvs-lab", "var/lib/apt", "usr/share/mime"]
+    left_out = ["var/cache", "var/log", "var/lib/dpkg", "var/lib/lvs-lab", "var/lib/apt"]
     prune = " -o ".join(f"-path {path}" for path in left_out)
     command = f"cd / && find etc usr var -xdev \\( {prune} \\) -prune -o -type d -printf '%p/ %m\\n' -o -printf '%p %y %m %s %l\\n'"
     return set(host.run("sh", "-c", command, timeout=120).splitlines())
