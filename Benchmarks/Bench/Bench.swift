@@ -6,8 +6,8 @@ internal import Posix
 struct Bench {
     static func main() throws {
         guard let options = Options(Array(CommandLine.arguments.dropFirst())) else {
-            print(Options.usage)
-            throw BenchError.usage
+            Program.complain(Options.usage + "\n")
+            Program.exit(64)
         }
         if options.instructions > 0 {
             var path = try NATPath(connections: 1_000)
@@ -37,13 +37,7 @@ struct Bench {
         if let file = options.thresholds {
             let broken = report.violations(try Files.read(file))
             for line in broken { print("over the limit: \(line)") }
-            if !broken.isEmpty { throw BenchError.thresholds }
+            if !broken.isEmpty { Program.exit(1) }
         }
     }
-}
-
-/// Why the benchmark ends with an error.
-enum BenchError: Error {
-    case usage
-    case thresholds
 }

@@ -37,7 +37,7 @@ struct Report {
     }
 
     static func printDecisionsHead() {
-        print("ns a scheduler's decision, the connection's binding included: median [p10 p90]")
+        print("ns a scheduler's decision, the service's lock included: median [p10 p90]")
         print(
             pad("scheduler", 12)
                 + Decisions.limits.map { limit in

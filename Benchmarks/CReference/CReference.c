@@ -158,7 +158,7 @@ static inline int finish(struct reference_path *path, struct reference_frame *fr
     struct reference_hop *hop = &path->hops[next];
     uint64_t way = __atomic_load_n(&hop->word, __ATOMIC_ACQUIRE);
     unsigned method = entry[49] & 7;
-    if ((way >> 48 & 15) != 2 || packet->ttl <= 1 || packet->ip_length > hop->mtu || method != 0)
+    if (way >> 62 != 2 || packet->ttl <= 1 || packet->ip_length > hop->mtu || method != 0)
         return 0;
 
     uint64_t *counters = (uint64_t *)&path->counters[number];
@@ -201,7 +201,7 @@ static inline int finish(struct reference_path *path, struct reference_frame *fr
     store64(bytes, way);
     store32(bytes + 6, (uint32_t)hop->source);
     store16(bytes + 10, (uint16_t)(hop->source >> 32));
-    frame->verdict = 1 | (uint32_t)(way >> 52) << 16;
+    frame->verdict = 1 | (uint32_t)(way >> 48 & 0x3fff) << 16;
     return 1;
 }
 

@@ -10,6 +10,10 @@ class Failure(Exception):
     """A lab that does not do what it should; the text is for the person at the terminal."""
 
 
+class Skip(Exception):
+    """What this machine does not have, so that a scenario cannot be played on it."""
+
+
 class Host:
     """One machine of the lab."""
 
@@ -25,8 +29,10 @@ class Host:
         )
         if done.returncode != 0:
             raise Failure(f"cannot make the name space {self.namespace}: {done.stderr.strip()}")
-        # Link-local addresses at once, not when a second of duplicate detection is over.
-        self.attempt("sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
+        # Link-local addresses at once, not when a second of duplicate detection is over. New name spaces
+        # begin with the machine's own IPv4 settings, and a machine may be a router: these hosts are none.
+        for setting in ("net.ipv6.conf.default.accept_dad=0", "net.ipv4.ip_forward=0"):
+            self.attempt("sysctl", "-qw", setting)
         self.run("ip", "link", "set", "lo", "up")
 
     def inside(self, argv):

@@ -58,8 +58,8 @@ class Service:
         names = ",".join("+" + name.removeprefix("CAP_").lower() for name in kept.split())
         return ["setpriv", "--no-new-privs", f"--bounding-set=-all,{names}"]
 
-    def start(self, seconds=20):
-        """Starts it and waits until it says itself that it is ready."""
+    def start(self, ready=None, seconds=20):
+        """Starts it and waits until it says itself that it is ready, or until `ready` is true where it tells only systemd."""
         for directory in self.settings.get("StateDirectory", []):
             self.host.run("install", "-d", "-m", "0700", f"/var/lib/{directory}")
         path = self.host.lab.file(f"{self.name}.notify")
@@ -72,7 +72,7 @@ class Service:
             self.process = self.host.start(
                 *self.confined(), "env", f"NOTIFY_SOCKET={path}", *self.words("ExecStart"), log=self.log
             )
-            until(lambda: self.is_ready(listener), f"the service {self.name} to say that it is ready", seconds)
+            until(lambda: ready() if ready else self.is_ready(listener), f"the service {self.name} to be ready", seconds)
 
     def is_ready(self, listener):
         if self.process.poll() is not None:

@@ -1,47 +1,24 @@
 """The packages: made twice to the same bytes, installed, used by their units, removed without a trace."""
 
-import pathlib
-import shutil
 import subprocess
 
 from runner.client import digest, requests
-from runner.files import own_files
+from runner.files import own_files, write
 from runner.host import Failure, until
-from runner.lab import ROOT
+from runner.keepalived import configuration
+from runner.packages import make
 from runner.service import Service
 from runner.servers import start_nginx
 
 from .nat import RULES, VIP
 
+SERVERS = ["192.168.0.18", "192.168.0.28"]
 OURS = ("swift-lvs-ipvsadm", "swift-lvs")
-
-
-def make(lab, name):
-    """Makes the packages from the programs of this lab; returns their paths by name of the package."""
-    into = lab.file(name)
-    done = subprocess.run(
-        [ROOT / "Lab" / "package", "--ready", "--into", into],
-        env=lab.host("director").environment() | {"DIRECTOR_BIN": programs(lab)},
-        capture_output=True,
-        text=True,
-    )
-    print(done.stdout, end="")
-    if done.returncode != 0:
-        raise Failure(f"Lab/package: {done.stderr}")
-    return {path.name.split("_")[0]: path for path in sorted(into.glob("*.deb"))}
-
-
-def programs(lab):
-    """Where the programs are that this lab uses."""
-    found = shutil.which("director", path=lab.path)
-    if not found:
-        raise Failure("there is no director yet: build it with Lab/lab build, or set DIRECTOR_BIN")
-    return str(pathlib.Path(found).parent)
 
 
 def files(host):
     """Every file of the host with type, mode, size and target, but for what dpkg and others keep of their own work."""
-    left_out = ["var/cache", "var/log", "var/lib/dpkg", "var/lib/lvs-lab", "var/lib/apt", "usr/share/mime"]
+    left_out = ["var/cache", "var/log", "var/lib/dpkg", "var/lib/lvs-lab", "var/lib/apt"]
     prune = " -o ".join(f"-path {path}" for path in left_out)
     command = f"cd / && find etc usr var -xdev \\( {prune} \\) -prune -o -type d -printf '%p/ %m\\n' -o -printf '%p %y %m %s %l\\n'"
     return set(host.run("sh", "-c", command, timeout=120).splitlines())
@@ -56,8 +33,8 @@ def run(lab):
     host = lab.host("director")
     for name in ("server1", "server2"):
         start_nginx(lab.host(name))
-    packages = make(lab, "packages")
-    again = make(lab, "packages-again")
+    packages = make(lab, lab.file("packages"))
+    again = make(lab, lab.file("packages-again"))
     for name, path in packages.items():
         if digest(path) != digest(again[name]):
             raise Failure(f"{path.name} made twice of the same programs differs")
@@ -100,14 +77,14 @@ def check_installed(host):
     changed = host.run("dpkg", "-V", *OURS)
     if changed:
         raise Failure(f"files are not as they were packed:\n{changed}")
-    for program in ("/usr/sbin/director", "/usr/sbin/directorctl"):
+    for program in ("/usr/sbin/director", "/usr/sbin/directorctl", "/usr/sbin/director-run"):
         needed = host.run("ldd", program)
         if "not found" in needed or "swift" in needed:
             raise Failure(f"{program} needs what Debian does not have:\n{needed}")
     for program in ("/sbin/ipvsadm", "/sbin/ipvsadm-save", "/sbin/ipvsadm-restore"):
         if host.run("dpkg", "-S", program).split(":")[0] != "swift-lvs-ipvsadm":
             raise Failure(f"{program} is not ours")
-    units = [f"/lib/systemd/system/{name}.service" for name in ("director", "ipvsadm")]
+    units = [f"/lib/systemd/system/{name}.service" for name in ("director", "ipvsadm", "keepalived")]
     said = host.attempt("systemd-analyze", "verify", "--man=no", *units)
     if said.returncode != 0 or said.stderr.strip():
         raise Failure(f"systemd-analyze verify: {said.stderr}")
@@ -149,6 +126,16 @@ def use(lab, host):
     expect(host, "systemctl start ipvsadm", 4)
     requests(client, url, expect=even)
     host.run("ipvsadm", "-ln", show=True)
+
+    # Debian's keepalived, whose unit ours is dropped into.
+    host.run("ipvsadm", "-C")
+    write(host, "/etc/keepalived/keepalived.conf", configuration("MASTER", "NAT", VIP, SERVERS))
+    keepalived = Service(host, "keepalived")
+    keepalived.start(ready=lambda: len(table(host)) == 3)
+    requests(client, url, expect=even)
+    keepalived.stop()
+    expect(host, "systemctl stop keepalived", 0)
+    host.run("rm", "/etc/keepalived/keepalived.conf")
     director.stop()
 
 

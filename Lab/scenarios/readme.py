@@ -14,8 +14,8 @@ READY = "until directorctl -Ln > /dev/null 2>&1; do sleep 0.1; done"
 
 
 def blocks():
-    """The README's commands by kind: `setup`, `director`, `lab`."""
-    found = {"setup": [], "director": [], "lab": []}
+    """The README's commands by kind: `setup`, `director`, `lab`, and `machine`, which vm-nat gives to its director."""
+    found = {"setup": [], "director": [], "lab": [], "machine": []}
     for language, kind, text in BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8")):
         if not language and not kind:
             continue

@@ -208,7 +208,9 @@ ssize_t channel_send(
         }
         length += parts[index].iov_len;
     }
-    unsigned char *packet = malloc(length ? length : 1);
+    // To the director an empty packet would be the end.
+    if (length == 0) return 0;
+    unsigned char *packet = malloc(length);
     if (!packet) return -1;
     size_t filled = 0;
     for (size_t index = 0; index < count; index++) {
@@ -222,7 +224,7 @@ ssize_t channel_send(
     ssize_t sent = is_impatient
         ? original()->send(fd, packet, length, MSG_NOSIGNAL | MSG_DONTWAIT)
         : reach_send(fd, packet, length);
-    if (sent < 0 && errno == EAGAIN) {
+    if (sent < 0 && (errno == EAGAIN || errno == EMSGSIZE)) {
         channel->progress = IDLE;
     } else if (sent < 0) {
         revive(channel);

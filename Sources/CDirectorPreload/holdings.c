@@ -111,7 +111,8 @@ void holding_move(struct holding *holding, int fd) {
     pthread_mutex_lock(&lock);
     bool is_known = fstat(fd, &status) == 0;
     for (int other = 0; is_known && other <= atomic_load(&highest); other++) {
-        if (atomic_load(&table[other]) != holding) continue;
+        // Of a number that was closed unseen something else may have been made.
+        if (atomic_load(&table[other]) != holding || !shows(other, holding)) continue;
         int flags = original()->fcntl(other, F_GETFD);
         int status_flags = original()->fcntl(other, F_GETFL);
         if (flags < 0 || status_flags < 0) continue;

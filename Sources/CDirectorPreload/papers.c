@@ -37,6 +37,7 @@ static struct paper *make(int fd, const char *setting) {
     paper->holding.kind = HOLDING_PAPER;
     paper->holding.references = 1;
     paper->memory = original()->fcntl(fd, F_DUPFD_CLOEXEC, MEMORY_FROM);
+    if (paper->memory < 0) paper->memory = original()->fcntl(fd, F_DUPFD_CLOEXEC, 0);
     strncpy(paper->setting, setting, sizeof paper->setting - 1);
     if (paper->memory >= 0 && holding_put(fd, &paper->holding)) return paper;
     if (paper->memory >= 0) original()->close(paper->memory);

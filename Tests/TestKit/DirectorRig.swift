@@ -157,12 +157,14 @@ package final class DirectorRig {
         return frame
     }
 
-    /// Where a whole packet with a right TCP, UDP or SCTP checksum has it; nil for others.
+    /// Where a whole packet with a right TCP, UDP, ICMPv6 or SCTP checksum has it; nil for others.
     private static func checksumField(_ bytes: [UInt8]) -> (start: Int, offset: Int)? {
         guard bytes.count >= 34 else { return nil }
         let isPlain =
             bytes.isIPv6
-            ? bytes[14] >> 4 == 6 && ![0, 43, 44, 60].contains(bytes[20])
+            ? bytes[14] >> 4 == 6 && ![0, 43, 60].contains(bytes[20])
+                // A fragment only when it is all of its packet (RFC 6946).
+                && (bytes[20] != 44 || (bytes.count >= 62 && bytes.be16(56) & 0xfff9 == 0))
             : bytes.be16(12) == 0x0800 && bytes[14] >> 4 == 4 && bytes.be16(20) & 0x3fff == 0
         guard isPlain else { return nil }
         let (start, number) = bytes.transport()
@@ -174,8 +176,9 @@ package final class DirectorRig {
             }
             return found == Array(bytes[start..<end]).sctpChecksum() ? (start, 8) : nil
         }
-        let offset = number == 6 ? 16 : 6
-        guard number == 6 || number == 17, end <= bytes.count, start + offset + 2 <= end,
+        let offset = number == 6 ? 16 : number == 58 ? 2 : 6
+        guard number == 6 || number == 17 || (number == 58 && bytes.isIPv6),
+            end <= bytes.count, start + offset + 2 <= end,
             !(number == 17 && bytes.be16(start + 6) == 0)
         else { return nil }
         let sum = bytes.onesSum(start..<end, from: UInt32(bytes.pseudoHeaderSum()))

@@ -22,8 +22,8 @@ static inline void lvs_pause(void) {
 }
 
 // Compares the upper halves of the eight 64-bit words of a bucket with `tag`, without regard to
-// the lowest bit (the direction); bit i of the answer stands for word i. A filter only: the
-// chosen word must be loaded again atomically. LVS_SCALAR selects the loop, which the thread
+// the lowest bit (the direction); bits 2i and 2i + 1 of the answer stand for word i. A filter only:
+// the chosen word must be loaded again atomically. LVS_SCALAR selects the loop, which the thread
 // sanitizer understands; vector loads of words that others write are races to it.
 static inline uint32_t lvs_match_tags(const void *bucket, uint32_t tag) {
 #if defined(__SSE2__) && !defined(LVS_SCALAR)
@@ -38,14 +38,13 @@ static inline uint32_t lvs_match_tags(const void *bucket, uint32_t tag) {
     __m128i high = _mm_castps_si128(_mm_shuffle_ps(c, d, _MM_SHUFFLE(3, 1, 3, 1)));
     low = _mm_cmpeq_epi32(_mm_and_si128(low, mask), wanted);
     high = _mm_cmpeq_epi32(_mm_and_si128(high, mask), wanted);
-    return (uint32_t)_mm_movemask_ps(_mm_castsi128_ps(low)) |
-           ((uint32_t)_mm_movemask_ps(_mm_castsi128_ps(high)) << 4);
+    return (uint32_t)_mm_movemask_epi8(_mm_packs_epi32(low, high));
 #else
     const uint64_t *words = (const uint64_t *)bucket;
     uint32_t found = 0;
     for (int i = 0; i < 8; i++) {
         uint64_t word = __atomic_load_n(&words[i], __ATOMIC_RELAXED);
-        found |= (uint32_t)(((uint32_t)(word >> 32) & ~1u) == tag) << i;
+        if (((uint32_t)(word >> 32) & ~1u) == tag) found |= 3u << 2 * i;
     }
     return found;
 #endif

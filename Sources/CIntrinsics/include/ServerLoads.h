@@ -58,6 +58,22 @@ static inline int lvs_is_of_interest(uint64_t connections, uint32_t ability, uin
     return 1;
 }
 
+#if defined(__SSE2__) && !defined(LVS_SCALAR)
+// Products of the lower halves. Not _mm_mul_epu32: where the compiler knows upper halves to be zero,
+// it forgets that again on the way into a loop, and multiplies them too.
+static inline __m128i lvs_multiply(__m128i a, __m128i b) {
+    __asm__("pmuludq %1, %0" : "+x"(a) : "x"(b));
+    return a;
+}
+
+// The difference, whose sign is asked for. Not _mm_sub_epi64, which the compiler turns into a
+// comparison of 64 bits, of which this instruction set has none.
+static inline __m128i lvs_subtract(__m128i a, __m128i b) {
+    __asm__("psubq %1, %0" : "+x"(a) : "x"(b));
+    return a;
+}
+#endif
+
 // The first of the servers at `places` (distances from `loads`) from `from` on that may be what is
 // asked for; `count` when there is none. A filter only, which may show others too (overloaded ones,
 // loads above 32 bits): the caller compares exactly. LVS_SCALAR selects the plain loop, which the
@@ -89,25 +105,26 @@ __attribute__((always_inline)) static inline intptr_t lvs_next_server(const void
         case LVS_EXPECTED_OR_IDLE:
             // Products of 32 bits each fit, so their difference says which is smaller; that of an
             // overloaded server, whose weight is too large, may say either.
-            if (question != LVS_OVERHEAD) mine = _mm_sub_epi64(active, minus_one);
-            sign = _mm_sub_epi64(_mm_mul_epu32(mine, best_weight),
-                                 _mm_mul_epu32(ability, best_load));
+            if (question != LVS_OVERHEAD) mine = lvs_subtract(active, minus_one);
+            sign = lvs_subtract(lvs_multiply(mine, best_weight),
+                                 lvs_multiply(ability, best_load));
             if (question == LVS_EXPECTED_OR_IDLE)
                 sign = _mm_or_si128(sign, _mm_add_epi64(active, minus_one));
             break;
         case LVS_UNWEIGHTED:
-            sign = _mm_and_si128(_mm_sub_epi64(mine, best_load),
-                                 _mm_sub_epi64(_mm_setzero_si128(), signed_ability));
+            sign = _mm_and_si128(lvs_subtract(mine, best_load),
+                                 lvs_subtract(_mm_setzero_si128(), signed_ability));
             break;
         case LVS_HEAVIER:
         case LVS_HEAVIER_WITH_ROOM:
-            sign = _mm_sub_epi64(_mm_slli_epi64(best_weight, 32), signed_ability);
+            // In the lower halves, where everything has 31 bits.
+            sign = _mm_sub_epi32(best_weight, ability);
             if (question == LVS_HEAVIER_WITH_ROOM)
-                sign = _mm_andnot_si128(
-                    _mm_sub_epi64(signed_ability, _mm_slli_epi64(active, 32)), sign);
+                sign = _mm_andnot_si128(_mm_sub_epi32(ability, active), sign);
+            sign = _mm_slli_epi64(sign, 32);
             break;
         case LVS_HAS_ROOM:
-            sign = _mm_sub_epi64(_mm_add_epi64(active, active),
+            sign = lvs_subtract(_mm_add_epi64(active, active),
                                  _mm_and_si128(ability, weight_mask));
             break;
         }
@@ -131,6 +148,21 @@ static inline uint64_t lvs_sum_weights(const void *loads, const uint32_t *places
                                        intptr_t end) {
     const char *base = (const char *)loads;
     uint64_t sum = 0;
+#if defined(__SSE2__) && !defined(LVS_SCALAR)
+    const __m128i weight_mask = _mm_set1_epi64x(0x7fffffff);
+    __m128i sums = _mm_setzero_si128();
+    for (; from + 2 <= end; from += 2) {
+        const __m128i ability =
+            _mm_unpackhi_epi64(_mm_load_si128((const __m128i *)(base + places[from])),
+                               _mm_load_si128((const __m128i *)(base + places[from + 1])));
+        const __m128i overloaded = _mm_srai_epi32(ability, 31);
+        sums = _mm_add_epi64(sums,
+                             _mm_and_si128(_mm_andnot_si128(overloaded, ability), weight_mask));
+    }
+    uint64_t halves[2];
+    _mm_storeu_si128((__m128i *)halves, sums);
+    sum = halves[0] + halves[1];
+#endif
     for (; from < end; from++) {
         const struct lvs_server_load *server =
             (const struct lvs_server_load *)(base + places[from]);

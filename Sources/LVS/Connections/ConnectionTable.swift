@@ -81,16 +81,17 @@ package struct ConnectionTable: @unchecked Sendable {
         unsafe Connection(entry: entries + Int(number) &* Connection.bytes, number: number)
     }
 
-    /// The first slot of a bucket that carries the tag: its word, or 0.
+    /// The word of the first slot of a bucket that carries the tag; nil when there is none, and 0
+    /// when the slot was given up meanwhile.
     ///
     /// A filter; the entry's key is compared by whoever uses it.
     @inline(__always)
-    func candidate(_ bucket: UnsafeMutableRawPointer, _ tag: UInt32) -> UInt64 {
+    func candidate(_ bucket: UnsafeMutableRawPointer, _ tag: UInt32) -> UInt64? {
         let found = unsafe lvs_match_tags(bucket, tag)
-        // No branch: whether the first bucket has the key cannot be predicted.
-        let lane = (found | 0x80).trailingZeroBitCount
-        let word = unsafe slot(bucket, lane).pointee.load(ordering: .acquiring)
-        return found == 0 ? 0 : word
+        guard found != 0 else { return nil }
+        let offset = found.trailingZeroBitCount &* 4
+        return unsafe (bucket + offset).assumingMemoryBound(to: Atomic<UInt64>.self)
+            .pointee.load(ordering: .acquiring)
     }
 
     /// The live entry that a tuple belongs to; entries whose timeout has passed are not found.
@@ -132,8 +133,8 @@ package struct ConnectionTable: @unchecked Sendable {
     ) -> Match? {
         var lanes = unsafe lvs_match_tags(bucket, tag)
         while lanes != 0 {
-            let lane = lanes.trailingZeroBitCount
-            lanes &= lanes &- 1
+            let lane = lanes.trailingZeroBitCount / 2
+            lanes &= ~(3 << UInt32(lane * 2))
             let word = unsafe slot(bucket, lane).pointee.load(ordering: .acquiring)
             guard UInt32(truncatingIfNeeded: word >> 32) & ~1 == tag else { continue }
             let found = connection(UInt32(truncatingIfNeeded: word))

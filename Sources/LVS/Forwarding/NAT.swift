@@ -22,7 +22,7 @@ enum NAT {
         _ frame: UnsafeMutablePointer<Frame>, _ packet: Packet, _ connection: Connection,
         side: Int, timeToLive hops: UInt8, network: Int, transport: Int
     ) {
-        let bytes = unsafe frame.pointee.bytes
+        let bytes = unsafe packet.bytes
         let new = connection.key(side: side ^ 1).reversed
         let addressDifference = connection.addressDifference(side: side)
         let headerDifference =
@@ -42,27 +42,33 @@ enum NAT {
         _ frame: UnsafeMutablePointer<Frame>, _ packet: Packet, _ connection: Connection,
         side: Int, network: Int, transport: Int
     ) {
-        let bytes = unsafe frame.pointee.bytes
+        let bytes = unsafe packet.bytes
         unsafe bytes.set(transport, le32: connection.key(side: side ^ 1).reversed.ports)
 
         let isTCP = packet.protocolNumber == 6
-        let field = transport &+ (isTCP ? 16 : 6)
-        let old = unsafe bytes.le16(field)
         if unsafe frame.pointee.checksum == .partial,
             unsafe Int(frame.pointee.checksumStart) == transport
         {
+            let field = transport &+ (isTCP ? 16 : 6)
             // The pseudo-header sum covers the addresses, never the ports (packet-io 4 rule 2).
+            let old = unsafe bytes.le16(field)
             unsafe bytes.set(
                 field,
                 le16: Checksum.updatedPartial(
                     old, adding: connection.addressDifference(side: side)))
             return
         }
-        let updated = Checksum.updated(
-            old, adding: connection.transportDifference(side: side))
+        let difference = connection.transportDifference(side: side)
         if isTCP {
-            unsafe bytes.set(field, le16: updated)
-        } else if old != 0 {
+            let field = transport &+ 16
+            unsafe bytes.set(
+                field, le16: Checksum.updated(bytes.le16(field), adding: difference))
+            return
+        }
+        let field = transport &+ 6
+        let old = unsafe bytes.le16(field)
+        if old != 0 {
+            let updated = Checksum.updated(old, adding: difference)
             unsafe bytes.set(field, le16: updated == 0 ? 0xffff : updated)
         } else {
             unsafe completeUDP(

@@ -20,17 +20,17 @@ package struct NextHopWord: Hashable, Sendable {
 
     init(kind: Kind, port: PortIndex = 0, hardware: HardwareAddress? = nil) {
         rawValue =
-            (hardware?.wireWord ?? 0) | (UInt64(port & 0xfff) << 4 | kind.rawValue) << 48
+            (hardware?.wireWord ?? 0) | (kind.rawValue << 14 | UInt64(port & 0x3fff)) << 48
     }
 
     init(rawValue: UInt64) { self.rawValue = rawValue }
 
-    package var kind: Kind { Kind(rawValue: rawValue >> 48 & 3) ?? .noRoute }
+    package var kind: Kind { Kind(rawValue: rawValue >> 62) ?? .noRoute }
     package var isResolved: Bool {
-        @inline(__always) get { rawValue >> 48 & 15 == Kind.resolved.rawValue }
+        @inline(__always) get { rawValue >> 62 == Kind.resolved.rawValue }
     }
     package var port: PortIndex {
-        @inline(__always) get { PortIndex(truncatingIfNeeded: rawValue >> 52) }
+        @inline(__always) get { PortIndex(truncatingIfNeeded: rawValue >> 48) & 0x3fff }
     }
     package var hardware: HardwareAddress { HardwareAddress(wireWord: rawValue) }
 }
@@ -45,7 +45,7 @@ extension HardwareAddress {
 /// A next hop: one cache line that never moves.
 ///
 /// ```
-///  0  word: MAC in wire order 48 | kind 4 | port 12    atomic
+///  0  word: MAC in wire order 48 | port 14 | kind 2    atomic
 ///  8  source MAC of the port in wire order, low 48     atomic
 /// 16  MTU of route and port, 32 | claim 32        atomic words
 /// 24  port 16 | route MTU 32 at 28

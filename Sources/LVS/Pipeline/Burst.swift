@@ -6,6 +6,9 @@
 package struct Burst: ~Copyable {
     /// Most frames a burst carries.
     package static let capacity = 64
+    /// How many frames ahead the worker brings headers into the cache: what stands behind the last
+    /// frame may be read, too.
+    static let ahead = 8
     /// Small frames that can be made in one burst, and the bytes of each (2 KiB and a cache line).
     package static let smallFrames = 1024
     package static let smallFrameBytes = 2048 + 64
@@ -31,12 +34,15 @@ package struct Burst: ~Copyable {
     }
 
     package init() {
-        unsafe frames = .allocate(capacity: Burst.capacity)
+        unsafe frames = .allocate(capacity: Burst.capacity + Burst.ahead)
         unsafe made = .allocate(capacity: Burst.smallFrames + Burst.largeFrames)
         let bytes =
             Burst.smallFrames * Burst.smallFrameBytes + Burst.largeFrames * Burst.largeFrameBytes
         // Not initialised: made frames are written whole, and most pages are never touched.
         unsafe memory = .allocate(byteCount: bytes, alignment: 64)
+        unsafe frames.initialize(
+            repeating: Frame(bytes: memory, length: 0, capacity: 0, headroom: 0, ingress: 0),
+            count: Burst.capacity + Burst.ahead)
     }
 
     deinit {
@@ -50,7 +56,7 @@ package struct Burst: ~Copyable {
     /// Adds a received frame; the caller has seen that there is room.
     package mutating func append(_ frame: Frame) {
         precondition(count < Burst.capacity, "a burst holds 64 frames")
-        unsafe (frames + count).initialize(to: frame)
+        unsafe frames[count] = frame
         count += 1
     }
 

@@ -35,8 +35,12 @@ struct FastPath {
     /// Both directions take the same instructions: which one a packet has cannot be predicted, and
     /// a wrong guess costs as much as the rest of the work.
     @inline(__always)
-    func forward(_ frame: UnsafeMutablePointer<Frame>, _ packet: Packet, _ word: UInt64) -> Exit {
+    func forward(_ pending: UnsafeMutablePointer<Worker.Pending>) -> Exit {
+        // Read where it stands, part by part: registers are few.
+        var packet: Packet { @inline(__always) get { unsafe pending.pointee.packet } }
         guard packet.isPlain else { return .notFlow }
+        let frame = unsafe pending.pointee.frame
+        let word = unsafe pending.pointee.word
         let connection = table.connection(UInt32(truncatingIfNeeded: word))
         let side = Int(truncatingIfNeeded: word >> 32 & 1)
         let control = connection.control
@@ -47,10 +51,10 @@ struct FastPath {
         let stored = connection.clientHop
         let outbound: UInt32 = 0 &- UInt32(truncatingIfNeeded: side)
         let number = UInt32(destination.nextHop) & ~outbound | stored & outbound
-        let gone: UInt32 = destination.isAvailable ? 0 : 1
+        let gone = destination.availability ^ 1
         let outdated = (stored >> 16 ^ generation) & outbound
         let odd = UInt32(packet.tcpFlags & 2) | control.rawValue & ConnectionControl.duplicate
-        let bytes = unsafe frame.pointee.bytes
+        let bytes = unsafe packet.bytes
         guard odd | gone | outdated == 0, unsafe Checksum.isHeaderRight(bytes + 14) else {
             return .special
         }

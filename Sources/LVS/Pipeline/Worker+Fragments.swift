@@ -93,6 +93,9 @@ extension Worker {
         // ICMP is not kept from the host, which does its own reassembly.
         let isShared = packet.transport == .icmp(of: packet.family)
         guard isOurs(packet, path.services) else { return .pass }
+        // A sum that the sender left undone covers one frame: that of a fragment which is all of its
+        // packet (RFC 6946), and counts from where the fragment header is about to go.
+        if let flow = packet.asFlow { unsafe Offload.complete(burst.base + index, flow) }
         let received = burst[index]
         guard unsafe packet.hasRightHeaderChecksum(received.bytes) else {
             return .drop(.malformedHeader)

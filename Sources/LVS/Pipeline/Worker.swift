@@ -28,13 +28,11 @@ package struct EngineParts: Sendable {
 /// finish each (swift-data-plane 3.2). Used by one thread only, except `tally`.
 @safe
 package final class Worker: @unchecked Sendable {
-    /// How many frames ahead the headers are brought into the cache.
-    private static let ahead = 8
-
     /// What the first waves leave for the last one.
     @safe
     struct Pending {
         var packet: Packet
+        var frame: UnsafeMutablePointer<Frame>
         var place: ConnectionTable.Place
         /// The candidate slot's word; 0 when no tag matched.
         var word: UInt64
@@ -146,17 +144,32 @@ package final class Worker: @unchecked Sendable {
 
     /// First wave: headers in, packet parsed, hash made, bucket asked for.
     private func parse(_ frames: UnsafeMutablePointer<Frame>, _ count: Int, _ path: FastPath) {
-        for index in 0..<min(Worker.ahead, count) { unsafe lvs_prefetch(frames[index].bytes) }
+        for index in 0..<Burst.ahead { unsafe lvs_prefetch(frames[index].bytes) }
         for index in 0..<count {
-            if index &+ Worker.ahead < count {
-                unsafe lvs_prefetch(frames[index &+ Worker.ahead].bytes)
+            unsafe lvs_prefetch(frames[index &+ Burst.ahead].bytes)
+            let key: ConnectionKey
+            unsafe pending[index].frame = frames + index
+            if let packet = unsafe Packet(plain: frames[index]) {
+                key = packet.key
+                unsafe pending[index].packet = packet
+            } else {
+                key = unsafe parseUnusual(frames + index, pending + index, path)
             }
-            let packet = unsafe Packet(parsing: frames[index])
-            let place = path.table.place(path.table.key(of: packet))
+            let place = path.table.place(key)
             unsafe lvs_prefetch(path.table.bucket(place.first))
-            unsafe (pending + index).initialize(
-                to: Pending(packet: packet, place: place, word: 0))
+            unsafe pending[index].place = place
         }
+    }
+
+    /// Parses a packet that is not a plain one of IPv4; returns its key.
+    @inline(never)
+    private func parseUnusual(
+        _ frame: UnsafeMutablePointer<Frame>, _ pending: UnsafeMutablePointer<Pending>,
+        _ path: FastPath
+    ) -> ConnectionKey {
+        let packet = unsafe Packet(unusual: frame.pointee)
+        unsafe pending.pointee.packet = packet
+        return path.table.key(of: packet)
     }
 
     /// Second wave: tags compared, entry asked for; where the first bucket has none, the second
@@ -165,32 +178,36 @@ package final class Worker: @unchecked Sendable {
         var second: UInt64 = 0
         for index in 0..<count {
             let place = unsafe pending[index].place
-            let word = unsafe path.table.candidate(path.table.bucket(place.first), place.tag)
-            unsafe pending[index].word = word
-            let entry = unsafe path.table.entries + Int(UInt32(truncatingIfNeeded: word)) &* 64
-            unsafe lvs_prefetch(word == 0 ? path.table.bucket(place.second) : entry)
-            second |= (word == 0 ? 1 : 0) &<< UInt64(index)
+            if unsafe !ask(index, path.table.bucket(place.first), path) {
+                unsafe lvs_prefetch(path.table.bucket(place.second))
+                second |= 1 &<< UInt64(index)
+            }
         }
         while second != 0 {
             let index = second.trailingZeroBitCount
             second &= second &- 1
-            let place = unsafe pending[index].place
-            let word = unsafe path.table.candidate(path.table.bucket(place.second), place.tag)
-            unsafe pending[index].word = word
-            if word != 0 {
-                unsafe lvs_prefetch(
-                    path.table.entries + Int(UInt32(truncatingIfNeeded: word)) &* 64)
-            }
+            let bucket = unsafe path.table.bucket(pending[index].place.second)
+            if unsafe !ask(index, bucket, path) { unsafe pending[index].word = 0 }
         }
+    }
+
+    /// Notes the word of the bucket's slot that carries the tag of a packet, and asks for the entry;
+    /// false when there is none.
+    @inline(__always)
+    private func ask(_ index: Int, _ bucket: UnsafeMutableRawPointer, _ path: FastPath) -> Bool {
+        guard let word = unsafe path.table.candidate(bucket, pending[index].place.tag) else {
+            return false
+        }
+        unsafe pending[index].word = word
+        unsafe lvs_prefetch(path.table.entries + Int(UInt32(truncatingIfNeeded: word)) &* 64)
+        return true
     }
 
     /// Third wave: hits are finished on the fast path, everything else leaves it by name.
     private func finish(_ burst: inout Burst, _ count: Int, _ path: FastPath) {
-        let frames = unsafe burst.base
         var sent: UInt64 = 0
         for index in 0..<count {
-            let exit = unsafe path.forward(
-                frames + index, pending[index].packet, pending[index].word)
+            let exit = unsafe path.forward(pending + index)
             if exit == .sent { sent &+= 1 } else { finish(index, by: exit, &burst, path) }
         }
         tally.countFrames(received: UInt64(count), sent: sent)
@@ -202,6 +219,7 @@ package final class Worker: @unchecked Sendable {
         tally.countFrames(received: UInt64(count), sent: 0)
     }
 
+    @inline(never)
     private func finish(
         _ index: Int, by exit: FastPath.Exit, _ burst: inout Burst, _ path: FastPath
     ) {

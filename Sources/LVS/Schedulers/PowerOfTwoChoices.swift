@@ -14,24 +14,18 @@ final class PowerOfTwoChoices: Scheduler {
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
-        let total = sums.sumUp(servers)
-        guard total > 0 else { return nil }
         var random = SeededGenerator(seed: request.random)
-        let draws = (
-            Self.draw(upTo: total, random.next()), Self.draw(upTo: total, random.next())
-        )
-        // A server that became overloaded since the weights were summed up leaves a draw open.
-        let found = (sums.reach(draws.0, in: servers), sums.reach(draws.1, in: servers))
-        guard let first = found.0 ?? found.1 else { return nil }
-        let second = found.1 ?? first
+        guard let (first, second) = sums.draw(random.next(), random.next(), from: servers) else {
+            return nil
+        }
         let (a, b) = (servers.load(first), servers.load(second))
+        // One that became overloaded since the weights were summed up leaves the choice to the other.
+        guard a.isEligible, b.isEligible else {
+            return a.isEligible
+                ? servers.number(first) : b.isEligible ? servers.number(second) : nil
+        }
         let isSecondLess = Int64(b.weight) &* a.overhead > Int64(a.weight) &* b.overhead
         return servers.number(isSecondLess ? second : first)
-    }
-
-    /// A number from 0 to `total`, without a division.
-    private static func draw(upTo total: Int64, _ word: UInt64) -> Int64 {
-        Int64(word.multipliedFullWidth(by: UInt64(total) + 1).high)
     }
 }
 
@@ -47,34 +41,42 @@ private struct WeightSums {
         if count != blocks.count { blocks = [Int64](repeating: 0, count: count) }
     }
 
-    /// Sums the weights up; returns the sum of all.
-    mutating func sumUp(_ servers: borrowing DestinationList) -> Int64 {
+    /// Positions of two servers, each drawn by its weight with one random word; nil when none can be
+    /// chosen.
+    mutating func draw(
+        _ first: UInt64, _ second: UInt64, from servers: borrowing DestinationList
+    ) -> (Int, Int)? {
         var total: Int64 = 0
         for block in blocks.indices {
             let sum = servers.sumWeights(Self.range(block, servers.count))
             blocks[block] = sum
             total &+= sum
         }
-        return total
+        guard total > 0 else { return nil }
+        return (position(first, total, servers), position(second, total, servers))
     }
 
-    /// Position of the server at which the weights reach a draw.
-    func reach(_ draw: Int64, in servers: borrowing DestinationList) -> Int? {
-        var left = draw
-        for block in blocks.indices {
-            if left &- blocks[block] <= 0 {
-                var found: Int?
-                servers.walk(Self.range(block, servers.count)) { position, server in
-                    left &-= Int64(max(server.ability, 0))
-                    if left <= 0, server.isEligible { found = position }
-                    return found == nil
-                }
-                if let found { return found }
-            } else {
-                left &-= blocks[block]
-            }
+    /// Position of the server at which the weights reach a number drawn from 0 to `total`.
+    private func position(
+        _ word: UInt64, _ total: Int64, _ servers: borrowing DestinationList
+    ) -> Int {
+        // By multiplication, without a division. The first server with weight reaches 0 and 1 alike.
+        var left = max(Int64(word.multipliedFullWidth(by: UInt64(total) + 1).high), 1)
+        var block = 0
+        while block + 1 < blocks.count, left > blocks[block] {
+            left &-= blocks[block]
+            block += 1
         }
-        return nil
+        // Counted, not searched for: where a search would end cannot be predicted.
+        let range = Self.range(block, servers.count)
+        var position = range.lowerBound
+        servers.walk(range) { _, server in
+            left &-= Int64(max(server.ability, 0))
+            position &+= left > 0 ? 1 : 0
+            return true
+        }
+        // Behind the end only when a server became overloaded since the weights were summed up.
+        return min(position, servers.count - 1)
     }
 
     private static func range(_ block: Int, _ count: Int) -> Range<Int> {

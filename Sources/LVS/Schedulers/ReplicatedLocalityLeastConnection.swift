@@ -4,19 +4,12 @@
 final class ReplicatedLocalityLeastConnection: Scheduler {
     static let name = "lblcr"
 
-    /// The servers of an address, the newest member first.
-    private struct ServerSet {
-        var members: [DestinationIndex]
-        var lastChange: Instant
-    }
-
-    private var cache = LocalityCache<ServerSet>()
-    private var expirationSeconds = 0
+    private var sets = ServerSets()
 
     init(options: SchedulerOptions) { take(options) }
 
     func take(_ options: SchedulerOptions) {
-        expirationSeconds = options.settings["lblcr_expiration"] ?? 0
+        sets.expirationSeconds = options.settings["lblcr_expiration"] ?? 0
     }
 
     func servers(_ servers: borrowing DestinationList, did event: ServerEvent) {}
@@ -24,6 +17,34 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
     func schedule(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> DestinationIndex?
     {
+        sets.schedule(request, among: servers)
+    }
+
+    func remembers(_ number: DestinationIndex) -> Bool {
+        sets.cache.contains { $0.members.contains(number) }
+    }
+
+    func tick(_ now: Instant) { sets.collect(now) }
+}
+
+/// The servers of each address, and how they are chosen from.
+private struct ServerSets {
+    /// The newest member first.
+    struct ServerSet {
+        var members: [DestinationIndex]
+        var lastChange: Instant
+    }
+
+    private(set) var cache = LocalityCache<ServerSet>()
+    var expirationSeconds = 0
+
+    mutating func collect(_ now: Instant) {
+        cache.collect(now, expirationSeconds: expirationSeconds)
+    }
+
+    mutating func schedule(
+        _ request: ScheduleRequest, among servers: borrowing DestinationList
+    ) -> DestinationIndex? {
         guard let (position, set) = cache.recall(request.virtual, at: request.now) else {
             guard let number = servers.leastLoaded() else { return nil }
             cache.insert(
@@ -47,12 +68,6 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
         return number
     }
 
-    func remembers(_ number: DestinationIndex) -> Bool {
-        cache.contains { $0.members.contains(number) }
-    }
-
-    func tick(_ now: Instant) { cache.collect(now, expirationSeconds: expirationSeconds) }
-
     private func leastLoaded(
         _ members: [DestinationIndex], _ servers: borrowing DestinationList
     ) -> DestinationIndex? {
@@ -68,7 +83,7 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
     }
 
     /// Shrinks a set that has not changed for `lblcr_expiration`.
-    private func removeMostLoaded(
+    private mutating func removeMostLoaded(
         _ position: Int, _ members: [DestinationIndex], _ servers: borrowing DestinationList,
         now: Instant
     ) {

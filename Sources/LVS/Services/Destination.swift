@@ -58,7 +58,9 @@ package struct Destination: @unchecked Sendable {
         unsafe Encapsulation(word: face.pointee.encapsulation.load(ordering: .relaxed))
     }
     /// False once the server was deleted: its connections are then dropped (ipvs-semantics 0.2).
-    package var isAvailable: Bool { unsafe face.pointee.available.load(ordering: .relaxed) != 0 }
+    package var isAvailable: Bool { availability != 0 }
+    /// `isAvailable` as a number, 1 or 0.
+    var availability: UInt32 { unsafe face.pointee.available.load(ordering: .relaxed) }
     package var weight: Int32 { current.weight }
     /// The last weight that was not 0; 0 when there was none.
     package var lastWeight: Int32 { unsafe face.pointee.lastWeight.load(ordering: .relaxed) }

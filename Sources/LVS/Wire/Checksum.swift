@@ -10,15 +10,13 @@ package enum Checksum {
     /// Folds a sum of 16-bit words into 16 bits.
     @inline(__always)
     static func fold(_ sum: UInt32) -> UInt16 {
-        let once = (sum & 0xffff) &+ (sum >> 16)
-        return UInt16(truncatingIfNeeded: once &+ (once >> 16))
+        // Added to itself with the halves exchanged: the upper half is their sum with its carry.
+        UInt16(truncatingIfNeeded: (sum &+ (sum << 16 | sum >> 16)) >> 16)
     }
 
     @inline(__always)
     static func fold(_ sum: UInt64) -> UInt16 {
-        let half = (sum & 0xffff_ffff) &+ (sum >> 32)
-        let quarter = (half & 0xffff) &+ (half >> 16 & 0xffff) &+ (half >> 32)
-        return fold(UInt32(truncatingIfNeeded: quarter))
+        fold(UInt32(truncatingIfNeeded: (sum &+ (sum << 32 | sum >> 32)) >> 32))
     }
 
     /// The field of a complete checksum after `difference` was added to what it covers (RFC 1624,
@@ -75,9 +73,14 @@ package enum Checksum {
         let first = unsafe header.le64(0)
         let second = unsafe header.le64(8)
         let last = unsafe UInt64(header.le32(16))
-        // Halves of 32 bits, so that five of them cannot overflow.
-        let halves = (first & 0xffff_ffff) &+ (first >> 32) &+ (second & 0xffff_ffff)
-        return fold(halves &+ (second >> 32) &+ last) == 0xffff
+        return fold(add(add(first, second), last)) == 0xffff
+    }
+
+    /// The sum of two with its carry added at the other end.
+    @inline(__always)
+    private static func add(_ left: UInt64, _ right: UInt64) -> UInt64 {
+        let (sum, isCarried) = left.addingReportingOverflow(right)
+        return sum &+ (isCarried ? 1 : 0)
     }
 
     /// Writes the checksum of an IPv4 header of `count` bytes.

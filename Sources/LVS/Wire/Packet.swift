@@ -41,13 +41,13 @@ package struct Packet {
     /// Offset of the transport header (behind IPv6 extension headers); 0 when there is none.
     package private(set) var transportOffset: UInt16 = 0
     package private(set) var kind: Kind = .other
+    private var traits: UInt8 = 0
     /// IP protocol number of the transport header.
     package private(set) var protocolNumber: UInt8 = 0
     /// TTL or hop limit as it arrived.
     package private(set) var timeToLive: UInt8 = 0
     /// Flag byte of a TCP header (FIN is bit 0), else 0.
     package private(set) var tcpFlags: UInt8 = 0
-    private var traits: UInt8 = 0
 
     /// Port 500 both ways, as `portWord` has it: that of the key exchange of AH and ESP.
     static let keyExchangePorts: UInt32 = 0xf401_f401
@@ -58,38 +58,40 @@ package struct Packet {
     private static let plain: UInt8 = 16
 
     /// Parses a frame; never reads at or behind its length.
-    ///
-    /// The usual packet, untagged IPv4 without options or fragmentation, is taken apart here in one
-    /// go and written once; all others go the long way.
-    @inline(__always)
     package init(parsing frame: Frame) {
+        if let plain = Packet(plain: frame) {
+            self = plain
+        } else {
+            self.init(unusual: frame)
+        }
+    }
+
+    /// The usual packet, untagged IPv4 without options or fragmentation, taken apart in one go; nil
+    /// for all others.
+    @inline(__always)
+    init?(plain frame: Frame) {
         let bytes = unsafe frame.bytes
         let length = Int(frame.length)
-        guard length >= 42, unsafe bytes.le32(12) & 0x00ff_ffff == 0x45_0008,
+        guard length >= 42, unsafe bytes.be16(12) == 0x0800, unsafe bytes.byte(14) == 0x45,
             unsafe bytes.be16(20) & 0x3fff == 0, unsafe bytes.byte(0) & 1 == 0
-        else {
-            unsafe self.init(unusual: bytes, length: length)
-            return
-        }
+        else { return nil }
         let total = unsafe Int(bytes.be16(16))
         let transport = unsafe bytes.byte(23)
         let isTCP = transport == 6
         guard isTCP || transport == 17, total >= (isTCP ? 40 : 28), total <= length &- 14 else {
-            unsafe self.init(unusual: bytes, length: length)
-            return
+            return nil
         }
         unsafe self.init(
             bytes: bytes, addressWord: bytes.le64(26), portWord: bytes.le32(34),
             ipLength: UInt32(truncatingIfNeeded: total), protocolNumber: transport,
-            timeToLive: bytes.byte(22), tcpFlags: isTCP ? bytes.byte(47) : 0,
-            traits: bytes.byte(20) >> 5 & Packet.dontFragment | Packet.plain)
+            timeToLive: bytes.byte(22), tcpFlags: isTCP ? bytes.byte(47) : 0)
     }
 
     /// A whole TCP or UDP packet behind an untagged Ethernet header and a plain IPv4 header.
     @inline(__always)
     private init(
         bytes: UnsafeMutableRawPointer, addressWord: UInt64, portWord: UInt32, ipLength: UInt32,
-        protocolNumber: UInt8, timeToLive: UInt8, tcpFlags: UInt8, traits: UInt8
+        protocolNumber: UInt8, timeToLive: UInt8, tcpFlags: UInt8
     ) {
         unsafe self.bytes = bytes
         self.addressWord = addressWord
@@ -101,14 +103,14 @@ package struct Packet {
         self.protocolNumber = protocolNumber
         self.timeToLive = timeToLive
         self.tcpFlags = tcpFlags
-        self.traits = traits
+        traits = Packet.plain
     }
 
     /// VLAN tags inside the frame, IPv4 options and fragments, IPv6, ARP and everything else.
     @inline(never)
-    private init(unusual bytes: UnsafeMutableRawPointer, length: Int) {
-        unsafe self.bytes = bytes
-        if length >= 14 { parseUnusual(length) }
+    init(unusual frame: Frame) {
+        unsafe bytes = frame.bytes
+        if frame.length >= 14 { parseUnusual(Int(frame.length)) }
     }
 
     /// A network header of IPv4 whose first `headerBytes` lie within the frame.
@@ -255,7 +257,10 @@ package struct Packet {
 extension Packet {
     package var isIPv6: Bool { traits & Packet.version6 != 0 }
     /// The don't-fragment bit; always set for IPv6.
-    package var hasDontFragment: Bool { traits & Packet.dontFragment != 0 }
+    package var hasDontFragment: Bool {
+        // Asked for seldom, so a plain packet's is left in its header.
+        isPlain ? unsafe bytes.byte(20) & 0x40 != 0 : traits & Packet.dontFragment != 0
+    }
     /// A fragment that is not the first: it has no ports.
     package var isLaterFragment: Bool { traits & Packet.laterFragment != 0 }
     /// Sent to a broadcast or multicast MAC address.
