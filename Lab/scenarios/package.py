@@ -18,7 +18,7 @@ OURS = ("swift-lvs-ipvsadm", "swift-lvs")
 
 def files(host):
     """Every file of the host with type, mode, size and target, but for what dpkg and others keep of their own work."""
-    left_out = ["var/cache", "var/log", "var/lib/dpkg", "var/lib/lvs-lab", "var/lib/apt", "usr/share/mime"]
+    left_out = ["var/cache", "var/log", "var/lib/dpkg", "var/lib/lvs-lab", "var/lib/apt"]
     prune = " -o ".join(f"-path {path}" for path in left_out)
     command = f"cd / && find etc usr var -xdev \\( {prune} \\) -prune -o -type d -printf '%p/ %m\\n' -o -printf '%p %y %m %s %l\\n'"
     return set(host.run("sh", "-c", command, timeout=120).splitlines())
@@ -84,6 +84,10 @@ def check_installed(host):
     for program in ("/sbin/ipvsadm", "/sbin/ipvsadm-save", "/sbin/ipvsadm-restore"):
         if host.run("dpkg", "-S", program).split(":")[0] != "swift-lvs-ipvsadm":
             raise Failure(f"{program} is not ours")
+    for page in ("director", "directorctl", "director-run", "ipvsadm", "ipvsadm-save", "ipvsadm-restore"):
+        host.run("sh", "-c", 'zcat "$1" | grep -q "^[.]TH"', "sh", f"/usr/share/man/man8/{page}.8.gz")
+    completions = "/usr/share/bash-completion/completions"
+    host.run("bash", "-c", f". {completions}/ipvsadm && complete -p ipvsadm directorctl")
     units = [f"/lib/systemd/system/{name}.service" for name in ("director", "ipvsadm", "keepalived")]
     said = host.attempt("systemd-analyze", "verify", "--man=no", *units)
     if said.returncode != 0 or said.stderr.strip():

@@ -50,6 +50,16 @@ def run(lab):
     if "ingress block: " not in director.run("directorctl", "status", show=True):
         raise Failure("the machine's own stack is not kept away from served packets")
 
+    # What `service ipvsadm save` of the README has kept, by systemd's own ways.
+    for command in ("service ipvsadm start", "service ipvsadm restart", "systemctl reload ipvsadm"):
+        director.run("ipvsadm", "-C")
+        director.run(*command.split(), show=True)
+        requests(client, f"http://{VIP}/", count=2, expect={"server1": 1, "server2": 1})
+    director.run("service", "ipvsadm", "stop", show=True)
+    if director.run("ipvsadm", "-Sn"):
+        raise Failure("service ipvsadm stop leaves services in the table")
+    director.run("service", "ipvsadm", "load", show=True)
+
     # The operator's own files have been there for a while; the director looks after its own itself.
     director.run("sync")
     director.run(*f"ipvsadm -d -t {VIP}:80 -r 192.168.0.28:80".split(), show=True)

@@ -2,6 +2,7 @@
 #include "CPosix.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -33,6 +34,18 @@ int cposix_peer_credentials(int fd, uint32_t *user, uint32_t *group, int32_t *pr
         *process = credentials.pid;
     }
     return result;
+}
+
+int cposix_peer_groups(int fd, uint32_t *groups, uint32_t *count) {
+    socklen_t size = *count * sizeof(*groups);
+    int result = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size);
+    *count = size / sizeof(*groups);
+    return result;
+}
+
+int64_t cposix_group_number(const char *name) {
+    struct group *found = getgrnam(name);
+    return found ? (int64_t)found->gr_gid : -1;
 }
 
 int cposix_signalfd(const int *signals, int count) {

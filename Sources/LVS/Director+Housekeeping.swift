@@ -24,8 +24,9 @@ extension Director {
     /// True while a deleted server has connections, or its service's scheduler may come back to it.
     private func isReferenced(_ entry: Trash.Entry) -> Bool {
         if cells[entry.record.number].isReferenced { return true }
-        let record = records.first { $0.object.generation == entry.generation }
-        return record?.object.remembers(entry.record.number) ?? false
+        guard let record = record(entry.service), record.object.generation == entry.generation
+        else { return false }
+        return record.object.remembers(entry.record.number)
     }
 
     /// Ends every connection whose timeout has passed.

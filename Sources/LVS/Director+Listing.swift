@@ -45,8 +45,11 @@ extension Director {
 
     /// One service; nil when there is none with this key.
     package func service(_ key: ServiceKey) -> ServiceListing? {
-        position(key).map { listing(records[$0]) }
+        record(key).map(listing)
     }
+
+    /// A service as configured, without counting anything; nil when there is none with this key.
+    package func configured(_ key: ServiceKey) -> VirtualService? { record(key)?.service }
 
     /// Counters and rates of everything since the start or the last zeroing.
     package var total: Statistics {

@@ -4,14 +4,14 @@
 extension Director {
     /// Adds a virtual service.
     package func add(_ service: VirtualService) throws(CommandRefusal) {
-        guard position(service.key) == nil else { throw .serviceExists }
+        guard record(service.key) == nil else { throw .serviceExists }
         try check(service)
         generation += 1
         let object = Service(key: service.key, generation: generation, cells: cells)
         object.configure(service)
         object.use(service.scheduler, options: options(service))
-        records.append(ServiceRecord(service: stored(service), object: object))
-        publish()
+        append(ServiceRecord(service: stored(service), object: object))
+        publishSoon()
     }
 
     /// Changes scheduler, flags, timeout, mask and engine of a service; the same scheduler keeps its
@@ -40,29 +40,27 @@ extension Director {
         record.object.configure(service)
         if old.persistenceEngine != service.persistenceEngine { isTableStale = true }
         guard old.flags.contains(.persistent) != service.flags.contains(.persistent) else {
-            if isTableStale { publish() }
+            if isTableStale { publishSoon() }
             return
         }
         for server in record.servers {
             endReplies(from: server, of: old)
             countReplies(from: server.server, of: service, by: 1)
         }
-        publish()
+        publishSoon()
     }
 
     /// Removes a service and its servers; their connections stay.
     package func delete(_ key: ServiceKey) throws(CommandRefusal) {
-        guard let position = position(key) else { throw .noSuchService }
-        remove(records.remove(at: position))
-        publish()
+        guard let record = takeRecord(key) else { throw .noSuchService }
+        remove(record)
+        publishSoon()
         expireConnectionsWithoutDestination()
     }
 
     /// Removes all services.
     package func flush() {
-        let all = records
-        records = []
-        for record in all { remove(record) }
+        for record in takeRecords() { remove(record) }
         publish()
         expireConnectionsWithoutDestination()
     }
@@ -88,11 +86,9 @@ extension Director {
 
     /// The record of a service, for commands that need it.
     func find(_ key: ServiceKey) throws(CommandRefusal) -> ServiceRecord {
-        guard let position = position(key) else { throw .noSuchService }
-        return records[position]
+        guard let record = record(key) else { throw .noSuchService }
+        return record
     }
-
-    func position(_ key: ServiceKey) -> Int? { records.firstIndex { $0.service.key == key } }
 
     /// What the scheduler of a service is told besides its servers.
     func options(_ service: VirtualService) -> SchedulerOptions {

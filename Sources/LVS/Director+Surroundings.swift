@@ -73,16 +73,23 @@ extension Director {
     }
 
     /// Publishes a new table after a change of servers, when workers have to know of it.
-    ///
-    /// A table takes as long to build as there are servers; with many, the next tick does it for all
-    /// changes until then.
     func publishServers() {
+        if isTableStale { publishSoon() }
+    }
+
+    /// Publishes a new table, at once as long as that is cheap.
+    ///
+    /// A table takes as long to build as there are services and servers; with many, the next tick does
+    /// it for all changes until then.
+    func publishSoon() {
+        isTableStale = true
         let endpoints = replyEndpoints.count + tunnelEndpoints.count
-        if isTableStale, endpoints < Director.serversPublishedAtOnce { publish() }
+        if max(records.count, endpoints) < Director.publishedAtOnce { publish() }
     }
 
     /// Builds the service table anew and hands it to the workers.
     func publish() {
+        beforePublishing()
         var builder = ServiceTableBuilder()
         builder.services = records.map { $0.object }
         builder.servers = Set(replyEndpoints.keys)

@@ -25,9 +25,9 @@ package final class Director: @unchecked Sendable {
         }
     }
 
-    /// With more endpoints of NAT servers than this a change of servers reaches the workers' view of
-    /// stray replies with the next tick.
-    static let serversPublishedAtOnce = 256
+    /// With more services than this, or endpoints of NAT servers, changes reach the workers with the
+    /// next tick.
+    static let publishedAtOnce = 256
 
     package let configuration: Configuration
     /// One for each worker thread.
@@ -44,7 +44,8 @@ package final class Director: @unchecked Sendable {
     let published: PublishedServices
 
     /// Services in the order they were added.
-    var records: [ServiceRecord] = []
+    private(set) var records: [ServiceRecord] = []
+    private var recordsByKey: [ServiceKey: ServiceRecord] = [:]
     var numbers = DestinationNumbers()
     var trash = Trash()
     /// Given to each new service, so that none is mistaken for an earlier one.
@@ -72,9 +73,11 @@ package final class Director: @unchecked Sendable {
     var tunnelEndpoints: [ServedTraffic.Endpoint: Int] = [:]
     /// Endpoints kept for the connections of servers that are gone.
     var lingeringReplies: [LingeringReplies] = []
-    /// True when workers have not been told yet of a change in `replyEndpoints` or
+    /// True when workers have not been told yet of a change in `records`, `replyEndpoints` or
     /// `tunnelEndpoints`.
     var isTableStale = false
+    /// Called before workers see a new table: the time to keep from the host what it serves.
+    package var beforePublishing: () -> Void = {}
     /// Service tables that a worker may still hold, with the epoch that frees them.
     var retired: [(table: ServiceTable, epoch: UInt64)] = []
 
@@ -120,6 +123,30 @@ package final class Director: @unchecked Sendable {
         self.now = now
         nextEstimate = Instant(nanoseconds: now.nanoseconds &+ Estimator.periodNanoseconds)
         nextSecond = now.advanced(bySeconds: 1)
+    }
+
+    /// The record of a service; nil when there is none with this key.
+    func record(_ key: ServiceKey) -> ServiceRecord? { recordsByKey[key] }
+
+    func append(_ record: ServiceRecord) {
+        records.append(record)
+        recordsByKey[record.service.key] = record
+    }
+
+    /// Takes the record of a service out; nil when there is none.
+    func takeRecord(_ key: ServiceKey) -> ServiceRecord? {
+        guard let record = recordsByKey.removeValue(forKey: key) else { return nil }
+        records.removeAll { $0 === record }
+        return record
+    }
+
+    /// Takes all records out.
+    func takeRecords() -> [ServiceRecord] {
+        defer {
+            records = []
+            recordsByKey = [:]
+        }
+        return records
     }
 
     deinit {

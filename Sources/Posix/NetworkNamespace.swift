@@ -34,5 +34,13 @@ package enum NetworkNamespace {
 /// The process's own identity.
 package enum Identity {
     package static var user: UInt32 { geteuid() }
+    package static var ownGroup: UInt32 { getegid() }
     package static var process: Int32 { getpid() }
+
+    /// The number of a group, given by name or number; nil when there is none.
+    package static func group(_ text: String) -> UInt32? {
+        if let number = UInt32(text), number != .max { return number }
+        guard !text.isEmpty, !text.utf8.contains(0) else { return nil }
+        return unsafe UInt32(exactly: cposix_group_number(text))
+    }
 }

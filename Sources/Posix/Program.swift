@@ -8,6 +8,23 @@ package enum Program {
     /// Writes all of the text to standard error.
     package static func complain(_ text: String) { write(text, to: STDERR_FILENO) }
 
+    /// Lines and columns of the terminal that standard output is; nil when it is something else.
+    package static var terminalSize: (lines: Int, columns: Int)? {
+        var size = winsize()
+        guard isatty(STDOUT_FILENO) == 1,
+            unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0
+        else { return nil }
+        return (max(1, Int(size.ws_row)), max(1, Int(size.ws_col)))
+    }
+
+    /// Waits; a signal may end it early.
+    package static func sleep(seconds: Double) {
+        var time = timespec()
+        time.tv_sec = Int(seconds)
+        time.tv_nsec = Int((seconds - seconds.rounded(.down)) * 1e9)
+        _ = unsafe nanosleep(&time, nil)
+    }
+
     /// Ends the program with this status.
     package static func exit(_ status: Int32) -> Never { Glibc.exit(status) }
 

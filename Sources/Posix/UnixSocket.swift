@@ -8,10 +8,15 @@ package enum UnixSocket {
         MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
     }
 
-    /// Listens at `path` with access for the owner alone.
+    /// Callers that may wait for the listener to look.
+    private static let backlog: Int32 = 128
+
+    /// Listens at `path` with access for the owner alone, and for a group (its number) if one is given.
     ///
     /// A socket file left by a process that is gone is replaced; one that answers is EADDRINUSE.
-    package static func listen(path: String) throws(SystemError) -> FileDescriptor {
+    package static func listen(
+        path: String, group: UInt32? = nil
+    ) throws(SystemError) -> FileDescriptor {
         // Connecting to a file that is no socket fails like connecting to a dead one; only the
         // latter may be replaced.
         if let there = Files.identity(path), !there.isSocket {
@@ -32,7 +37,12 @@ package enum UnixSocket {
         try unsafe address(path) { pointer, length throws(SystemError) in
             _ = try checked("bind", on: path) { unsafe bind(socket.number, pointer, length) }
         }
-        _ = try checked("listen", on: path) { Glibc.listen(socket.number, 16) }
+        if let group {
+            // First the group, then its access: never anybody else's.
+            _ = try checked("chown", on: path) { unsafe lchown(path, .max, group) }
+            _ = try checked("chmod", on: path) { unsafe chmod(path, 0o660) }
+        }
+        _ = try checked("listen", on: path) { Glibc.listen(socket.number, backlog) }
         try socket.setNonBlocking(true)
         return socket
     }
@@ -73,23 +83,22 @@ package enum UnixSocket {
         }
     }
 
-    /// One message of at most `limit` bytes; nil when the peer is gone.
+    /// One message that fits into the buffer; nil when the peer is gone.
     ///
-    /// A longer message is EMSGSIZE; nothing there on a non-blocking socket is EAGAIN.
+    /// A longer message is EMSGSIZE; nothing there on a non-blocking socket is EAGAIN. The buffer is
+    /// for many calls, so that none has to clear memory for the largest message there can be.
     package static func receive(
-        from socket: borrowing FileDescriptor, limit: Int
+        from socket: borrowing FileDescriptor, by buffer: inout [UInt8]
     ) throws(SystemError) -> [UInt8]? {
         let number = socket.number
-        var message = [UInt8](repeating: 0, count: limit)
         let got = try checked("recv") {
-            unsafe message.withUnsafeMutableBytes { bytes in
+            unsafe buffer.withUnsafeMutableBytes { bytes in
                 unsafe recv(number, bytes.baseAddress, bytes.count, Int32(MSG_TRUNC))
             }
         }
         guard got > 0 else { return nil }
-        guard got <= limit else { throw SystemError("recv", code: EMSGSIZE) }
-        message.removeLast(limit - got)
-        return message
+        guard got <= buffer.count else { throw SystemError("recv", code: EMSGSIZE) }
+        return Array(buffer[..<got])
     }
 
     /// Takes a socket file away; a missing one is no error.
@@ -139,6 +148,8 @@ package struct PeerCredentials: Hashable, Sendable {
     package var user: UInt32
     package var group: UInt32
     package var process: Int32
+    /// All of its groups.
+    package var groups: Set<UInt32>
 
     package init(of socket: borrowing FileDescriptor) throws(SystemError) {
         let number = socket.number
@@ -151,5 +162,18 @@ package struct PeerCredentials: Hashable, Sendable {
         self.user = user
         self.group = group
         self.process = process
+        var groups = [UInt32](repeating: 0, count: 64)
+        while true {
+            var count = UInt32(groups.count)
+            let result = unsafe cposix_peer_groups(number, &groups, &count)
+            if result == 0 {
+                self.groups = Set(groups.prefix(Int(count))).union([group])
+                return
+            }
+            guard errno == ERANGE, Int(count) > groups.count else {
+                throw SystemError(last: "getsockopt SO_PEERGROUPS")
+            }
+            groups = [UInt32](repeating: 0, count: Int(count))
+        }
     }
 }

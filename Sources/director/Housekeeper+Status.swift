@@ -12,7 +12,11 @@ struct PortRate {
 }
 
 extension Housekeeper: DaemonTarget {
-    func status() -> String {
+    func status() -> String { report().rendered() }
+
+    func statusForPrograms() -> JSONValue { report().json }
+
+    private func report() -> StatusReport {
         let time = MonotonicClock.now()
         var report = StatusReport(
             version: version, uptimeSeconds: (time - started) / 1_000_000_000,
@@ -39,7 +43,7 @@ extension Housekeeper: DaemonTarget {
         report.hostMarks = hostMarks?.summary ?? []
         report.notes = surroundings.standingWarnings
         if let trouble = state?.keeper.trouble { report.notes.append(trouble) }
-        return report.rendered()
+        return report
     }
 
     private func interface(_ driver: any InterfaceDriver) -> StatusReport.Interface {

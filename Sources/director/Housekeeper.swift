@@ -27,6 +27,9 @@ final class Housekeeper {
     private var rules: RulesSource?
     let state: SavedState?
     private var nextTick: UInt64 = 0
+    /// Whether the block holds more than is served, and when it may be made exact.
+    private var isInexact = false
+    private var nextExact: UInt64 = 0
     private var nextSecond: UInt64 = 0
 
     init(
@@ -96,8 +99,9 @@ final class Housekeeper {
         try state.begin()
     }
 
-    func listen(at path: String) throws(SystemError) {
-        control = try ControlServer(path: path, target: table, daemon: self, now: now)
+    func listen(at path: String, group: UInt32?) throws(SystemError) {
+        control = try ControlServer(
+            path: path, target: table, daemon: self, now: now, group: group)
     }
 
     /// Runs until a signal ends it; the host is as it was when this returns.
@@ -119,14 +123,15 @@ final class Housekeeper {
             var ready: [Int] = []
             do throws(SystemError) {
                 let time = now.nanoseconds
-                let rest = nextTick > time ? nextTick - time : 0
+                let next = isInexact ? min(nextTick, nextExact) : nextTick
+                let rest = next > time ? next - time : 0
                 try poller.wait(nanoseconds: Int64(rest)) { event in
                     ready.append(event.token)
                 }
             } catch {
                 logger.error("\(error)")
             }
-            for token in ready where token >= 0 { control?.handle(Int32(token), now: now) }
+            control?.handle(ready.filter { $0 >= 0 }.map(Int32.init), now: now)
             if ready.contains(-1) { going = handle(signals) }
             tick()
         }
@@ -223,8 +228,9 @@ final class Housekeeper {
             if let news = keeper.tick(time) { logger.warning("\(news)") }
         }
         let hasWaited = time.nanoseconds - started > Self.takeOverNanoseconds
-        if table.takeChange() || (hasWaited && !hostSide.hasTakenOver) {
-            hostSide.keepOut(director.served)
+        isInexact = table.takeChange() || isInexact
+        if (isInexact && time.nanoseconds >= nextExact) || (hasWaited && !hostSide.hasTakenOver) {
+            makeExact(time)
         }
         guard time.nanoseconds >= nextSecond else { return }
         nextSecond = time.nanoseconds + 1_000_000_000
@@ -233,6 +239,14 @@ final class Housekeeper {
         hostSide.keep()
         measure(time)
         for driver in drivers where driver.isDetached { reopen(driver) }
+    }
+
+    /// Makes the block exact; with a large table that takes a while, and at most a tenth of the time.
+    private func makeExact(_ time: Instant) {
+        isInexact = false
+        table.makeExact()
+        let took = MonotonicClock.now() - time.nanoseconds
+        nextExact = time.nanoseconds + 10 * took
     }
 
     /// Hands the kernel's news to the engine.

@@ -16,12 +16,16 @@ final class KeptTable: ControlTarget {
     var isServing = false
     private var hasChanged = false
     private var isUnsaved = false
+    private var awaited = ServedTraffic()
+    /// What was last said of servers that packets cannot reach.
+    private var troubles: [IPAddress: String] = [:]
 
     init(_ director: Director, _ hostSide: HostSide, _ logger: Logger) {
         inner = DirectorTarget(director)
         self.director = director
         self.hostSide = hostSide
         self.logger = logger
+        director.beforePublishing = { [unowned self] in widen() }
     }
 
     /// Whether something has changed since the last call, so that the block must be made exact.
@@ -41,8 +45,26 @@ final class KeptTable: ControlTarget {
         isUnsaved = true
     }
 
+    /// Notes what the host must not see any more once workers know of it.
     private func keepOut(also more: ServedTraffic) {
-        if isServing { hostSide.keepOut(also: more) }
+        guard isServing else { return }
+        awaited.services.formUnion(more.services)
+        awaited.blocks.formUnion(more.blocks)
+        awaited.servers.formUnion(more.servers)
+        awaited.tunnels.formUnion(more.tunnels)
+    }
+
+    /// Widens the block by what was noted; workers are about to know of it.
+    private func widen() {
+        guard awaited != ServedTraffic() else { return }
+        hostSide.keepOut(also: awaited)
+        awaited = ServedTraffic()
+    }
+
+    /// Makes the block exact again.
+    func makeExact() {
+        awaited = ServedTraffic()
+        hostSide.keepOut(director.served)
     }
 
     /// The table as a rules file would say it.
@@ -122,7 +144,7 @@ final class KeptTable: ControlTarget {
     /// Replies of a NAT server are the director's from its first connection on.
     private func prepare(for server: RealServer, of key: ServiceKey) {
         noteChange()
-        guard let service = director.service(key)?.service else { return }
+        guard let service = director.configured(key) else { return }
         var more = ServedTraffic()
         more.servers = Set(service.replies(from: server))
         if let tunnel = server.tunnelEndpoint { more.tunnels = [tunnel] }
@@ -130,7 +152,11 @@ final class KeptTable: ControlTarget {
     }
 
     private func warn(about server: RealServer) {
-        if let trouble = director.trouble(reaching: server) { logger.warning("\(trouble)") }
+        let trouble = director.trouble(reaching: server)
+        // Once is enough for a server of many services.
+        guard trouble != troubles[server.address] else { return }
+        troubles[server.address] = trouble
+        if let trouble { logger.warning("\(trouble)") }
     }
 
     func delete(
@@ -151,6 +177,7 @@ final class KeptTable: ControlTarget {
     var tableSize: UInt32 { inner.tableSize }
     func services() -> [Control.ServiceRecord] { inner.services() }
     func service(_ key: ServiceKey) -> Control.ServiceRecord? { inner.service(key) }
+    func configured(_ key: ServiceKey) -> VirtualService? { director.configured(key) }
     func destinations(of key: ServiceKey) -> [DestinationRecord] { inner.destinations(of: key) }
     var total: StatisticsRecord { inner.total }
 

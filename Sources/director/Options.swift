@@ -1,6 +1,7 @@
 import ArgumentParser
 import Control
 import LVS
+import Posix
 
 /// The daemon's command line.
 struct Options: ParsableArguments {
@@ -49,6 +50,12 @@ struct Options: ParsableArguments {
     var control: String?
 
     @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Group that may use the control socket as well as root.", valueName: "group"))
+    var controlGroup: String?
+
+    @Option(
         name: .long, parsing: .singleValue,
         help: ArgumentHelp(
             "Answer ARP or neighbour discovery for this virtual address; repeat it for several.",
@@ -90,6 +97,10 @@ struct Options: ParsableArguments {
         }
         guard !statePartial || state != nil else {
             throw ValidationError("--state-partial needs --state FILE")
+        }
+        if let controlGroup, Identity.group(controlGroup) == nil {
+            throw ValidationError(
+                "--control-group \(controlGroup): the name or number of a group is accepted")
         }
         for word in answer where IPAddress(parsing: word) == nil {
             throw ValidationError("--answer \(word): an IP address is accepted")

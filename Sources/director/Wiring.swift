@@ -23,7 +23,8 @@ enum Wiring {
         // The control socket first: where another director lives nothing of the host is touched.
         let path = ControlPath.resolve(options.control)
         do throws(SystemError) {
-            try housekeeper.listen(at: path)
+            let group = options.controlGroup.flatMap(Identity.group)
+            try housekeeper.listen(at: path, group: group)
             try hostSide.open(doorPort: PortIndex(drivers.count))
         } catch {
             let why = error.isInUse && error.object == path ? "; a director runs here already" : ""

@@ -7,6 +7,11 @@
 int cposix_eventfd(void);
 int cposix_accept(int listener);
 int cposix_peer_credentials(int fd, uint32_t *user, uint32_t *group, int32_t *process);
+// Supplementary groups of the peer; `count` is the room in groups, and then how many there are. ERANGE
+// when they do not fit.
+int cposix_peer_groups(int fd, uint32_t *groups, uint32_t *count);
+// Number of a group by its name, -1 when there is none.
+int64_t cposix_group_number(const char *name);
 // Blocks the signals in the calling thread and returns a descriptor that reads them.
 int cposix_signalfd(const int *signals, int count);
 // The signal's number, or -1.

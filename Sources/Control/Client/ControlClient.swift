@@ -66,6 +66,26 @@ package final class ControlClient {
 // MARK: Virtual services and real servers
 
 extension ControlClient {
+    /// Asks for a change without waiting for what becomes of it.
+    func begin(_ change: TableChange) throws(ControlError) {
+        let (command, service, server): (IPVSCommand, ServiceRecord, DestinationRecord?) =
+            switch change {
+            case .addService(let service): (.newService, service, nil)
+            case .editService(let service): (.setService, service, nil)
+            case .deleteService(let service): (.deleteService, service, nil)
+            case .addServer(let server, let service): (.newDestination, service, server)
+            case .editServer(let server, let service): (.setDestination, service, server)
+            case .deleteServer(let server, let service): (.deleteDestination, service, server)
+            }
+        try transport.begin(family, command.rawValue) { writer in
+            service.write(.configuration, to: &writer)
+            server?.write(.configuration, to: &writer)
+        }
+    }
+
+    /// Waits for the oldest change that was begun.
+    func finish() throws(ControlError) { try transport.finish() }
+
     package func add(_ service: ServiceRecord) throws(ControlError) {
         try perform(.newService) { service.write(.configuration, to: &$0) }
     }

@@ -8,6 +8,7 @@ struct NetlinkTransport: ~Copyable {
 
     /// Largest packet of answers a director sends.
     private static let answerBytes = 65536
+    private var buffer = [UInt8](repeating: 0, count: NetlinkTransport.answerBytes)
 
     init(path: String) throws(ControlError) {
         do throws(SystemError) {
@@ -17,12 +18,28 @@ struct NetlinkTransport: ~Copyable {
         }
     }
 
+    /// Requests that were begun and not finished, the oldest first.
+    private var begun: ArraySlice<(sequence: UInt32, type: UInt16)> = []
+    /// What is left of the last packet.
+    private var packet: ArraySlice<UInt8> = []
+
     /// Sends a request and tells each answer's attributes, until the acknowledgement or the end of
     /// the dump; a refusal is thrown.
     mutating func request(
         _ type: UInt16, _ command: UInt8, dump: Bool = false,
         attributes: (inout NetlinkWriter) -> Void = { _ in },
         answer: (NetlinkAttributes) throws(ControlError) -> Void = { _ throws(ControlError) in }
+    ) throws(ControlError) {
+        // What nobody has asked about is not waited for any more.
+        begun = []
+        try begin(type, command, dump: dump, attributes: attributes)
+        try finish(answer)
+    }
+
+    /// Sends a request without waiting for its answers.
+    mutating func begin(
+        _ type: UInt16, _ command: UInt8, dump: Bool = false,
+        attributes: (inout NetlinkWriter) -> Void = { _ in }
     ) throws(ControlError) {
         sequence &+= 1
         var writer = NetlinkWriter()
@@ -37,21 +54,27 @@ struct NetlinkTransport: ~Copyable {
         } catch {
             throw .broken(error)
         }
+        begun.append((sequence, type))
+    }
+
+    /// Takes the answers to the oldest request that was begun.
+    mutating func finish(
+        _ answer: (NetlinkAttributes) throws(ControlError) -> Void = { _ throws(ControlError) in }
+    ) throws(ControlError) {
+        guard let (sequence, type) = begun.popFirst() else { return }
         while true {
-            var packet = try receive()[...]
             while let message = NetlinkMessage(takingFrom: &packet) {
                 guard message.sequence == sequence else { continue }
                 if try take(message, type, answer) { return }
             }
             guard packet.isEmpty else { throw .garbled("a packet ends in the middle of a message") }
+            packet = try receive()[...]
         }
     }
 
     private mutating func receive() throws(ControlError) -> [UInt8] {
         do throws(SystemError) {
-            guard
-                let packet = try UnixSocket.receive(from: socket, limit: Self.answerBytes)
-            else {
+            guard let packet = try UnixSocket.receive(from: socket, by: &buffer) else {
                 throw SystemError(
                     "the director closed the connection",
                     code: ErrorNumber.connectionReset.rawValue)

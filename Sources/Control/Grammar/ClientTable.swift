@@ -17,16 +17,12 @@ package final class ClientTable: DirectorTable {
         try ask { () throws(ControlError) in try client.information().tableSize }
     }
 
-    package func addService(_ service: ServiceRecord) throws(Refusal) {
-        try ask { () throws(ControlError) in try client.add(service) }
+    package func begin(_ change: TableChange) throws(Refusal) {
+        try ask { () throws(ControlError) in try client.begin(change) }
     }
 
-    package func editService(_ service: ServiceRecord) throws(Refusal) {
-        try ask { () throws(ControlError) in try client.edit(service) }
-    }
-
-    package func deleteService(_ service: ServiceRecord) throws(Refusal) {
-        try ask { () throws(ControlError) in try client.delete(service) }
+    package func finish() throws(Refusal) {
+        try ask { () throws(ControlError) in try client.finish() }
     }
 
     package func flush() throws(Refusal) {
@@ -35,24 +31,6 @@ package final class ClientTable: DirectorTable {
 
     package func zero(_ service: ServiceRecord?) throws(Refusal) {
         try ask { () throws(ControlError) in try client.zero(service) }
-    }
-
-    package func addServer(
-        _ server: DestinationRecord, to service: ServiceRecord
-    ) throws(Refusal) {
-        try ask { () throws(ControlError) in try client.add(server, to: service) }
-    }
-
-    package func editServer(
-        _ server: DestinationRecord, of service: ServiceRecord
-    ) throws(Refusal) {
-        try ask { () throws(ControlError) in try client.edit(server, of: service) }
-    }
-
-    package func deleteServer(
-        _ server: DestinationRecord, of service: ServiceRecord
-    ) throws(Refusal) {
-        try ask { () throws(ControlError) in try client.delete(server, of: service) }
     }
 
     package func services() throws(Refusal) -> [ServiceRecord] {

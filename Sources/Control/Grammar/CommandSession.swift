@@ -2,9 +2,16 @@
 package final class CommandSession {
     /// How the program calls itself in messages.
     let program: String
-    let output: (String) -> Void
+    private let output: (String) -> Void
+    /// The options of the line that ipvsadm does not have.
+    private(set) var own = OwnOptions()
+    /// The table of `--watch`, which remembers what it showed last.
+    var live: LiveTable?
+    /// Takes what a listing that is shown again and again prints.
+    private var capture: ((String) -> Void)?
     private let complain: (String) -> Void
     private let readLine: () -> String?
+    private let surface: Surface
     private let connect: () throws(DirectorUnreachable) -> any DirectorTable
     private var connected: (any DirectorTable)?
     private var isRestoring = false
@@ -13,12 +20,14 @@ package final class CommandSession {
     package init(
         program: String, output: @escaping (String) -> Void,
         complain: @escaping (String) -> Void, readLine: @escaping () -> String?,
+        surface: Surface = .standard,
         connect: @escaping () throws(DirectorUnreachable) -> any DirectorTable
     ) {
         self.program = program
         self.output = output
         self.complain = complain
         self.readLine = readLine
+        self.surface = surface
         self.connect = connect
     }
 
@@ -33,19 +42,42 @@ package final class CommandSession {
         }
     }
 
-    private func report(_ error: CommandError, _ words: [String]) {
+    fileprivate func report(_ error: CommandError, _ words: [String]) {
         guard !error.text.isEmpty else { return }
         complain(error.text + "\n")
         if let hint = HyphenHint.hint(words) { complain(hint + "\n") }
     }
 
     private func execute(_ words: [String]) throws(CommandError) {
+        var words = words
+        own = try OwnOptions(from: &words)
+        guard let seconds = own.watchSeconds else { return try perform(words) }
+        let watch = Watch(surface: surface, seconds: seconds, count: own.count)
+        let title = "\(program) \(words.joined(separator: " ")), every \(seconds) s"
+        live = nil
+        try watch.run(title, output: output, forget: { connected = nil }) {
+            () throws(CommandError) in
+            var text = ""
+            capture = { text += $0 }
+            defer { capture = nil }
+            try perform(words)
+            return text
+        }
+    }
+
+    private func perform(_ words: [String]) throws(CommandError) {
         if let first = words.first, let word = DirectorWord.all.first(where: { $0.name == first }) {
             return try word.run(Array(words.dropFirst()), self)
         }
         let line = try LineParser.parse(words, program: program)
         try line.entry.run(line.values, self)
     }
+
+    /// Prints.
+    func print(_ text: String) { (capture ?? output)(text) }
+
+    /// The time that rates are reckoned by.
+    var nanoseconds: UInt64 { surface.nanoseconds() }
 
     /// The director's table; the two lines of ipvsadm when there is none to be reached.
     func table() throws(CommandError) -> any DirectorTable {
@@ -69,22 +101,93 @@ package final class CommandSession {
         guard !isRestoring else { throw .tryHelp(program: program) }
         isRestoring = true
         defer { isRestoring = false }
-        var last: CommandError?
+        var lines = RestoredLines(session: self)
         while let text = readLine() {
             let words = RestoreWords.split(text)
             if words.isEmpty { continue }
-            last = nil
             do throws(CommandError) {
+                if try lines.begin(words) { continue }
+                lines.finishAll()
                 try execute(words)
+                lines.last = nil
                 if RestoreWords.endsRestore(words) { return }
             } catch {
-                report(error, words)
-                last = CommandError(status: error.status, text: "", endsRestore: false)
+                lines.finishAll()
+                lines.fail(error, words)
                 if error.endsRestore { break }
             }
         }
+        lines.finishAll()
         // The last line alone decides the exit status.
-        if let last { throw last }
+        if let last = lines.last { throw last }
+    }
+}
+
+/// The lines of a restore that the director has been asked for and not answered yet.
+///
+/// Requests go ahead of their answers, so that neither side waits for the other; complaints come in
+/// the order of the lines all the same.
+private struct RestoredLines {
+    let session: CommandSession
+    /// What became of the last line that was finished; nil when all was well.
+    var last: CommandError?
+    private var begun: [(command: Command, words: [String])] = []
+
+    /// So many requests wait in sockets without either side blocking.
+    private static let most = 64
+
+    init(session: CommandSession) { self.session = session }
+
+    /// Asks for the change that a line is; false when it is something else.
+    mutating func begin(_ words: [String]) throws(CommandError) -> Bool {
+        guard let command = CommandEntry.starting(with: words[0])?.command, command.isChange
+        else { return false }
+        let values = try LineParser.parse(words, program: session.program).values
+        guard let change = TableChange(values) else { return false }
+        if begun.count >= Self.most { finish(Self.most / 2) }
+        let table = try session.table()
+        do throws(Refusal) {
+            try table.begin(change)
+        } catch {
+            throw .refused(error, by: command)
+        }
+        begun.append((command, words))
+        return true
+    }
+
+    mutating func finishAll() { finish(begun.count) }
+
+    private mutating func finish(_ count: Int) {
+        for (command, words) in begun.prefix(count) {
+            do throws(CommandError) {
+                let table = try session.table()
+                do throws(Refusal) {
+                    try table.finish()
+                    last = nil
+                } catch {
+                    throw CommandError.refused(error, by: command)
+                }
+            } catch {
+                fail(error, words)
+            }
+        }
+        begun.removeFirst(count)
+    }
+
+    mutating func fail(_ error: CommandError, _ words: [String]) {
+        session.report(error, words)
+        last = CommandError(status: error.status, text: "", endsRestore: false)
+    }
+}
+
+extension Command {
+    /// Whether it changes one service or server.
+    fileprivate var isChange: Bool {
+        switch self {
+        case .addService, .editService, .deleteService, .addServer, .editServer, .deleteServer:
+            true
+        default: false
+        }
     }
 }
 

@@ -65,14 +65,14 @@ struct CommandEntry: Sendable {
         CommandEntry(
             command: .addService, letters: ["A"], long: "add-service", name: "add-service",
             required: [.serviceAddress], allowed: serviceOptions, check: LineChecks.service,
-            run: TableCommands.addService),
+            run: TableCommands.change),
         CommandEntry(
             command: .editService, letters: ["E"], long: "edit-service", name: "edit-service",
             required: [.serviceAddress], allowed: serviceOptions, check: LineChecks.service,
-            run: TableCommands.editService),
+            run: TableCommands.change),
         CommandEntry(
             command: .deleteService, letters: ["D"], long: "delete-service",
-            name: "delete-service", required: [.serviceAddress], run: TableCommands.deleteService),
+            name: "delete-service", required: [.serviceAddress], run: TableCommands.change),
         CommandEntry(
             command: .flush, letters: ["C"], long: "clear", name: "flush",
             run: TableCommands.flush),
@@ -87,14 +87,14 @@ struct CommandEntry: Sendable {
         CommandEntry(
             command: .addServer, letters: ["a"], long: "add-server", name: "add-server",
             required: [.serviceAddress, .realServer], allowed: serverOptions,
-            check: LineChecks.server, run: TableCommands.addServer),
+            check: LineChecks.server, run: TableCommands.change),
         CommandEntry(
             command: .deleteServer, letters: ["d"], long: "delete-server", name: "delete-server",
-            required: [.serviceAddress, .realServer], run: TableCommands.deleteServer),
+            required: [.serviceAddress, .realServer], run: TableCommands.change),
         CommandEntry(
             command: .editServer, letters: ["e"], long: "edit-server", name: "edit-server",
             required: [.serviceAddress, .realServer], allowed: serverOptions,
-            check: LineChecks.server, run: TableCommands.editServer),
+            check: LineChecks.server, run: TableCommands.change),
         CommandEntry(
             command: .set, letters: [], long: "set", name: "set", run: TableCommands.setTimeouts),
         CommandEntry(
@@ -118,9 +118,9 @@ struct CommandEntry: Sendable {
             allowed: [.serviceAddress], run: TableCommands.zero),
         CommandEntry(
             command: .help, letters: ["h"], long: "help", name: "help",
-            run: { _, session in session.output(Usage.text(program: session.program)) }),
+            run: { _, session in session.print(Usage.text(program: session.program)) }),
         CommandEntry(
             command: .version, letters: ["v"], long: "version", name: "version",
-            run: { _, session in session.output(Usage.version) }),
+            run: { _, session in session.print(Usage.version) }),
     ]
 }

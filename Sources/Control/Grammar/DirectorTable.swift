@@ -6,16 +6,13 @@ package protocol DirectorTable: AnyObject {
     /// Size of the connection table, as listings show it.
     func tableSize() throws(Refusal) -> UInt32
 
-    func addService(_ service: ServiceRecord) throws(Refusal)
-    func editService(_ service: ServiceRecord) throws(Refusal)
-    func deleteService(_ service: ServiceRecord) throws(Refusal)
+    /// Asks for a change without waiting for what becomes of it; changes are made in their order.
+    func begin(_ change: TableChange) throws(Refusal)
+    /// Waits for the oldest change that was begun and not finished.
+    func finish() throws(Refusal)
     func flush() throws(Refusal)
     /// Zeroes the counters of one service, of all when there is none.
     func zero(_ service: ServiceRecord?) throws(Refusal)
-
-    func addServer(_ server: DestinationRecord, to service: ServiceRecord) throws(Refusal)
-    func editServer(_ server: DestinationRecord, of service: ServiceRecord) throws(Refusal)
-    func deleteServer(_ server: DestinationRecord, of service: ServiceRecord) throws(Refusal)
 
     /// Every service in the order of the table.
     func services() throws(Refusal) -> [ServiceRecord]

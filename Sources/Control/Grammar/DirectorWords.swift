@@ -2,18 +2,30 @@
 struct DirectorWord: Sendable {
     var name: String
     var usage: String
+    /// Whether it shows something, so that it can be shown for programs and again and again.
+    var lists = false
     var run: @Sendable ([String], CommandSession) throws(CommandError) -> Void
 
     static let all: [DirectorWord] = [
-        DirectorWord(name: "status", usage: "status") { words, session throws(CommandError) in
+        DirectorWord(name: "status", usage: "status", lists: true) {
+            words, session throws(CommandError) in
             guard words.isEmpty else { throw .line("unexpected argument \(words[0])") }
-            session.output(try ask(session) { table throws(Refusal) in try table.text("status") })
+            let name = session.own.json ? "status.json" : "status"
+            session.print(try ask(session) { table throws(Refusal) in try table.text(name) })
         },
-        DirectorWord(name: "get", usage: "get NAME") { words, session throws(CommandError) in
-            guard words.count == 1 else { throw .line("get needs the name of one setting") }
-            let name = settingName(words[0])
+        DirectorWord(name: "get", usage: "get [NAME]", lists: true) {
+            words, session throws(CommandError) in
+            guard words.count <= 1 else { throw .line("get takes the name of one setting") }
+            guard let word = words.first else {
+                let text = try ask(session) { table throws(Refusal) in try table.text("settings") }
+                return session.print(
+                    session.own.json ? ListingJSON.settings(text).document : text)
+            }
+            let name = settingName(word)
             let value = try ask(session) { table throws(Refusal) in try table.setting(name) }
-            session.output("\(value)\n")
+            session.print(
+                session.own.json
+                    ? ListingJSON.settings("\(name) = \(value)\n").document : "\(value)\n")
         },
         DirectorWord(name: "set", usage: "set NAME=VALUE") { words, session throws(CommandError) in
             guard words.count == 1, let equals = words[0].firstIndex(of: "=") else {
@@ -26,7 +38,7 @@ struct DirectorWord: Sendable {
             }
         },
         DirectorWord(
-            name: "mark", usage: "mark -A|-D RULE | -F | -L | -S", run: changeMarks),
+            name: "mark", usage: "mark -A|-D RULE | -F | -L | -S", lists: true, run: changeMarks),
     ]
 
     /// Marking rules in the words of iptables, with or without `-t mangle` and the chain.
@@ -48,7 +60,7 @@ struct DirectorWord: Sendable {
         case "-S", "--list-rules":
             guard words.isEmpty else { throw .line("unexpected argument \(words[0])") }
             let text = try ask(session) { table throws(Refusal) in try table.text("marks") }
-            session.output(saved(text))
+            session.print(saved(text))
         case "-F", "--flush", "-L", "--list":
             guard words.allSatisfy({ $0 == "-n" }) else {
                 throw .line("unexpected argument \(words[0])")
@@ -56,8 +68,8 @@ struct DirectorWord: Sendable {
             if command == "-F" || command == "--flush" {
                 try ask(session) { table throws(Refusal) in try table.changeMarks("-F", "all") }
             } else {
-                session.output(
-                    try ask(session) { table throws(Refusal) in try table.text("marks") })
+                let name = session.own.json ? "marks.json" : "marks"
+                session.print(try ask(session) { table throws(Refusal) in try table.text(name) })
             }
         default: throw .line("mark: '\(command)' is not supported here; \(MarkRuleWords.usage)")
         }

@@ -6,24 +6,33 @@ extension TableCommands {
         let names = AddressNames(numeric: values.has(.numeric))
         if values.has(.connection) { return try connections(values, session, names) }
         if values.has(.serviceAddress) { return try one(values, session, names) }
+        let json = session.own.json
         if values.has(.timeout) {
             let timeouts = try ask(values, session) { table throws(Refusal) in
                 try table.timeouts()
             }
-            return session.output(StateText.timeouts(timeouts))
+            return session.print(
+                json ? ListingJSON.timeouts(timeouts).document : StateText.timeouts(timeouts))
         }
         if values.has(.daemon) {
             let daemons = try ask(values, session) { table throws(Refusal) in
                 try table.daemons()
             }
-            return session.output(StateText.daemons(daemons))
+            return session.print(
+                json ? ListingJSON.daemons(daemons).document : StateText.daemons(daemons))
         }
         let listing = Listing(columns: columns(values), names: names)
         let (size, services) = try ask(values, session) { table throws(Refusal) in
             (try table.tableSize(), try ListedService.all(of: table))
         }
         let ordered = values.has(.noSort) ? services : ListingOrder.sorted(services)
-        session.output(listing.text(ordered, tableSize: size))
+        if json {
+            session.print(ListingJSON.table(ordered, tableSize: size).document)
+        } else if session.own.watchSeconds != nil, case .plain = columns(values) {
+            session.show(ordered, names)
+        } else {
+            session.print(listing.text(ordered, tableSize: size))
+        }
     }
 
     private static func one(
@@ -34,28 +43,44 @@ extension TableCommands {
             return ListedService(service: service, servers: try table.servers(of: service))
         }
         let ordered = values.has(.noSort) ? [listed] : ListingOrder.sorted([listed])
-        session.output(
-            Listing(columns: columns(values), names: names).text(ordered, tableSize: nil))
+        if session.own.json {
+            session.print(ListingJSON.table(ordered, tableSize: nil).document)
+        } else if session.own.watchSeconds != nil, case .plain = columns(values) {
+            session.show(ordered, names)
+        } else {
+            session.print(
+                Listing(columns: columns(values), names: names).text(ordered, tableSize: nil))
+        }
     }
 
     private static func connections(
         _ values: LineValues, _ session: CommandSession, _ names: AddressNames
     ) throws(CommandError) {
         let table = try session.table()
+        if session.own.json {
+            var listing = ConnectionJSON()
+            session.print(ConnectionJSON.begin)
+            do throws(Refusal) {
+                try table.read("ip_vs_conn") { session.print(listing.take($0)) }
+            } catch {
+                throw CommandError(status: 1, text: error.ownWords, endsRestore: true)
+            }
+            return session.print(listing.end)
+        }
         var listing = ConnectionListing(
             names: names, withEngine: values.has(.persistentConnections))
         var isBegun = false
         do throws(Refusal) {
             try table.read("ip_vs_conn") { piece in
-                if !isBegun { session.output(listing.header) }
+                if !isBegun { session.print(listing.header) }
                 isBegun = true
-                session.output(listing.take(piece))
+                session.print(listing.take(piece))
             }
         } catch {
             throw CommandError(
                 status: 1, text: "cannot open file /proc/net/ip_vs_conn", endsRestore: true)
         }
-        if !isBegun { session.output(listing.header) }
+        if !isBegun { session.print(listing.header) }
     }
 
     /// The column set: the first of these options.
@@ -66,5 +91,14 @@ extension TableCommands {
         if values.has(.thresholds) { return .thresholds }
         if values.has(.persistentConnections) { return .persistentConnections }
         return values.has(.tunnelInfo) ? .tunnelInfo : .plain
+    }
+}
+
+extension CommandSession {
+    /// Shows the table with rates, for a listing that goes on.
+    fileprivate func show(_ services: [ListedService], _ names: AddressNames) {
+        var table = live ?? LiveTable(names: names)
+        print(table.text(services, at: nanoseconds))
+        live = table
     }
 }

@@ -2,27 +2,14 @@ internal import LVS
 
 /// The commands carried out, each as its requests to the director (ipvsadm-cli section 7).
 enum TableCommands {
-    @Sendable static func addService(
+    /// Adds, edits or deletes a service or a server.
+    @Sendable static func change(
         _ values: LineValues, _ session: CommandSession
     ) throws(CommandError) {
+        guard let change = TableChange(values) else { throw .tryHelp(program: session.program) }
         try ask(values, session) { table throws(Refusal) in
-            try table.addService(values.service.record)
-        }
-    }
-
-    @Sendable static func editService(
-        _ values: LineValues, _ session: CommandSession
-    ) throws(CommandError) {
-        try ask(values, session) { table throws(Refusal) in
-            try table.editService(values.service.record)
-        }
-    }
-
-    @Sendable static func deleteService(
-        _ values: LineValues, _ session: CommandSession
-    ) throws(CommandError) {
-        try ask(values, session) { table throws(Refusal) in
-            try table.deleteService(values.service.record)
+            try table.begin(change)
+            try table.finish()
         }
     }
 
@@ -30,30 +17,6 @@ enum TableCommands {
         _ values: LineValues, _ session: CommandSession
     ) throws(CommandError) {
         try ask(values, session) { table throws(Refusal) in try table.flush() }
-    }
-
-    @Sendable static func addServer(
-        _ values: LineValues, _ session: CommandSession
-    ) throws(CommandError) {
-        try ask(values, session) { table throws(Refusal) in
-            try table.addServer(values.server.record, to: values.service.record)
-        }
-    }
-
-    @Sendable static func editServer(
-        _ values: LineValues, _ session: CommandSession
-    ) throws(CommandError) {
-        try ask(values, session) { table throws(Refusal) in
-            try table.editServer(values.server.record, of: values.service.record)
-        }
-    }
-
-    @Sendable static func deleteServer(
-        _ values: LineValues, _ session: CommandSession
-    ) throws(CommandError) {
-        try ask(values, session) { table throws(Refusal) in
-            try table.deleteServer(values.server.record, of: values.service.record)
-        }
     }
 
     @Sendable static func zero(
@@ -112,7 +75,7 @@ enum TableCommands {
             try ListedService.all(of: table)
         }
         let names = AddressNames(numeric: values.has(.numeric))
-        session.output(SavedRules.text(ListingOrder.sorted(services), names: names))
+        session.print(SavedRules.text(ListingOrder.sorted(services), names: names))
     }
 
     /// Asks the director and words its refusal as this command words it.

@@ -138,3 +138,49 @@ package struct StatusReport: Sendable {
         }
     }
 }
+
+extension StatusReport {
+    /// The report for programs.
+    package var json: JSONValue {
+        .members([
+            "version": .text(version), "uptime_seconds": .large(uptimeSeconds),
+            "control": .text(control),
+            "table": .members([
+                "connections": .large(connections), "capacity": .large(capacity),
+                "bytes": .large(tableBytes),
+            ]),
+            "interfaces": .list(interfaces.map(Self.json)),
+            "drops": .list(
+                drops.map { drop in
+                    .members([
+                        "reason": .text(drop.reason), "frames": .large(drop.count),
+                        "cure": .text(drop.cure),
+                    ])
+                }),
+            "host_objects": Self.texts(hostObjects), "answered_addresses": Self.texts(answered),
+            "host_marks": Self.texts(hostMarks), "unresolved_next_hops": Self.texts(unresolved),
+            "unreachable_servers": Self.texts(unreachableServers), "notes": Self.texts(notes),
+        ])
+    }
+
+    private static func texts(_ texts: [String]) -> JSONValue {
+        .list(texts.map { .text($0) })
+    }
+
+    private static func json(_ interface: Interface) -> JSONValue {
+        .members([
+            "name": .text(interface.name), "driver": .text(interface.driver),
+            "found": .text(interface.found), "up": .boolean(interface.up),
+            "received": json(interface.received), "sent": json(interface.sent),
+            "ring_full": .large(interface.ringFull), "truncated": .large(interface.truncated),
+            "send_failed": .large(interface.sendFailed),
+        ])
+    }
+
+    private static func json(_ traffic: Traffic) -> JSONValue {
+        .members([
+            "frames": .large(traffic.frames), "bytes": .large(traffic.bytes),
+            "frames_per_second": .large(traffic.framesPerSecond),
+        ])
+    }
+}

@@ -46,7 +46,10 @@ extension CommandExecutor {
                 writer.attribute(AttributeNumber.Information.tableSize, size)
             }
         case .getService:
-            let (_, found) = try existing(attributes)
+            let request = try existing(attributes).request
+            guard let key = request.key, let found = target.service(key) else {
+                throw Refusal(.noSuchService)
+            }
             return .one { Self.write(found, to: &$0) }
         case .getDestination, .getDaemon, .setInformation:
             throw Refusal(.notSupported)
@@ -97,9 +100,9 @@ extension CommandExecutor {
     /// The service a request names, which must exist.
     private func existing(
         _ attributes: NetlinkAttributes, needing extent: ServiceRecord.Extent = .identity
-    ) throws(Refusal) -> (request: ServiceRecord, found: ServiceRecord) {
+    ) throws(Refusal) -> (request: ServiceRecord, found: VirtualService) {
         let request = try ServiceRecord(attributes.nest(Top.service), needing: extent)
-        guard let key = request.key, let found = target.service(key) else {
+        guard let key = request.key, let found = target.configured(key) else {
             throw Refusal(.noSuchService)
         }
         return (request, found)
@@ -111,7 +114,7 @@ extension CommandExecutor {
         if kind == .newService {
             let request = try ServiceRecord(attributes.nest(Top.service), needing: .configuration)
             let service = try request.service(editing: nil)
-            guard target.service(service.key) == nil else { throw Refusal(.exists) }
+            guard target.configured(service.key) == nil else { throw Refusal(.exists) }
             try command { () throws(CommandRefusal) in try target.add(service) }
             return
         }

@@ -9,9 +9,6 @@ final class ControlConnection {
     private var waiting: [UInt8]?
     private var lastProgress: Instant
 
-    /// Largest packet of requests; a client's send buffer holds no larger one unless it asks for
-    /// that, and then it is dropped.
-    private static let requestBytes = 256 << 10
     /// Packets served in one call, so that one client cannot keep the housekeeper from the others.
     private static let packetsPerTurn = 64
 
@@ -26,7 +23,9 @@ final class ControlConnection {
 
     /// Reads requests and sends answers until the socket is empty, or full, or the turn is over;
     /// false when the connection is at its end.
-    func serve(now: Instant) -> Bool {
+    ///
+    /// `buffer` is where packets arrive, for all connections; a longer one ends its connection.
+    func serve(now: Instant, buffer: inout [UInt8]) -> Bool {
         for _ in 0..<Self.packetsPerTurn {
             if let packet = waiting ?? conversation.nextPacket() {
                 isWriting = true
@@ -40,7 +39,7 @@ final class ControlConnection {
                 lastProgress = now
             } else {
                 isWriting = false
-                guard let goesOn = read(now) else { return false }
+                guard let goesOn = read(now, &buffer) else { return false }
                 if !goesOn { return true }
             }
         }
@@ -52,11 +51,11 @@ final class ControlConnection {
 
     /// Takes one packet of requests: true when there was one, false when none waits, nil when the
     /// client is gone.
-    private func read(_ now: Instant) -> Bool? {
+    private func read(_ now: Instant, _ buffer: inout [UInt8]) -> Bool? {
         do throws(SystemError) {
-            guard
-                let packet = try UnixSocket.receive(from: socket, limit: Self.requestBytes)
-            else { return nil }
+            guard let packet = try UnixSocket.receive(from: socket, by: &buffer) else {
+                return nil
+            }
             conversation.receive(packet)
             lastProgress = now
             return true

@@ -13,23 +13,33 @@ package final class ControlServer {
     private let executor: CommandExecutor
     private let stallSeconds: UInt64
     private var connections: [Int32: ControlConnection] = [:]
+    /// Who may connect besides root and the director's own user.
+    private let group: UInt32?
+    private var buffer = [UInt8](repeating: 0, count: ControlServer.requestBytes)
+    /// Counts calls, so that nobody is always served first.
+    private var turn = 0
     private var now: Instant
     private var isClosed = false
 
     /// More clients than this at a time are turned away.
-    package static let mostConnections = 512
+    package static let mostConnections = 256
+    /// Largest packet of requests; no client of IPVS comes near, and who sends more is dropped.
+    package static let requestBytes = 64 << 10
+    /// Time for clients before the housekeeper's other work has its turn.
+    private static let turnNanoseconds: UInt64 = 20_000_000
 
-    /// Listens at `path` with access for the owner alone.
+    /// Listens at `path` with access for the owner alone, and for a group (its number) if one is given.
     ///
     /// A socket that a dead director left is replaced, one of a living director is EADDRINUSE, and a
     /// file that is no socket is left alone (ENOTSOCK). A client that has not read its answers for
     /// `stallSeconds` is dropped.
     package init(
         path: String, target: any ControlTarget, daemon: any DaemonTarget, now: Instant,
-        stallSeconds: UInt64 = 30
+        group: UInt32? = nil, stallSeconds: UInt64 = 30
     ) throws(SystemError) {
         try ControlPath.prepareDirectory(for: path)
-        listener = try UnixSocket.listen(path: path)
+        listener = try UnixSocket.listen(path: path, group: group)
+        self.group = group
         file = Files.identity(path)
         self.path = path
         self.now = now
@@ -57,13 +67,30 @@ package final class ControlServer {
         return interests
     }
 
+    /// Serves the descriptors on which something happened, as long as a turn may take; the rest, which
+    /// stay ready, come first the next time.
+    package func handle(_ descriptors: [Int32], now: Instant) {
+        guard !descriptors.isEmpty else { return }
+        let end = MonotonicClock.now() + Self.turnNanoseconds
+        turn = turn % descriptors.count
+        for index in descriptors.indices {
+            handle(descriptors[(turn + index) % descriptors.count], now: now)
+            guard MonotonicClock.now() < end else {
+                turn += index + 1
+                return
+            }
+        }
+    }
+
     /// Serves a descriptor on which something happened; unknown ones are ignored.
     package func handle(_ descriptor: Int32, now: Instant) {
         self.now = max(now, self.now)
         guard !isClosed else { return }
         if descriptor == listener.number {
             accept()
-        } else if let connection = connections[descriptor], !connection.serve(now: now) {
+        } else if let connection = connections[descriptor],
+            !connection.serve(now: now, buffer: &buffer)
+        {
             connections[descriptor] = nil
         }
     }
@@ -105,7 +132,9 @@ package final class ControlServer {
                 let peer = try? PeerCredentials(of: socket)
             else { continue }
             let number = socket.number
-            let privileged = peer.user == 0 || peer.user == Identity.user
+            let privileged =
+                peer.user == 0 || peer.user == Identity.user
+                || group.map(peer.groups.contains) == true
             connections[number] = ControlConnection(
                 socket, Conversation(executor, privileged: privileged), now: now)
         }

@@ -26,6 +26,8 @@ package protocol ControlTarget: AnyObject {
     /// Every service in the order of dumps.
     func services() -> [ServiceRecord]
     func service(_ key: ServiceKey) -> ServiceRecord?
+    /// A service as configured, which costs less than its record.
+    func configured(_ key: ServiceKey) -> VirtualService?
     /// The real servers of a service, newest first; none when there is no such service.
     func destinations(of key: ServiceKey) -> [DestinationRecord]
     var total: StatisticsRecord { get }
@@ -57,6 +59,8 @@ extension ControlTarget {
 package protocol DaemonTarget: AnyObject {
     /// The text of `directorctl status`.
     func status() -> String
+    /// The same for `directorctl status --json`.
+    func statusForPrograms() -> JSONValue
 }
 
 /// One connection as listings show it.

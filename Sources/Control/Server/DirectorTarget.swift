@@ -60,6 +60,8 @@ package final class DirectorTarget: ControlTarget {
         director.service(key).map { ServiceRecord($0.service, StatisticsRecord($0.statistics)) }
     }
 
+    package func configured(_ key: ServiceKey) -> VirtualService? { director.configured(key) }
+
     package func destinations(of key: ServiceKey) -> [DestinationRecord] {
         (director.service(key)?.servers ?? []).map { DestinationRecord($0) }
     }

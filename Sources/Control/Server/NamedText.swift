@@ -24,11 +24,11 @@ struct NamedText {
         [
             NamedText(name: "ip_vs_conn") { _, executor throws(Refusal) in
                 connections(
-                    of: executor.target, ProcText.connectionHeader, ProcText.line)
+                    of: executor.target, ProcText.connectionHeader, ProcText.append)
             },
             NamedText(name: "ip_vs_conn_sync") { _, executor throws(Refusal) in
                 connections(
-                    of: executor.target, ProcText.originHeader, ProcText.lineWithOrigin)
+                    of: executor.target, ProcText.originHeader, ProcText.appendWithOrigin)
             },
             NamedText(name: "ip_vs") { _, executor throws(Refusal) in
                 pieces(ProcText.services(executor.target))
@@ -43,6 +43,12 @@ struct NamedText {
             },
             NamedText(name: "status") { _, executor throws(Refusal) in
                 pieces(executor.daemon.status() + executor.syncDaemons.status)
+            },
+            NamedText(name: "status.json") { _, executor throws(Refusal) in
+                pieces(executor.daemon.statusForPrograms().document)
+            },
+            NamedText(name: "marks.json") { _, executor throws(Refusal) in
+                pieces(marksForPrograms(executor.target).document)
             },
             NamedText(name: "marks") { _, executor throws(Refusal) in
                 pieces(marks(executor.target))
@@ -84,6 +90,23 @@ struct NamedText {
         }
         let own = target.markRules.map { "mark -A \(MarkRuleWords.text($0))\n" }
         return (followed + own).joined()
+    }
+
+    private static func marksForPrograms(_ target: any ControlTarget) -> JSONValue {
+        let followed = target.followedMarks.map { mark in
+            JSONValue.members([
+                "origin": .text(mark.origin), "rule": .text(mark.text),
+                "followed": .boolean(mark.trouble == nil),
+                "trouble": mark.trouble.map { .text($0) },
+            ])
+        }
+        let own = target.markRules.map { mark in
+            JSONValue.members([
+                "origin": .text("director"), "rule": .text(MarkRuleWords.text(mark)),
+                "followed": .boolean(true),
+            ])
+        }
+        return .members(["marks": .list(followed + own)])
     }
 
     /// `-A` adds the rule at the end, `-D` removes the first that is equal, `-F` removes all; the
@@ -146,15 +169,15 @@ struct NamedText {
     /// its text should be.
     private static func connections(
         of target: any ControlTarget, _ header: String,
-        _ line: @escaping (ConnectionRecord) -> String
+        _ append: @escaping (ConnectionRecord, inout ArraySlice<UInt8>) -> Void
     ) -> Pieces {
         var position: Int? = 0
         var text = ArraySlice(header.utf8)
         return { [unowned target] in
             while text.count < 4096, let start = position {
-                position = target.connections(from: start) { record in
-                    text.append(contentsOf: line(record).utf8)
-                }
+                // What has been told is let go of.
+                text = ArraySlice(Array(text))
+                position = target.connections(from: start) { append($0, &text) }
             }
             guard !text.isEmpty else { return nil }
             defer { text = text.dropFirst(4096) }

@@ -9,27 +9,85 @@ enum ProcText {
     static let originHeader =
         "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Origin Expires\n"
 
-    /// One line of `ip_vs_conn`.
-    static func line(_ connection: ConnectionRecord) -> String {
-        let engine = connection.engine.map { " " + $0 } ?? ""
-        return "\(flow(connection)) \(expiry(connection))\(engine)\n"
+    /// Appends one line of `ip_vs_conn`, byte by byte: a table may have millions of them.
+    static func append(_ connection: ConnectionRecord, to bytes: inout ArraySlice<UInt8>) {
+        flow(connection, &bytes)
+        expiry(connection, &bytes)
+        if let engine = connection.engine {
+            bytes.append(0x20)
+            bytes.append(contentsOf: engine.utf8)
+        }
+        bytes.append(0x0a)
     }
 
-    /// One line of `ip_vs_conn_sync`; no connection comes from another director.
-    static func lineWithOrigin(_ connection: ConnectionRecord) -> String {
-        "\(flow(connection)) LOCAL  \(expiry(connection))\n"
+    /// Appends one line of `ip_vs_conn_sync`; no connection comes from another director.
+    static func appendWithOrigin(
+        _ connection: ConnectionRecord, to bytes: inout ArraySlice<UInt8>
+    ) {
+        flow(connection, &bytes)
+        bytes.append(contentsOf: "LOCAL  ".utf8)
+        expiry(connection, &bytes)
+        bytes.append(0x0a)
     }
 
-    private static func flow(_ connection: ConnectionRecord) -> String {
-        let name = transportName(connection.transport).padded(3)
-        let client = "\(hexadecimal(connection.client)) \(hexadecimal(connection.clientPort))"
-        let virtual = "\(hexadecimal(connection.virtual)) \(hexadecimal(connection.virtualPort))"
-        let real = "\(hexadecimal(connection.real)) \(hexadecimal(connection.realPort))"
-        return "\(name) \(client) \(virtual) \(real) \(connection.state.padded(11))"
+    /// Protocol, addresses and state, with a blank behind.
+    private static func flow(_ connection: ConnectionRecord, _ bytes: inout ArraySlice<UInt8>) {
+        pad(transportName(connection.transport), to: 3, &bytes)
+        bytes.append(0x20)
+        endpoint(connection.client, connection.clientPort, &bytes)
+        endpoint(connection.virtual, connection.virtualPort, &bytes)
+        endpoint(connection.real, connection.realPort, &bytes)
+        pad(connection.state, to: 11, &bytes)
+        bytes.append(0x20)
     }
 
-    private static func expiry(_ connection: ConnectionRecord) -> String {
-        String(connection.expiresSeconds).aligned(7)
+    private static func expiry(_ connection: ConnectionRecord, _ bytes: inout ArraySlice<UInt8>) {
+        var limit: UInt64 = 10
+        for _ in 0..<6 {
+            if connection.expiresSeconds < limit { bytes.append(0x20) }
+            limit *= 10
+        }
+        decimal(connection.expiresSeconds, &bytes)
+    }
+
+    /// Address and port, each with a blank behind.
+    private static func endpoint(
+        _ address: IPAddress, _ port: UInt16, _ bytes: inout ArraySlice<UInt8>
+    ) {
+        if address.isV4 {
+            hexadecimal(UInt64(address.v4), digits: 8, 0x37, &bytes)
+        } else {
+            for half in [address.wireHigh, address.low] {
+                for shift in [48, 32, 16, 0] as [UInt64] {
+                    if bytes.last != 0x20 { bytes.append(0x3a) }
+                    hexadecimal(half >> shift & 0xffff, digits: 4, 0x57, &bytes)
+                }
+            }
+        }
+        bytes.append(0x20)
+        hexadecimal(UInt64(port), digits: 4, 0x37, &bytes)
+        bytes.append(0x20)
+    }
+
+    /// Digits above nine begin at `letters` + 10: 0x37 for capitals, 0x57 for small letters.
+    private static func hexadecimal(
+        _ value: UInt64, digits: Int, _ letters: UInt8, _ bytes: inout ArraySlice<UInt8>
+    ) {
+        for digit in (0..<digits).reversed() {
+            let nibble = UInt8(value >> UInt64(digit * 4) & 15)
+            bytes.append(nibble < 10 ? 0x30 + nibble : letters + nibble)
+        }
+    }
+
+    private static func decimal(_ value: UInt64, _ bytes: inout ArraySlice<UInt8>) {
+        if value >= 10 { decimal(value / 10, &bytes) }
+        bytes.append(0x30 + UInt8(value % 10))
+    }
+
+    private static func pad(_ text: String, to width: Int, _ bytes: inout ArraySlice<UInt8>) {
+        let start = bytes.count
+        bytes.append(contentsOf: text.utf8)
+        for _ in 0..<max(0, width - (bytes.count - start)) { bytes.append(0x20) }
     }
 
     /// The whole of `ip_vs`.

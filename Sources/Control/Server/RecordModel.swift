@@ -19,7 +19,7 @@ extension ServiceRecord {
     }
 
     /// The service as configured; flags the request does not speak about stay those of `old`.
-    func service(editing old: ServiceRecord?) throws(Refusal) -> VirtualService {
+    func service(editing old: VirtualService?) throws(Refusal) -> VirtualService {
         guard let key else {
             throw Refusal(
                 .invalid, "a service needs a protocol below 256 and, for IPv4, an IPv4 address")

@@ -16,35 +16,55 @@ struct Trash {
         var idleSince: Instant?
     }
 
-    private(set) var entries: [Entry] = []
+    /// What a deleted server is found by.
+    private struct Name: Hashable {
+        var service: ServiceKey
+        var address: IPAddress
+        var port: UInt16
+    }
+
+    /// Entries by the order in which they came; one that was revived leaves a gap until the next look.
+    private var kept: [Entry?] = []
+    /// Where the entry of a name stands.
+    private var places: [Name: Int] = [:]
     /// When the next look is due; nil while the trash is empty.
     private var nextLook: Instant?
+
+    /// The oldest first.
+    var entries: [Entry] { kept.compactMap(\.self) }
 
     /// Keeps a deleted server.
     mutating func add(
         _ record: ServerRecord, service: ServiceKey, generation: UInt64, now: Instant
     ) {
-        if entries.isEmpty { nextLook = now.advanced(bySeconds: Trash.intervalSeconds) }
-        entries.append(Entry(record: record, service: service, generation: generation))
+        if places.isEmpty {
+            kept = []
+            nextLook = now.advanced(bySeconds: Trash.intervalSeconds)
+        }
+        places[Trash.name(record, service)] = kept.count
+        kept.append(Entry(record: record, service: service, generation: generation))
+    }
+
+    private static func name(_ record: ServerRecord, _ service: ServiceKey) -> Name {
+        Name(service: service, address: record.server.address, port: record.server.port)
     }
 
     /// Takes the server out that has this address and port and belonged to a service with this key.
     mutating func revive(_ address: IPAddress, port: UInt16, service: ServiceKey) -> Entry? {
-        let found = entries.firstIndex {
-            $0.service == service && $0.record.server.address == address
-                && $0.record.server.port == port
-        }
-        return found.map { entries.remove(at: $0) }
+        let name = Name(service: service, address: address, port: port)
+        guard let place = places.removeValue(forKey: name) else { return nil }
+        defer { kept[place] = nil }
+        return kept[place]
     }
 
     /// Looks through the trash when that is due; returns the servers that nothing needs any more.
     mutating func look(_ now: Instant, isReferenced: (Entry) -> Bool) -> [Entry] {
         guard let due = nextLook, now >= due else { return [] }
         var freed: [Entry] = []
-        var kept: [Entry] = []
+        var rest: [Entry] = []
         for var entry in entries {
             guard !isReferenced(entry) else {
-                kept.append(entry)
+                rest.append(entry)
                 continue
             }
             if let since = entry.idleSince {
@@ -55,11 +75,15 @@ struct Trash {
             } else {
                 entry.idleSince = now
             }
-            kept.append(entry)
+            rest.append(entry)
         }
-        entries = kept
+        kept = rest
+        places = [:]
+        for (place, entry) in rest.enumerated() {
+            places[Trash.name(entry.record, entry.service)] = place
+        }
         // A late look counts from now on: two looks are never less than the interval apart.
-        nextLook = kept.isEmpty ? nil : now.advanced(bySeconds: Trash.intervalSeconds)
+        nextLook = rest.isEmpty ? nil : now.advanced(bySeconds: Trash.intervalSeconds)
         return freed
     }
 }

@@ -21,6 +21,29 @@ class MemoryTable: DirectorTable {
 
     func tableSize() throws(Refusal) -> UInt32 { size }
 
+    /// What became of changes that were begun and not finished.
+    private var begun: [Refusal?] = []
+
+    func begin(_ change: TableChange) throws(Refusal) {
+        do throws(Refusal) {
+            switch change {
+            case .addService(let service): try addService(service)
+            case .editService(let service): try editService(service)
+            case .deleteService(let service): try deleteService(service)
+            case .addServer(let server, let service): try addServer(server, to: service)
+            case .editServer(let server, let service): try editServer(server, of: service)
+            case .deleteServer(let server, let service): try deleteServer(server, of: service)
+            }
+            begun.append(nil)
+        } catch {
+            begun.append(error)
+        }
+    }
+
+    func finish() throws(Refusal) {
+        if let refusal = begun.removeFirst() { throw refusal }
+    }
+
     func addService(_ service: ServiceRecord) throws(Refusal) {
         try check(service)
         guard index(of: service) == nil else { throw Refusal(.exists) }

@@ -63,6 +63,7 @@ struct ControlSocketTests {
     @Test func requestsSentAheadAreAllAnswered() throws {
         try withDirector { path in
             let socket = try UnixSocket.connect(path: path)
+            var buffer = [UInt8](repeating: 0, count: 65536)
             // More than one turn serves, so that turns end with a request read and not answered.
             for count in [1, 63, 64, 65, 100] {
                 for sequence in 0..<count {
@@ -72,7 +73,7 @@ struct ControlSocketTests {
                 }
                 var acknowledged = 0
                 while acknowledged < count {
-                    let packet = try UnixSocket.receive(from: socket, limit: 65536)
+                    let packet = try UnixSocket.receive(from: socket, by: &buffer)
                     var rest = try #require(packet)[...]
                     while let message = NetlinkMessage(takingFrom: &rest) {
                         if message.type == NetlinkType.error { acknowledged += 1 }
@@ -109,7 +110,8 @@ struct ControlSocketTests {
         }
         #expect(server.connectionCount == 2)
         #expect(server.interests.count { $0.writing } == 1)
-        #expect(try UnixSocket.receive(from: busy, limit: 4096) != nil)
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        #expect(try UnixSocket.receive(from: busy, by: &buffer) != nil)
         now = now.advanced(bySeconds: 4)
         server.tick(now)
         #expect(server.connectionCount == 2)
@@ -187,56 +189,5 @@ struct ControlSocketTests {
         let identity = try NetworkNamespace.identity()
         #expect(ControlPath.default().hasSuffix("/\(identity).sock"))
         #expect(ControlPath.resolve("/tmp/x") == "/tmp/x")
-    }
-
-    // MARK: A director to talk to
-
-    private static let serial = Atomic<Int>(0)
-
-    private func temporaryPath() -> String {
-        let number = Self.serial.add(1, ordering: .relaxed).newValue
-        return "/tmp/swift-lvs-control-\(Identity.process)-\(number).sock"
-    }
-
-    /// Runs `body` while a director made of `target` serves a socket.
-    private func withDirector(
-        _ target: sending ModelTarget = Sample.target(), _ body: (String) throws -> Void
-    ) throws {
-        let path = temporaryPath()
-        let server = try ControlServer(
-            path: path, target: target, daemon: target,
-            now: Instant(nanoseconds: MonotonicClock.now()))
-        let loop = Loop(server)
-        let thread = try Thread(name: "control-test") { loop.run() }
-        let result = Result { try body(path) }
-        loop.stops.store(true, ordering: .releasing)
-        thread.join()
-        try result.get()
-    }
-
-    /// The housekeeper's part: `server` is its thread's alone once that runs.
-    private final class Loop: @unchecked Sendable {
-        private let server: ControlServer
-        let stops = Atomic<Bool>(false)
-
-        init(_ server: ControlServer) { self.server = server }
-
-        func run() {
-            var poller = Poller()
-            while !stops.load(ordering: .acquiring) {
-                poller.removeAll()
-                for item in server.interests {
-                    poller.add(
-                        item.descriptor, token: Int(item.descriptor), reading: item.reading,
-                        writing: item.writing)
-                }
-                _ = try? poller.wait(nanoseconds: 5_000_000) { event in
-                    server.handle(
-                        Int32(event.token), now: Instant(nanoseconds: MonotonicClock.now()))
-                }
-                server.tick(Instant(nanoseconds: MonotonicClock.now()))
-            }
-            server.close()
-        }
     }
 }

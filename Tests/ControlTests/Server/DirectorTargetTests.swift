@@ -33,6 +33,7 @@ struct DirectorTargetTests {
 
         private final class Status: DaemonTarget {
             func status() -> String { "" }
+            func statusForPrograms() -> JSONValue { .members(["well": .boolean(true)]) }
         }
     }
 

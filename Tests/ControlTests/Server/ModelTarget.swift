@@ -140,6 +140,10 @@ final class ModelTarget: ControlTarget, DaemonTarget {
         return services()[index]
     }
 
+    func configured(_ key: ServiceKey) -> VirtualService? {
+        state.entries.first { $0.service.key == key }?.service
+    }
+
     func destinations(of key: ServiceKey) -> [DestinationRecord] {
         guard let index = try? index(key) else { return [] }
         return state.entries[index].servers.map { DestinationRecord($0) }
@@ -172,6 +176,7 @@ final class ModelTarget: ControlTarget, DaemonTarget {
     }
 
     func status() -> String { "all is well\n" }
+    func statusForPrograms() -> JSONValue { .members(["well": .boolean(true)]) }
 }
 
 extension RealServer {
