@@ -3,9 +3,13 @@ package import LVS
 /// The drivers that exist, by the scheme an operator writes before the interface: `afpacket:eth0`.
 package enum DriverRegistry {
     /// What every driver can be told at opening.
-    package struct Options: Hashable, Sendable {
+    package struct Options: Sendable {
         /// Whether the director answers for some address (`--answer`).
         package var answersAddresses = false
+        /// How many interfaces are to be opened with these options.
+        package var interfaces = 1
+        /// What AF_XDP drivers opened with these options share.
+        package var commons = XDPCommons()
 
         package init() {}
     }
@@ -14,7 +18,8 @@ package enum DriverRegistry {
     package static let defaultScheme = "afpacket"
 
     private static let drivers: [Entry] = [
-        Entry(scheme: "afpacket", open: openAFPacket)
+        Entry(scheme: "afpacket", open: openAFPacket),
+        Entry(scheme: "xdp", open: openXDP),
     ]
 
     /// All schemes, the default first.
@@ -64,5 +69,21 @@ package enum DriverRegistry {
         var own = AFPacketDriver.Options()
         own.receivesSolicitations = options.answersAddresses
         return try AFPacketDriver(interface: interface, port: port, options: own)
+    }
+
+    @Sendable
+    private static func openXDP(
+        _ interface: String, port: PortIndex, options: Options
+    ) throws(DriverError) -> any InterfaceDriver {
+        guard !options.answersAddresses else {
+            throw DriverError(
+                .badArgument,
+                "xdp:\(interface): ARP and neighbour discovery go to the host there, so --answer does"
+                    + " not work; configure the address on the host or use afpacket:\(interface)")
+        }
+        var own = XDPDriver.Options()
+        own.interfaces = options.interfaces
+        own.commons = options.commons
+        return try XDPDriver(interface: interface, port: port, options: own)
     }
 }

@@ -9,6 +9,10 @@ package protocol InterfaceDriver: BurstDriver, RecoverableDriver, Sendable {
     /// Whether the interface was deleted and `refresh` has not found it again yet.
     var isDetached: Bool { get }
 
+    /// Whether the host's stack has seen nothing of the frames received: what the engine leaves to it
+    /// must go through the host door.
+    var keepsFromHost: Bool { get }
+
     /// Serves the interface anew when it was deleted and exists again; true when it did so.
     func refresh() throws(DriverError) -> Bool
 

@@ -38,6 +38,8 @@ package final class WorkerLoop: @unchecked Sendable {
     private let answering: AddressAnswering?
     /// Position in `drivers` of each port's driver, -1 where there is none.
     private var driverOfPort = [Int](repeating: -1, count: mostPorts)
+    /// A bit for each port whose frames the host has not seen.
+    private var keptFromHost: UInt64 = 0
     private let cells = WorkerCells()
     private let wakeUp: WakeUp
     private let runQueue = RunQueue()
@@ -71,6 +73,9 @@ package final class WorkerLoop: @unchecked Sendable {
         for (position, driver) in all.enumerated() {
             precondition(Int(driver.port) < Self.mostPorts, "a worker serves ports 0 to 63")
             driverOfPort[Int(driver.port)] = position
+            if (driver as? any InterfaceDriver)?.keepsFromHost == true {
+                keptFromHost |= 1 << UInt64(driver.port)
+            }
         }
     }
 
@@ -183,7 +188,8 @@ package final class WorkerLoop: @unchecked Sendable {
                 ports |= bit
                 kinds.sent += bit == 0 ? 0 : 1
             case .pass:
-                if verdict.usesDoor {
+                if verdict.usesDoor || isKeptFromHost(unsafe frames[index].ingress) {
+                    unsafe frames[index].verdict = .passThroughDoor
                     kinds.door += 1
                 } else if let answering, answering.answer(index, in: &burst) {
                     unsafe frames[index].verdict = .consumed
@@ -215,6 +221,11 @@ package final class WorkerLoop: @unchecked Sendable {
         cells.consumed.raise(by: kinds.consumed)
         cells.dropped.raise(by: kinds.dropped)
         cells.answered.raise(by: kinds.answered)
+    }
+
+    @inline(__always)
+    private func isKeptFromHost(_ port: PortIndex) -> Bool {
+        keptFromHost >> UInt64(port) & 1 == 1
     }
 
     /// The port's bit among those to send by; a port nobody serves is counted and has none.

@@ -11,14 +11,17 @@ final class HostSide {
     private(set) var doors: [HostDoorDriver] = []
     private(set) var door: Port?
     private let surroundings: Surroundings
+    private let redirects: RedirectMap?
     private let logger: Logger
     private var block: IngressBlock?
     private var rules: HostRules?
     /// Whether the block and the rules hold this director's own services yet.
     private(set) var hasTakenOver = false
 
-    init(_ surroundings: Surroundings, _ logger: Logger) {
+    /// `redirects` is the map of the AF_XDP drivers, where there are some.
+    init(_ surroundings: Surroundings, redirects: RedirectMap?, _ logger: Logger) {
         self.surroundings = surroundings
+        self.redirects = redirects
         self.logger = logger
     }
 
@@ -69,6 +72,7 @@ final class HostSide {
     /// Makes block and rules hold exactly this; a failure is logged and they stay as they were.
     func keepOut(_ served: ServedTraffic) {
         hasTakenOver = true
+        redirect { map throws(DriverError) in try map.update(served) }
         attempt { block throws(IngressBlockError) in try block.update(served) }
         guard let rules else { return }
         do throws(SystemError) {
@@ -81,6 +85,7 @@ final class HostSide {
     /// Keeps this from the host as well, before it is served.
     func keepOut(also more: ServedTraffic) {
         hasTakenOver = true
+        redirect { map throws(DriverError) in try map.widen(by: more) }
         attempt { block throws(IngressBlockError) in try block.widen(by: more) }
     }
 
@@ -123,6 +128,16 @@ final class HostSide {
         guard let block else { return }
         do throws(IngressBlockError) {
             try body(block)
+        } catch {
+            logger.error("\(error)")
+        }
+    }
+
+    /// Has the programs of the AF_XDP drivers know what is the director's.
+    private func redirect(_ body: (RedirectMap) throws(DriverError) -> Void) {
+        guard let redirects else { return }
+        do throws(DriverError) {
+            try body(redirects)
         } catch {
             logger.error("\(error)")
         }

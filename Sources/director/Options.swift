@@ -10,8 +10,8 @@ struct Options: ParsableArguments {
         help: ArgumentHelp(
             "Interface to serve; repeat it or separate by commas.",
             discussion: """
-                A name (eth0) or scheme:name (afpacket:eth0). Without this option every Ethernet \
-                interface that is up is served.
+                A name (eth0) or scheme:name: afpacket:eth0, the same, or xdp:eth0. Without this \
+                option every Ethernet interface that is up is served by packet sockets.
                 """, valueName: "eth0,eth1|scheme:eth0"))
     var interface: [String] = []
 

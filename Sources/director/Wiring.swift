@@ -14,8 +14,8 @@ enum Wiring {
         let surroundings = try surroundings(options)
         let answering = try answering(options)
         let (director, memory) = try engine(options)
-        let drivers = try open(options, surroundings)
-        let hostSide = HostSide(surroundings, logger)
+        let (drivers, commons) = try open(options, surroundings)
+        let hostSide = HostSide(surroundings, redirects: commons.redirects, logger)
         let housekeeper = Housekeeper(
             director: director, memory: memory, surroundings: surroundings, hostSide: hostSide,
             drivers: drivers, answering: answering, rules: rules, state: state,
@@ -90,15 +90,17 @@ enum Wiring {
 
     private static func open(
         _ options: Options, _ surroundings: Surroundings
-    ) throws -> [any InterfaceDriver] {
+    ) throws -> ([any InterfaceDriver], XDPCommons) {
         var driverOptions = DriverRegistry.Options()
         driverOptions.answersAddresses = !options.answer.isEmpty
+        driverOptions.interfaces = surroundings.ports.count
         let asked = options.interfaces
         do {
-            return try surroundings.ports.map { port in
+            let drivers = try surroundings.ports.map { port in
                 let text = asked.isEmpty ? port.name : asked[Int(port.index)]
                 return try DriverRegistry.open(text, port: port.index, options: driverOptions)
             }
+            return (drivers, driverOptions.commons)
         } catch let error as DriverError {
             throw StartFailure("\(error)")
         }

@@ -4,7 +4,7 @@ import Testing
 @Suite struct DriverRegistryTests {
     @Test(arguments: [
         ("eth0", "afpacket", "eth0"), ("afpacket:eth0", "afpacket", "eth0"),
-        ("afpacket:eth0.100", "afpacket", "eth0.100"),
+        ("afpacket:eth0.100", "afpacket", "eth0.100"), ("xdp:eth0", "xdp", "eth0"),
     ])
     func anInterfaceMayNameItsDriver(text: String, scheme: String, interface: String) throws {
         let (gotScheme, gotInterface) = try DriverRegistry.split(text)
@@ -15,7 +15,7 @@ import Testing
     @Test func anUnknownDriverIsRefusedWithTheListOfThoseThatExist() {
         let error = #expect(throws: DriverError.self) { try DriverRegistry.split("dpdk:eth0") }
         #expect(error?.code == .unknownScheme)
-        #expect(error?.description == "dpdk:eth0: no driver is called \"dpdk\"; there is afpacket")
+        #expect(error?.description == "dpdk:eth0: no driver is called \"dpdk\"; there is afpacket, xdp")
     }
 
     @Test func aDriverWithoutAnInterfaceIsRefused() {

@@ -21,6 +21,9 @@ extension AFPacketDriver {
         hostVLANs.replace(with: ids)
     }
 
+    /// A tap: the host's stack sees every frame as well, unless the ingress block drops it.
+    package var keepsFromHost: Bool { false }
+
     /// One line on what serves the interface, for `status`.
     package var summary: String {
         let slots = current.slotCount

@@ -38,8 +38,9 @@ struct WorkerLoopNetworkTests {
     /// client 10.9.0.1 --c0 d0-- director --d1 s0-- server 10.9.0.2, frames crossed in user space.
     @Test(
         .enabled(if: Files.exists("/usr/bin/python3"), "needs python3"),
-        arguments: ["", "ethtool -K NAME tso off gso off", "ethtool -K NAME tx off"])
-    func aTCPStreamCrossesWholeWhateverTheEndsOffload(ends: String) throws {
+        arguments: ["afpacket", "xdp"],
+        ["", "ethtool -K NAME tso off gso off", "ethtool -K NAME tx off"])
+    func aTCPStreamCrossesWholeWhateverTheEndsOffload(scheme: String, ends: String) throws {
         let network = TestNetwork()
         let client = try network.addNamespace("c")
         let director = try network.addNamespace("d")
@@ -61,10 +62,19 @@ struct WorkerLoopNetworkTests {
             try TestNetwork.run("ip netns exec \(space) \(command)")
         }
         let drivers = try TestNetwork.inside(director) {
-            [
-                try DriverRegistry.open("d0", port: 0),
-                try DriverRegistry.open("afpacket:d1", port: 1),
+            var options = DriverRegistry.Options()
+            options.interfaces = 2
+            let drivers = [
+                try DriverRegistry.open("\(scheme):d0", port: 0, options: options),
+                try DriverRegistry.open("\(scheme):d1", port: 1, options: options),
             ]
+            let server = ServedTraffic.Endpoint(
+                address: IPAddress(v4: 0x0a09_0002), transport: .tcp, port: 80)
+            var served = ServedTraffic()
+            served.services = [server]
+            served.servers = [server]
+            try options.commons.redirects?.update(served)
+            return drivers
         }
         let loop = try WorkerLoop(
             drivers: drivers, processor: Crossing(stations: [(d0, c0), (d1, s0)]))

@@ -1,0 +1,154 @@
+internal import Posix
+
+/// The frame memory of a worker, shared by the AF_XDP sockets of all its interfaces, in chunks of one
+/// frame each.
+///
+/// A frame is sent from the chunk it came in, by whichever interface: the chunk is free again when
+/// neither a burst holds it nor a socket sends it.
+///
+/// ```
+///           take (fill ring)          received               release
+///   free ───────────────────► filled ──────────► held ─────────────────► free
+///    │                                            │ send          ▲
+///    └────────────── take (copy) ──────────► sent ◄┘ ── completed ─┘
+/// ```
+/// Used by the worker's thread, and before it starts by the one that opens drivers; hence the
+/// unchecked conformance. Safe because chunks are reached by number, which is checked.
+@safe
+final class FrameArea: @unchecked Sendable {
+    /// What the kernel keeps free before a received frame (XDP_PACKET_HEADROOM).
+    static let headroom = 256
+    /// Chunks for each interface: a full fill ring, receive ring and transmit ring.
+    static let chunksPerInterface = 8192
+
+    /// Who has a chunk at the moment.
+    private enum State {
+        static let held: UInt8 = 1
+        static let sent: UInt8 = 2
+        static let filled: UInt8 = 4
+    }
+
+    let base: UnsafeMutableRawPointer
+    let chunkBytes: Int
+    let count: Int
+    private let shift: UInt64
+    private let memory: MappedMemory
+    private let states: UnsafeMutablePointer<UInt8>
+    /// The port whose socket fills or sends a chunk.
+    private let owners: UnsafeMutablePointer<UInt16>
+    /// Numbers of free chunks; the one freed last is taken first, its lines may be cached.
+    private let free: UnsafeMutablePointer<UInt32>
+    private(set) var freeCount: Int
+
+    /// `chunkBytes` is 2,048 or 4,096, as the kernel has it.
+    init(chunkBytes: Int, interfaces: Int) throws(SystemError) {
+        count = max(1, interfaces) * Self.chunksPerInterface
+        self.chunkBytes = chunkBytes
+        shift = UInt64(chunkBytes.trailingZeroBitCount)
+        let memory = try MappedMemory(bytes: count * chunkBytes)
+        unsafe base = memory.base
+        self.memory = memory
+        unsafe states = .allocate(capacity: count)
+        unsafe states.initialize(repeating: 0, count: count)
+        unsafe owners = .allocate(capacity: count)
+        unsafe owners.initialize(repeating: 0, count: count)
+        unsafe free = .allocate(capacity: count)
+        for index in 0..<count { unsafe (free + index).initialize(to: UInt32(count - 1 - index)) }
+        freeCount = count
+    }
+
+    deinit {
+        unsafe states.deallocate()
+        unsafe owners.deallocate()
+        unsafe free.deallocate()
+    }
+
+    /// Most bytes of a frame that is received or copied into a chunk.
+    var frameBytes: Int { chunkBytes - Self.headroom }
+
+    /// The number of the chunk that an address of a ring lies in; nil beyond the area.
+    @inline(__always)
+    func chunk(at address: UInt64) -> Int? {
+        let number = address >> shift
+        return number < UInt64(count) ? Int(number) : nil
+    }
+
+    /// The chunk that holds these bytes whole; nil when they are other memory.
+    @inline(__always)
+    func chunk(of start: UnsafeMutableRawPointer, count bytes: Int) -> Int? {
+        let offset = unsafe UInt64(bitPattern: Int64(start - base))
+        guard let number = chunk(at: offset), chunk(at: offset &+ UInt64(bytes - 1)) == number
+        else { return nil }
+        return number
+    }
+
+    /// Where a chunk begins, as rings count.
+    @inline(__always)
+    func address(of chunk: Int) -> UInt64 { UInt64(chunk) << shift }
+
+    /// Takes a chunk for the fill ring of a port; nil when none is free.
+    @inline(__always)
+    func takeForFilling(_ port: UInt16) -> Int? { take(State.filled, port) }
+
+    /// Takes a chunk that a port sends a copy from; nil when none is free.
+    func takeForSending(_ port: UInt16) -> Int? { take(State.sent, port) }
+
+    @inline(__always)
+    private func take(_ state: UInt8, _ port: UInt16) -> Int? {
+        guard freeCount > 0 else { return nil }
+        freeCount -= 1
+        let chunk = unsafe Int(free[freeCount])
+        unsafe states[chunk] = state
+        unsafe owners[chunk] = port
+        return chunk
+    }
+
+    /// The kernel has put a frame into the chunk; false when it was not given to it.
+    @inline(__always)
+    func received(_ chunk: Int) -> Bool {
+        guard unsafe states[chunk] == State.filled else { return false }
+        unsafe states[chunk] = State.held
+        return true
+    }
+
+    /// A port sends the chunk that a burst holds; false when one sends it already, or nobody holds it.
+    @inline(__always)
+    func send(_ chunk: Int, by port: UInt16) -> Bool {
+        guard unsafe states[chunk] == State.held else { return false }
+        unsafe states[chunk] = State.held | State.sent
+        unsafe owners[chunk] = port
+        return true
+    }
+
+    /// The burst is done with the chunk.
+    @inline(__always)
+    func release(_ chunk: Int) { clear(State.held, chunk) }
+
+    /// The kernel is done with sending the chunk.
+    @inline(__always)
+    func completed(_ chunk: Int) { clear(State.sent, chunk) }
+
+    @inline(__always)
+    private func clear(_ bit: UInt8, _ chunk: Int) {
+        let state = unsafe states[chunk]
+        guard state & bit != 0 else { return }
+        unsafe states[chunk] = state & ~bit
+        if state == bit { push(chunk) }
+    }
+
+    @inline(__always)
+    private func push(_ chunk: Int) {
+        unsafe free[freeCount] = UInt32(truncatingIfNeeded: chunk)
+        freeCount += 1
+    }
+
+    /// Takes back what a port's sockets held when they were closed.
+    func recover(_ port: UInt16) {
+        for chunk in 0..<count where unsafe owners[chunk] == port {
+            let state = unsafe states[chunk]
+            guard state & (State.filled | State.sent) != 0 else { continue }
+            unsafe states[chunk] = state & State.held
+            if state & State.held == 0 { push(chunk) }
+        }
+    }
+}
