@@ -11,7 +11,7 @@ def run(lab):
     director = lab.director(interfaces=("xdp:eth0", "xdp:eth1"))
     director.configure(nat.RULES)
     for interface in ("eth0", "eth1"):
-        if "xdp" not in lab.host("director").run("ip", "link", "show", "dev", interface):
+        if "prog/xdp" not in lab.host("director").run("ip", "link", "show", "dev", interface):
             raise Failure(f"{interface} has no XDP program")
     even = {"server1": 5, "server2": 5}
     requests(lab.host("client"), f"http://{nat.VIP}/", expect=even, alternate=True)
@@ -21,5 +21,5 @@ def run(lab):
     director.ctl("status")
     director.stop()
     for interface in ("eth0", "eth1"):
-        if "xdp" in lab.host("director").run("ip", "link", "show", "dev", interface):
+        if "prog/xdp" in lab.host("director").run("ip", "link", "show", "dev", interface):
             raise Failure(f"{interface} still has an XDP program")

@@ -24,6 +24,10 @@ final class XDPLab {
             try TestNetwork.run("ip -n \(inside) link add b0 type bridge")
             try TestNetwork.run("ip -n \(inside) link set d0 master b0")
             try TestNetwork.run("ip -n \(inside) link set b0 up")
+            // Where netfilter looks at bridged frames it drops those that are no right IPv4.
+            let filter = "/proc/sys/net/bridge/bridge-nf-call-iptables"
+            try TestNetwork.run(
+                "ip netns exec \(inside) sh -c '[ ! -e \(filter) ] || echo 0 > \(filter)'")
         }
         let commons = XDPCommons()
         (driver, station) = try TestNetwork.inside(inside) {
