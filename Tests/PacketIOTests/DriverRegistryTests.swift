@@ -15,7 +15,9 @@ import Testing
     @Test func anUnknownDriverIsRefusedWithTheListOfThoseThatExist() {
         let error = #expect(throws: DriverError.self) { try DriverRegistry.split("dpdk:eth0") }
         #expect(error?.code == .unknownScheme)
-        #expect(error?.description == "dpdk:eth0: no driver is called \"dpdk\"; there is afpacket, xdp")
+        #expect(
+            error?.description
+                == "dpdk:eth0: no driver is called \"dpdk\"; there is afpacket, xdp")
     }
 
     @Test func aDriverWithoutAnInterfaceIsRefused() {
