@@ -4,8 +4,11 @@ import argparse
 import importlib
 import os
 import pathlib
+import re
 import signal
+import subprocess
 import sys
+import threading
 import time
 import traceback
 
@@ -23,8 +26,8 @@ def scenarios():
 
 
 def ordinary():
-    """Those that `all` stands for: machines take their time, and have a command of their own."""
-    return [name for name in scenarios() if not name.startswith("vm-")]
+    """Those that `all` stands for: machines and packages take their time, and have commands of their own."""
+    return [name for name in scenarios() if not name.startswith("vm-") and name != "package"]
 
 
 def scenario(name):
@@ -85,6 +88,43 @@ def play_all(lab, names):
     return 1 if failed else 0
 
 
+def play_beside(prefix, jobs, names):
+    """As `play_all` with several labs at once, each with a prefix of its own; what they say comes in one piece each.
+
+    Most of a lab's time is waiting. Those that measure (`ALONE` in their module) are played at the end, by themselves.
+    """
+    alone = [name for name in names if getattr(scenario(name), "ALONE", False)]
+    beside = [name for name in names if name not in alone]
+    outcomes = {}
+
+    def player(number):
+        while beside:
+            try:
+                name = beside.pop(0)
+            except IndexError:
+                return
+            argv = [sys.executable, "-m", "runner", "--prefix", f"{prefix}{number}-", "test", name]
+            done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            outcomes[name] = "skipped" if f"== {name}: SKIPPED" in done.stdout else "passed" if done.returncode == 0 else "failed"
+            # Its own sum would be taken for everyone's.
+            sys.stdout.write(re.sub(r"\n(failed: .*\n|skipped: .*\n)?\d+ passed, \d+ failed\n$", "", done.stdout))
+            sys.stdout.flush()
+
+    players = [threading.Thread(target=player, args=(number,)) for number in range(jobs)]
+    for one in players:
+        one.start()
+    for one in players:
+        one.join()
+    beside.extend(alone)
+    player(0)
+    of = lambda outcome: [name for name in names if outcomes[name] == outcome]
+    for outcome in ("failed", "skipped"):
+        if of(outcome):
+            print(f"{outcome}:", ", ".join(of(outcome)))
+    print(f"{len(of('passed'))} passed, {len(of('failed'))} failed")
+    return 1 if of("failed") else 0
+
+
 def keep_standing(lab, what):
     lab.expect_free()
     try:
@@ -112,7 +152,9 @@ def arguments():
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run").add_argument("method", choices=[*METHODS, "all"])
     commands.add_parser("vm").add_argument("method", choices=[*METHODS, "all"])
-    commands.add_parser("test").add_argument("names", nargs="+")
+    test = commands.add_parser("test")
+    test.add_argument("--jobs", type=int, default=1)
+    test.add_argument("names", nargs="+")
     commands.add_parser("up").add_argument("what", choices=[*TOPOLOGIES, *METHODS])
     enter = commands.add_parser("enter")
     enter.add_argument("host")
@@ -146,6 +188,8 @@ def main():
             names = ordinary() if given.names == ["all"] else given.names
             for name in names:
                 scenario(name)
+            if given.jobs > 1:
+                return play_beside(given.prefix, given.jobs, names)
             return play_all(lab, names)
         case "vm":
             methods = METHODS if given.method == "all" else [given.method]

@@ -54,8 +54,8 @@ while ip link set vec$number name eth$number 2> /dev/null; do number=$((number +
 
 AGENT = "{python} {helper} {jobs}"
 
-# A guest with systemd is an ordinary Debian, but for services that the machine outside happens to have, and for those
-# that wait for hardware.
+# A guest with systemd is an ordinary Debian, but for services that the machine outside happens to start, and for those
+# that wait for hardware. What runs here at a second start, from the guest's own disk, finds most of it done.
 UNIT = """[Unit]
 Description=Does the lab's jobs
 DefaultDependencies=no
@@ -69,7 +69,6 @@ WantedBy=multi-user.target
 """
 WANTED = "director.service ipvsadm.service lab-agent.service dbus.service"
 SYSTEMD = """
-rm -f /etc/systemd/system/multi-user.target.wants/*.tmp
 for unit in /etc/systemd/system/*.wants/*.service /etc/systemd/system/*.wants/*.timer /etc/rc[2-5].d/S*; do
     name=${{unit##*/}}
     case " {wanted} " in *" $name "*) ;; *) rm -f "$unit" ;; esac
@@ -149,7 +148,7 @@ class Guest(Host):
         """Switches the machine on; `await_boot` waits for it, so that several can start at once."""
         (self.directory / "ready").unlink(missing_ok=True)
         cards = [
-            f"vec{number}:transport=tap,ifname={self.name}-{number},depth=128,mac=52:54:{self.bytes()}:{number:02x}"
+            f"vec{number}:transport=tap,ifname={self.name}-{number},depth=128,mac=52:54:{self.hardware()}:{number:02x}"
             for number in range(len(self.bridges))
         ]
         disk = [f"ubd0={self.disk}"] if self.disk else []
@@ -161,7 +160,7 @@ class Guest(Host):
             log=f"{self.name}-console.log",
         )
 
-    def bytes(self):
+    def hardware(self):
         """Three bytes of a hardware address that follow from the name."""
         digest = sum(ord(letter) * 251**place for place, letter in enumerate(self.name)) & 0xFFFFFF
         return ":".join(f"{digest >> shift & 255:02x}" for shift in (16, 8, 0))

@@ -84,6 +84,10 @@ def check_installed(host):
     for program in ("/sbin/ipvsadm", "/sbin/ipvsadm-save", "/sbin/ipvsadm-restore"):
         if host.run("dpkg", "-S", program).split(":")[0] != "swift-lvs-ipvsadm":
             raise Failure(f"{program} is not ours")
+    for page in ("director", "directorctl", "director-run", "ipvsadm", "ipvsadm-save", "ipvsadm-restore"):
+        host.run("sh", "-c", 'zcat "$1" | grep -q "^[.]TH"', "sh", f"/usr/share/man/man8/{page}.8.gz")
+    completions = "/usr/share/bash-completion/completions"
+    host.run("bash", "-c", f". {completions}/ipvsadm && complete -p ipvsadm directorctl")
     units = [f"/lib/systemd/system/{name}.service" for name in ("director", "ipvsadm", "keepalived")]
     said = host.attempt("systemd-analyze", "verify", "--man=no", *units)
     if said.returncode != 0 or said.stderr.strip():
