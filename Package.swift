@@ -59,7 +59,8 @@ let package = Package(
             name: "LVSTests", dependencies: ["LVS", "TestKit", "CAllocationCounter"],
             swiftSettings: strict),
         .target(
-            name: "FuzzKit", dependencies: ["LVS", "TestKit", "Control"], path: "Tests/Fuzz/FuzzKit",
+            name: "FuzzKit", dependencies: ["LVS", "TestKit", "Control"],
+            path: "Tests/Fuzz/FuzzKit",
             swiftSettings: strict),
         .testTarget(
             name: "GoldenTests", dependencies: ["LVS", "TestKit", "Control", "FuzzKit"],

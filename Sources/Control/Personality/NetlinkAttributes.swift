@@ -6,8 +6,9 @@ package import LVS
 /// as the last says; the two flag bits of a type are ignored.
 package struct NetlinkAttributes {
     let bytes: ArraySlice<UInt8>
-    /// Where the value of each kind stands that the dialect has, length << 32 | index; 0 when it is
-    /// absent. A list is walked once, not for each of its attributes.
+    /// Where the value of each kind stands that the dialect has, length << 32 | index; 0 when absent.
+    ///
+    /// A list is walked once, not for each of its attributes.
     private var places = [UInt64](repeating: 0, count: Int(NetlinkAttributes.kinds))
 
     /// Kinds below this are noted.
