@@ -5,10 +5,13 @@ import LVS
 enum GrammarInput {
     static func run(_ input: [UInt8]) {
         let text = withoutNames(String(decoding: input, as: UTF8.self))
-        var lines = text.split(separator: "\n").map(String.init)
-        for line in lines { session().run(line.split(separator: " ").map(String.init)) }
+        // A listing that goes on for ever does so on purpose.
+        var lines = text.split(separator: "\n").filter { !$0.contains("--watch") }.map(String.init)
+        for line in lines.prefix(4) {
+            _ = session().run(line.split(separator: " ").map(String.init))
+        }
         lines.reverse()
-        session { lines.popLast() }.run(["-R"])
+        _ = session { lines.popLast() }.run(["-R"])
         if let rules = try? RulesFile.parse(text) {
             // What a rules file can say a state file keeps.
             let items = rules.map(StateItem.rule)
@@ -22,25 +25,12 @@ enum GrammarInput {
 
     private static func session(
         _ readLine: @escaping () -> String? = { nil }
-    ) -> Session {
+    ) -> CommandSession {
         let table = PatientTable()
-        return Session(
-            CommandSession(
-                program: "directorctl", output: { _ in }, complain: { _ in }, readLine: readLine,
-                surface: Surface(size: { nil }, wait: { _ in }, nanoseconds: { 0 }),
-                connect: { () throws(DirectorUnreachable) in table }))
-    }
-
-    /// Runs lines whose end is certain: a listing that goes on for ever does so on purpose.
-    private struct Session {
-        private let session: CommandSession
-
-        init(_ session: CommandSession) { self.session = session }
-
-        func run(_ words: [String]) {
-            guard !words.contains(where: { $0.hasPrefix("--watch") }) else { return }
-            _ = session.run(words)
-        }
+        return CommandSession(
+            program: "directorctl", output: { _ in }, complain: { _ in }, readLine: readLine,
+            surface: Surface(size: { nil }, wait: { _ in }, nanoseconds: { 0 }),
+            connect: { () throws(DirectorUnreachable) in table })
     }
 
     /// The text without what could be the name of a host, for which a name server would be asked.
