@@ -44,6 +44,14 @@ struct NamedText {
             NamedText(name: "status") { _, executor throws(Refusal) in
                 pieces(executor.daemon.status() + executor.syncDaemons.status)
             },
+            NamedText(name: "state") { _, _ throws(Refusal) in
+                throw Refusal(.notSupported, "'state' can only be written to, with the key 'save'")
+            } write: { key, _, executor throws(Refusal) in
+                guard key == "save" else {
+                    throw Refusal(.invalid, "state knows 'save', not '\(key)'")
+                }
+                try command { () throws(CommandRefusal) in try executor.daemon.saveState() }
+            },
             NamedText(name: "status.json") { _, executor throws(Refusal) in
                 pieces(executor.daemon.statusForPrograms().document)
             },

@@ -103,4 +103,5 @@ final class DialectRig: DaemonTarget {
 
     func status() -> String { "well\n" }
     func statusForPrograms() -> JSONValue { .members(["well": .boolean(true)]) }
+    func saveState() throws(CommandRefusal) { throw .notSupported("no state is kept here") }
 }

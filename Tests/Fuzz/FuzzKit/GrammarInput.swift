@@ -102,5 +102,6 @@ private final class PatientTable: DirectorTable {
     func read(_ name: String, piece: (ArraySlice<UInt8>) -> Void) throws(Refusal) {}
     func setting(_ name: String) throws(Refusal) -> String { "0" }
     func changeSetting(_ name: String, to value: String) throws(Refusal) {}
+    func saveState() throws(Refusal) {}
     func changeMarks(_ command: String, _ rule: String) throws(Refusal) {}
 }
