@@ -13,6 +13,7 @@ from . import nat
 
 COMMANDS = int(os.environ.get("LVS_COMMANDS", "100000"))
 GROUP = "nogroup"
+FLUSH = 17
 NOBODY = ("setpriv", "--reuid=nobody", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all")
 
 
@@ -41,7 +42,9 @@ def garbage(path):
         with connect(path) as connection:
             packet = os.urandom(1 + number * 200)
             if number % 2:
-                packet = struct.pack("<IHHII", len(packet), 0x1C, 5, 1, 0) + packet[16:]
+                # The command may be any but that which empties the table, and needs no attribute for it.
+                command = bytes([packet[16] if packet[16] != FLUSH else 0])
+                packet = struct.pack("<IHHII", len(packet), 0x1C, 5, 1, 0) + command + packet[17:]
             connection.settimeout(0.01)
             try:
                 connection.send(packet)
