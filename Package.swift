@@ -59,7 +59,8 @@ let package = Package(
             name: "LVSTests", dependencies: ["LVS", "TestKit", "CAllocationCounter"],
             swiftSettings: strict),
         .target(
-            name: "FuzzKit", dependencies: ["LVS", "TestKit"], path: "Tests/Fuzz/FuzzKit",
+            name: "FuzzKit", dependencies: ["LVS", "TestKit", "Control"],
+            path: "Tests/Fuzz/FuzzKit",
             swiftSettings: strict),
         .testTarget(
             name: "GoldenTests", dependencies: ["LVS", "TestKit", "Control", "FuzzKit"],
@@ -82,7 +83,9 @@ let package = Package(
 
 // Fuzz targets have libFuzzer's main function, which breaks a plain build: only when asked for.
 if Context.environment["FUZZ"] == "1" {
-    for name in ["FuzzFrame", "FuzzICMP", "FuzzFragments", "FuzzHelpers"] {
+    for name in [
+        "FuzzFrame", "FuzzICMP", "FuzzFragments", "FuzzHelpers", "FuzzDialect", "FuzzGrammar",
+    ] {
         package.products.append(.executable(name: name, targets: [name]))
         package.targets.append(
             .executableTarget(

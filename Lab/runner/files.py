@@ -66,6 +66,14 @@ def answer_for_ipvsadm(host):
     host.run("rm", "-f", "/etc/ipvsadm.rules", "/etc/sysconfig/ipvsadm", "/etc/default/ipvsadm")
 
 
+def director_of_instructions(lab):
+    """The lab's director as a host on which `ipvsadm` is ours, and which may be changed as instructions say."""
+    host = lab.host("director")
+    own_files(host)
+    answer_for_ipvsadm(host)
+    return host
+
+
 def script(host, path, text, expected=""):
     """Writes a script on the host and runs it by bash, as instructions say; nothing but `expected` may go wrong in it."""
     write(host, path, text)

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,9 +127,9 @@ class Guest(Host):
         self.boot()
 
     def write_programs(self):
-        agent = AGENT.format(
-            python=os.path.realpath(sys.executable), helper=ROOT / "Lab/runner/helpers/guest.py", jobs=self.directory
-        )
+        # The checkout itself may lie where the guest has a directory of its own, /tmp for one.
+        helper = shutil.copy(ROOT / "Lab/runner/helpers/guest.py", self.directory / "agent.py")
+        agent = AGENT.format(python=os.path.realpath(sys.executable), helper=helper, jobs=self.directory)
         last = f"exec {agent}"
         if self.systemd:
             unit = self.directory / "lab-agent.service"

@@ -45,6 +45,9 @@ def run(lab):
     # A change by hand of what the rules file has: it stays as long as that file is not edited.
     director.ctl(f"-e -t {nat.VIP}:80 -r 192.168.0.18:80 -m -w 3")
     before = told(director)
+    director.ctl("save-state")
+    if " 192.168.0.18 80 0 3 " not in state.read_text():
+        raise Failure("save-state returns before everything is in the file")
     until(lambda: " 192.168.0.18 80 0 3 " in state.read_text(), "the last change to be in the file")
     director.kill()
     director.start()

@@ -11,14 +11,19 @@ RULES = f"""
 """
 
 
-def prepare(lab):
-    lab.build("switched")
-    lab.host("director").address("eth0", f"{VIP}/32")
+def start_servers(lab):
+    """Servers that unwrap what comes in tunnels, and answer for the VIP inside."""
     for name in ("server1", "server2"):
         host = lab.host(name)
         receive_ipip(host)
         quiet_about_vip(host, VIP, "tunnel")
         start_nginx(host)
+
+
+def prepare(lab):
+    lab.build("switched")
+    lab.host("director").address("eth0", f"{VIP}/32")
+    start_servers(lab)
     director = lab.director(interfaces=("eth0",))
     director.configure(RULES)
     return director

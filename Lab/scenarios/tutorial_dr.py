@@ -1,7 +1,7 @@
 """Instructions for direct routing as they are given: scripts with ifconfig and route, weights 3 and 1."""
 
 from runner.client import requests
-from runner.files import answer_for_ipvsadm, own_files, script, type_in, write
+from runner.files import director_of_instructions, own_files, script, type_in, write
 from runner.servers import start_nginx
 
 from .tutorial_nat import expect_table
@@ -60,9 +60,7 @@ TCP  192.168.0.38:80 wrr
 
 def run(lab):
     lab.build("switched")
-    host = lab.host("director")
-    own_files(host)
-    answer_for_ipvsadm(host)
+    host = director_of_instructions(lab)
     for name in ("server1", "server2"):
         server = lab.host(name)
         own_files(server)

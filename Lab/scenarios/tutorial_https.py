@@ -1,6 +1,6 @@
 """HTTP and HTTPS by one mark, with certificates of a private CA: both meet one server, under -p and under sh."""
 
-from runner.files import answer_for_ipvsadm, own_files, script, type_in, write
+from runner.files import director_of_instructions, script, type_in, write
 from runner.host import Failure, until
 from runner.servers import quiet_about_vip, start_nginx
 from topologies.tutorial import VIP
@@ -56,9 +56,7 @@ esac
 def prepare(lab):
     lab.build("tutorial")
     lab.host("client").address("eth0", *(f"{address}/24" for address in CLIENTS[1:]))
-    host = lab.host("director")
-    own_files(host)
-    answer_for_ipvsadm(host)
+    host = director_of_instructions(lab)
     script(host, "/root/authority.sh", AUTHORITY)
     # What scp would carry to the servers and to the client.
     taken = {}

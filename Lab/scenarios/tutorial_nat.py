@@ -1,7 +1,7 @@
 """Instructions for NAT as they are given: a script on the director with weighted round robin, then single commands."""
 
 from runner.client import requests
-from runner.files import answer_for_ipvsadm, own_files, script, type_in
+from runner.files import director_of_instructions, script, type_in
 from runner.host import Failure
 from runner.servers import start_nginx
 
@@ -43,9 +43,7 @@ GLUED = f"""
 
 def run(lab):
     lab.build("routed")
-    host, client = lab.host("director"), lab.host("client")
-    own_files(host)
-    answer_for_ipvsadm(host)
+    host, client = director_of_instructions(lab), lab.host("client")
     for name in ("server1", "server2"):
         start_nginx(lab.host(name))
     start_nginx(lab.host("server3"), port=7000)

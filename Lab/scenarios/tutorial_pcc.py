@@ -4,7 +4,7 @@ import collections
 import sys
 
 from runner.client import HELPERS
-from runner.files import answer_for_ipvsadm, own_files, type_in
+from runner.files import director_of_instructions, type_in
 from runner.host import Failure, until
 from runner.servers import quiet_about_vip, start_nginx
 from topologies.tutorial import VIP
@@ -51,8 +51,7 @@ def prepare(lab):
         start_nginx(server)
         server.start(sys.executable, str(HELPERS / "banner.py"), "22", name, log=f"{name}.log")
         until(lambda server=server: greeting(server, "127.0.0.1", "127.0.0.1", False), f"the greeting of {name}")
-    own_files(lab.host("director"))
-    answer_for_ipvsadm(lab.host("director"))
+    director_of_instructions(lab)
     return lab.director(interfaces=("eth0",))
 
 

@@ -1,6 +1,6 @@
 """Tables saved to files, cleared and restored: by ipvsadm, by its companions, and by the service ipvsadm."""
 
-from runner.files import answer_for_ipvsadm, own_files, type_in, write
+from runner.files import director_of_instructions, type_in, write
 from runner.host import Failure
 
 VIP = "172.16.254.200"
@@ -20,9 +20,7 @@ DEBIAN = "/etc/ipvsadm.rules"
 
 def run(lab):
     lab.build("routed")
-    host = lab.host("director")
-    own_files(host)
-    answer_for_ipvsadm(host)
+    host = director_of_instructions(lab)
     director = lab.director(interfaces=("eth0", "eth1"))
 
     def listed():

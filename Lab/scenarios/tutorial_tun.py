@@ -1,12 +1,11 @@
 """Instructions for tunnels: the director with an alias for the VIP, the servers with a tunnel device, -i."""
 
 from runner.client import requests
-from runner.files import answer_for_ipvsadm, own_files, script
-from runner.servers import quiet_about_vip, receive_ipip, start_nginx
+from runner.files import director_of_instructions, script
 
+from .tun import VIP, start_servers
 from .tutorial_nat import expect_table
 
-VIP = "192.168.0.38"
 DIRECTOR = f"""#!/bin/bash
 vip={VIP}
 ifconfig eth0:0 $vip broadcast $vip netmask 255.255.255.255 up
@@ -28,14 +27,8 @@ TCP  192.168.0.38:80 rr
 
 def run(lab):
     lab.build("switched")
-    host = lab.host("director")
-    own_files(host)
-    answer_for_ipvsadm(host)
-    for name in ("server1", "server2"):
-        server = lab.host(name)
-        receive_ipip(server)
-        quiet_about_vip(server, VIP, "tunnel")
-        start_nginx(server)
+    host = director_of_instructions(lab)
+    start_servers(lab)
     director = lab.director(interfaces=("eth0",))
     script(host, "/usr/local/sbin/lvs_tun.sh", DIRECTOR)
     expect_table(host, TABLE)

@@ -1,5 +1,7 @@
 """NAT with every host in a virtual machine; the director's is set up as the README says, and loses power."""
 
+import shutil
+
 from runner import packages
 from runner.client import requests
 from runner.guest import make
@@ -79,13 +81,16 @@ def director_machine(bridges, network):
 
 def set_up(lab, director, commands):
     """Gives an operator's commands to the director's machine, in a directory with the packages."""
-    made = packages.ready(lab)
-    place = next(iter(made.values())).parent
+    # The checkout may lie where the machine has a directory of its own, /tmp for one.
+    place = lab.file("packages")
+    place.mkdir()
+    for path in packages.ready(lab).values():
+        shutil.copy(path, place)
     director.run("sh", "-c", 'printf "%s" "$1" > /root/commands', "sh", commands)
     done = director.attempt("sh", "-c", f"cd {place} && exec bash -ev /root/commands 2>&1", timeout=240)
     print(done.stdout)
     if done.returncode != 0:
-        raise Failure(f"the director's machine: a command ends with status {done.returncode}")
+        raise Failure(f"the director's machine: a command ends with status {done.returncode}: {done.stderr}")
     await_service(director)
 
 

@@ -18,6 +18,13 @@ package final class FileKeeper {
     /// Hands over new contents.
     package func put(_ bytes: [UInt8]) { desk.put(bytes) }
 
+    /// Hands over new contents and waits until they are written; why they are not.
+    package func write(_ bytes: [UInt8]) -> SystemError? {
+        put(bytes)
+        while !isIdle { Program.sleep(seconds: 0.001) }
+        return failure
+    }
+
     /// Why the last contents could not be written; nil when they were, or are about to be.
     package var failure: SystemError? { desk.failure }
 

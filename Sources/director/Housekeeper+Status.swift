@@ -16,6 +16,17 @@ extension Housekeeper: DaemonTarget {
 
     func statusForPrograms() -> JSONValue { report().json }
 
+    func saveState() throws(CommandRefusal) {
+        guard let keeper = state?.keeper else {
+            throw .notSupported("this director keeps no state; start it with --state FILE")
+        }
+        do throws(SystemError) {
+            try keeper.save()
+        } catch {
+            throw .invalid("the state file cannot be written: \(error)")
+        }
+    }
+
     private func report() -> StatusReport {
         let time = MonotonicClock.now()
         var report = StatusReport(

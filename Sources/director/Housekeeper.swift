@@ -70,6 +70,8 @@ final class Housekeeper {
             try apply(rules, after: state?.wasThere == true ? applied : nil)
             self.rules?.tookEffect()
         }
+        // With many services the tick is what workers learn of them by.
+        director.tick(now)
         table.isServing = true
         if rules != nil || state?.wasThere == true { hostSide.keepOut(director.served) }
         try beginSaving()

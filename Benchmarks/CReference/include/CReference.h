@@ -1,4 +1,4 @@
-// The NAT hit path once more in C: the yardstick the Swift engine is measured against.
+// The NAT hit path once more in C: what the Swift engine is measured against.
 //
 // Works on the Swift engine's own connection table and does the same steps in the same waves:
 // parse, hash, bucket, tags, entry, overdue and opener checks, destination counters, TCP state,

@@ -86,16 +86,10 @@ extension ControlClient {
     /// Waits for the oldest change that was begun.
     func finish() throws(ControlError) { try transport.finish() }
 
-    package func add(_ service: ServiceRecord) throws(ControlError) {
-        try perform(.newService) { service.write(.configuration, to: &$0) }
-    }
-
-    package func edit(_ service: ServiceRecord) throws(ControlError) {
-        try perform(.setService) { service.write(.configuration, to: &$0) }
-    }
-
-    package func delete(_ service: ServiceRecord) throws(ControlError) {
-        try perform(.deleteService) { service.write(.configuration, to: &$0) }
+    /// Asks for a change and waits for what becomes of it; nothing else may have been begun.
+    package func perform(_ change: TableChange) throws(ControlError) {
+        try begin(change)
+        try finish()
     }
 
     package func flush() throws(ControlError) { try perform(.flush) }
@@ -118,33 +112,6 @@ extension ControlClient {
             } decode: { attributes throws(Refusal) in
                 try ServiceRecord(attributes.nest(AttributeNumber.Top.service), needing: .identity)
             })
-    }
-
-    package func add(
-        _ server: DestinationRecord, to service: ServiceRecord
-    ) throws(ControlError) {
-        try perform(.newDestination, server, service)
-    }
-
-    package func edit(
-        _ server: DestinationRecord, of service: ServiceRecord
-    ) throws(ControlError) {
-        try perform(.setDestination, server, service)
-    }
-
-    package func delete(
-        _ server: DestinationRecord, of service: ServiceRecord
-    ) throws(ControlError) {
-        try perform(.deleteDestination, server, service)
-    }
-
-    private func perform(
-        _ command: IPVSCommand, _ server: DestinationRecord, _ service: ServiceRecord
-    ) throws(ControlError) {
-        try perform(command) { writer in
-            service.write(.configuration, to: &writer)
-            server.write(.configuration, to: &writer)
-        }
     }
 
     /// The real servers of a service in the director's order; none when there is no such service.

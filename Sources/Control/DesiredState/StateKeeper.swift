@@ -54,7 +54,7 @@ package final class StateKeeper {
     /// Writes everything now and waits for it.
     package func save() throws(SystemError) {
         isOld = false
-        try Files.replace(path, with: StateFile.bytes(of: contents()))
+        if let failure = file.write(StateFile.bytes(of: contents())) { throw failure }
     }
 
     /// What an operator should know of the file; nil while all is well.
@@ -62,13 +62,9 @@ package final class StateKeeper {
 
     /// Writes what is left; the reason when that fails.
     package func end() -> SystemError? {
+        if isOld || file.failure != nil { file.put(StateFile.bytes(of: contents())) }
+        isOld = false
         file.end()
-        guard isOld || file.failure != nil else { return nil }
-        do throws(SystemError) {
-            try save()
-            return nil
-        } catch {
-            return error
-        }
+        return file.failure
     }
 }

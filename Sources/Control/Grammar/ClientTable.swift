@@ -82,6 +82,12 @@ package final class ClientTable: DirectorTable {
         }
     }
 
+    package func saveState() throws(Refusal) {
+        try ask { () throws(ControlError) in
+            try client.write("state", key: "save", value: "now")
+        }
+    }
+
     package func changeMarks(_ command: String, _ rule: String) throws(Refusal) {
         try ask { () throws(ControlError) in
             try client.write("marks", key: command, value: rule)

@@ -31,6 +31,8 @@ package protocol DirectorTable: AnyObject {
     func read(_ name: String, piece: (ArraySlice<UInt8>) -> Void) throws(Refusal)
     func setting(_ name: String) throws(Refusal) -> String
     func changeSetting(_ name: String, to value: String) throws(Refusal)
+    /// Has the director bring its state file up to date.
+    func saveState() throws(Refusal)
     /// Adds (`-A`) or removes (`-D`) a marking rule, or removes all of them (`-F`).
     func changeMarks(_ command: String, _ rule: String) throws(Refusal)
 }

@@ -37,6 +37,11 @@ struct DirectorWord: Sendable {
                 try table.changeSetting(name, to: value)
             }
         },
+        DirectorWord(name: "save-state", usage: "save-state") {
+            words, session throws(CommandError) in
+            guard words.isEmpty else { throw .line("unexpected argument \(words[0])") }
+            try ask(session) { table throws(Refusal) in try table.saveState() }
+        },
         DirectorWord(
             name: "mark", usage: "mark -A|-D RULE | -F | -L | -S", lists: true, run: changeMarks),
     ]

@@ -21,18 +21,10 @@ extension TableCommands {
             return session.print(
                 json ? ListingJSON.daemons(daemons).document : StateText.daemons(daemons))
         }
-        let listing = Listing(columns: columns(values), names: names)
         let (size, services) = try ask(values, session) { table throws(Refusal) in
             (try table.tableSize(), try ListedService.all(of: table))
         }
-        let ordered = values.has(.noSort) ? services : ListingOrder.sorted(services)
-        if json {
-            session.print(ListingJSON.table(ordered, tableSize: size).document)
-        } else if session.own.watchSeconds != nil, case .plain = columns(values) {
-            session.show(ordered, names)
-        } else {
-            session.print(listing.text(ordered, tableSize: size))
-        }
+        show(services, tableSize: size, values, session, names)
     }
 
     private static func one(
@@ -42,14 +34,23 @@ extension TableCommands {
             let service = try table.service(values.service.record)
             return ListedService(service: service, servers: try table.servers(of: service))
         }
-        let ordered = values.has(.noSort) ? [listed] : ListingOrder.sorted([listed])
+        show([listed], tableSize: nil, values, session, names)
+    }
+
+    /// Shows services for programs, live with rates, or in the columns that were asked for.
+    private static func show(
+        _ services: [ListedService], tableSize: UInt32?, _ values: LineValues,
+        _ session: CommandSession, _ names: AddressNames
+    ) {
+        let ordered = values.has(.noSort) ? services : ListingOrder.sorted(services)
+        let columns = columns(values)
         if session.own.json {
-            session.print(ListingJSON.table(ordered, tableSize: nil).document)
-        } else if session.own.watchSeconds != nil, case .plain = columns(values) {
+            session.print(ListingJSON.table(ordered, tableSize: tableSize).document)
+        } else if session.own.watchSeconds != nil, case .plain = columns {
             session.show(ordered, names)
         } else {
             session.print(
-                Listing(columns: columns(values), names: names).text(ordered, tableSize: nil))
+                Listing(columns: columns, names: names).text(ordered, tableSize: tableSize))
         }
     }
 

@@ -21,8 +21,7 @@ extension NetlinkAttributes {
     func judge(
         short: ErrorNumber = .invalid, _ rule: (UInt16) -> AttributeRule?
     ) throws(Refusal) {
-        var rest = bytes
-        while let (kind, value) = Self.take(from: &rest) {
+        try forEach { kind, value throws(Refusal) in
             switch rule(kind) {
             case .number(let size):
                 guard value.count >= size else {
@@ -45,17 +44,6 @@ extension NetlinkAttributes {
             case nil: break
             }
         }
-    }
-
-    /// Takes the first attribute off a list; nil when what is left begins with none.
-    static func take(
-        from rest: inout ArraySlice<UInt8>
-    ) -> (kind: UInt16, value: ArraySlice<UInt8>)? {
-        guard let length: UInt16 = rest.number(at: 0), let type: UInt16 = rest.number(at: 2),
-            length >= 4, Int(length) <= rest.count
-        else { return nil }
-        defer { rest = rest.dropFirst((Int(length) + 3) & ~3) }
-        return (type & 0x3fff, rest.prefix(Int(length)).dropFirst(4))
     }
 }
 

@@ -3,21 +3,62 @@ package import LVS
 /// The attributes of a message or nest, in the order they came.
 ///
 /// Bytes that are no attribute end the list, as in the kernel; an attribute that comes twice counts
-/// as the last says; the two flag bits of a type are ignored. Looking one up walks the list: a list
-/// of the dialect has at most fifteen.
+/// as the last says; the two flag bits of a type are ignored.
 package struct NetlinkAttributes {
     let bytes: ArraySlice<UInt8>
+    /// Where the value of each kind stands that the dialect has, length << 32 | index; 0 when absent.
+    ///
+    /// A list is walked once, not for each of its attributes.
+    private var places = [UInt64](repeating: 0, count: Int(NetlinkAttributes.kinds))
 
-    package init(_ bytes: ArraySlice<UInt8>) { self.bytes = bytes }
+    /// Kinds below this are noted.
+    private static let kinds: UInt16 = 16
+
+    package init(_ bytes: ArraySlice<UInt8>) {
+        self.bytes = bytes
+        var position = bytes.startIndex
+        while let (kind, length) = header(at: position) {
+            if kind < Self.kinds {
+                places[Int(kind)] = UInt64(length - 4) << 32 | UInt64(position + 4)
+            }
+            position += (length + 3) & ~3
+        }
+    }
+
+    /// Kind and length of the attribute at an index; nil where there is none.
+    private func header(at position: Int) -> (kind: UInt16, length: Int)? {
+        guard bytes.endIndex - position >= 4 else { return nil }
+        let length = Int(bytes[position]) | Int(bytes[position + 1]) << 8
+        guard length >= 4, length <= bytes.endIndex - position else { return nil }
+        let type = UInt16(bytes[position + 2]) | UInt16(bytes[position + 3]) << 8
+        return (type & 0x3fff, length)
+    }
 
     /// The value of an attribute without header and padding.
     package subscript(kind: UInt16) -> ArraySlice<UInt8>? {
-        var rest = bytes
-        var found: ArraySlice<UInt8>?
-        while let (type, value) = Self.take(from: &rest) {
-            if type == kind { found = value }
+        guard kind < Self.kinds else { return found(kind) }
+        let place = places[Int(kind)]
+        guard place != 0 else { return nil }
+        let start = Int(place & 0xffff_ffff)
+        return bytes[start..<start + Int(place >> 32)]
+    }
+
+    /// The last attribute of a kind that is not noted.
+    private func found(_ kind: UInt16) -> ArraySlice<UInt8>? {
+        var value: ArraySlice<UInt8>?
+        forEach { if $0 == kind { value = $1 } }
+        return value
+    }
+
+    /// Tells every attribute in its order.
+    func forEach<Failure>(
+        _ body: (_ kind: UInt16, _ value: ArraySlice<UInt8>) throws(Failure) -> Void
+    ) throws(Failure) {
+        var position = bytes.startIndex
+        while let (kind, length) = header(at: position) {
+            try body(kind, bytes[position + 4..<position + length])
+            position += (length + 3) & ~3
         }
-        return found
     }
 
     /// An integer in host order, nil when absent.

@@ -20,12 +20,15 @@ enum Usage {
           \(program) -h
         Of the director alone:
           \(program) status             drivers, drops with their cures, next hops, memory
-          \(program) get NAME           shows a setting (net.ipv4.vs.NAME)
+          \(program) get [NAME]         shows all settings (net.ipv4.vs.NAME), or one
           \(program) set NAME=VALUE     changes a setting
           \(program) mark -A|-D RULE    marks packets for services by mark, in iptables' words:
                                         -p tcp -d VIP --dport 80 -j MARK --set-mark 7
           \(program) mark -L|-S         lists all marking rules, or its own as iptables-save does
           \(program) mark -F            removes the director's own marking rules
+          \(program) save-state         brings the state file (director --state) up to date at once
+          \(program) -L|status|get|mark -L ... [--json] [--watch SECONDS [--count N]]
+                                        for programs; again and again, -L with rates
           \(program) --control PATH ... the director's socket; else $DIRECTOR_CONTROL, else the
                                         socket of this network namespace
 

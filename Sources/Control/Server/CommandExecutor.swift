@@ -46,9 +46,10 @@ package final class CommandExecutor {
         guard let command = IPVSCommand(rawValue: number) else { throw Refusal(.notSupported) }
         guard dump ? command.isDumped : command.isDone else { throw Refusal(.notSupported) }
         guard privileged else { throw Refusal(.notPermitted) }
-        if dump { return try list(command, message.attributes) }
-        try message.attributes.judge(short: .outOfRange, AttributePolicy.top)
-        return try execute(command, message.attributes)
+        let attributes = message.attributes
+        if dump { return try list(command, attributes) }
+        try attributes.judge(short: .outOfRange, AttributePolicy.top)
+        return try execute(command, attributes)
     }
 
     // MARK: nlctrl

@@ -61,6 +61,8 @@ package protocol DaemonTarget: AnyObject {
     func status() -> String
     /// The same for `directorctl status --json`.
     func statusForPrograms() -> JSONValue
+    /// Brings the state file up to date and waits for the disk.
+    func saveState() throws(CommandRefusal)
 }
 
 /// One connection as listings show it.

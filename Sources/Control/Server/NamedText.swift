@@ -44,6 +44,14 @@ struct NamedText {
             NamedText(name: "status") { _, executor throws(Refusal) in
                 pieces(executor.daemon.status() + executor.syncDaemons.status)
             },
+            NamedText(name: "state") { _, _ throws(Refusal) in
+                throw Refusal(.notSupported, "'state' can only be written to, with the key 'save'")
+            } write: { key, _, executor throws(Refusal) in
+                guard key == "save" else {
+                    throw Refusal(.invalid, "state knows 'save', not '\(key)'")
+                }
+                try command { () throws(CommandRefusal) in try executor.daemon.saveState() }
+            },
             NamedText(name: "status.json") { _, executor throws(Refusal) in
                 pieces(executor.daemon.statusForPrograms().document)
             },
@@ -169,19 +177,22 @@ struct NamedText {
     /// its text should be.
     private static func connections(
         of target: any ControlTarget, _ header: String,
-        _ append: @escaping (ConnectionRecord, inout ArraySlice<UInt8>) -> Void
+        _ append: @escaping (ConnectionRecord, inout [UInt8]) -> Void
     ) -> Pieces {
         var position: Int? = 0
-        var text = ArraySlice(header.utf8)
+        var text = Array(header.utf8)
+        var told = 0
         return { [unowned target] in
-            while text.count < 4096, let start = position {
+            while text.count - told < 4096, let start = position {
                 // What has been told is let go of.
-                text = ArraySlice(Array(text))
+                text.removeFirst(told)
+                told = 0
                 position = target.connections(from: start) { append($0, &text) }
             }
-            guard !text.isEmpty else { return nil }
-            defer { text = text.dropFirst(4096) }
-            return text.prefix(4096)
+            guard told < text.count else { return nil }
+            let piece = text[told..<min(told + 4096, text.count)]
+            told = piece.endIndex
+            return piece
         }
     }
 }

@@ -10,7 +10,7 @@ enum ProcText {
         "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Origin Expires\n"
 
     /// Appends one line of `ip_vs_conn`, byte by byte: a table may have millions of them.
-    static func append(_ connection: ConnectionRecord, to bytes: inout ArraySlice<UInt8>) {
+    static func append(_ connection: ConnectionRecord, to bytes: inout [UInt8]) {
         flow(connection, &bytes)
         expiry(connection, &bytes)
         if let engine = connection.engine {
@@ -22,7 +22,7 @@ enum ProcText {
 
     /// Appends one line of `ip_vs_conn_sync`; no connection comes from another director.
     static func appendWithOrigin(
-        _ connection: ConnectionRecord, to bytes: inout ArraySlice<UInt8>
+        _ connection: ConnectionRecord, to bytes: inout [UInt8]
     ) {
         flow(connection, &bytes)
         bytes.append(contentsOf: "LOCAL  ".utf8)
@@ -31,7 +31,7 @@ enum ProcText {
     }
 
     /// Protocol, addresses and state, with a blank behind.
-    private static func flow(_ connection: ConnectionRecord, _ bytes: inout ArraySlice<UInt8>) {
+    private static func flow(_ connection: ConnectionRecord, _ bytes: inout [UInt8]) {
         pad(transportName(connection.transport), to: 3, &bytes)
         bytes.append(0x20)
         endpoint(connection.client, connection.clientPort, &bytes)
@@ -41,7 +41,7 @@ enum ProcText {
         bytes.append(0x20)
     }
 
-    private static func expiry(_ connection: ConnectionRecord, _ bytes: inout ArraySlice<UInt8>) {
+    private static func expiry(_ connection: ConnectionRecord, _ bytes: inout [UInt8]) {
         var limit: UInt64 = 10
         for _ in 0..<6 {
             if connection.expiresSeconds < limit { bytes.append(0x20) }
@@ -52,7 +52,7 @@ enum ProcText {
 
     /// Address and port, each with a blank behind.
     private static func endpoint(
-        _ address: IPAddress, _ port: UInt16, _ bytes: inout ArraySlice<UInt8>
+        _ address: IPAddress, _ port: UInt16, _ bytes: inout [UInt8]
     ) {
         if address.isV4 {
             hexadecimal(UInt64(address.v4), digits: 8, 0x37, &bytes)
@@ -71,7 +71,7 @@ enum ProcText {
 
     /// Digits above nine begin at `letters` + 10: 0x37 for capitals, 0x57 for small letters.
     private static func hexadecimal(
-        _ value: UInt64, digits: Int, _ letters: UInt8, _ bytes: inout ArraySlice<UInt8>
+        _ value: UInt64, digits: Int, _ letters: UInt8, _ bytes: inout [UInt8]
     ) {
         for digit in (0..<digits).reversed() {
             let nibble = UInt8(value >> UInt64(digit * 4) & 15)
@@ -79,12 +79,12 @@ enum ProcText {
         }
     }
 
-    private static func decimal(_ value: UInt64, _ bytes: inout ArraySlice<UInt8>) {
+    private static func decimal(_ value: UInt64, _ bytes: inout [UInt8]) {
         if value >= 10 { decimal(value / 10, &bytes) }
         bytes.append(0x30 + UInt8(value % 10))
     }
 
-    private static func pad(_ text: String, to width: Int, _ bytes: inout ArraySlice<UInt8>) {
+    private static func pad(_ text: String, to width: Int, _ bytes: inout [UInt8]) {
         let start = bytes.count
         bytes.append(contentsOf: text.utf8)
         for _ in 0..<max(0, width - (bytes.count - start)) { bytes.append(0x20) }

@@ -19,6 +19,15 @@ struct DirectorWordTests {
         #expect(transcript.output == "1\n")
     }
 
+    @Test("save-state asks for it and takes no arguments")
+    func saveState() {
+        let transcript = Transcript()
+        #expect(transcript.run(["save-state"]) == 0)
+        #expect(transcript.table.changes == ["save-state"])
+        #expect(transcript.run(["save-state", "now"]) == 2)
+        #expect(transcript.errors == "unexpected argument now\n")
+    }
+
     @Test("An unknown setting and a set without value are refused with a reason")
     func refusedSettings() {
         let transcript = Transcript()

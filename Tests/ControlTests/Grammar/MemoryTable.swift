@@ -158,6 +158,8 @@ class MemoryTable: DirectorTable {
         settings[name] = value
     }
 
+    func saveState() throws(Refusal) { changes.append("save-state") }
+
     func changeMarks(_ command: String, _ rule: String) throws(Refusal) {
         changes.append("\(command) \(rule)")
     }

@@ -10,19 +10,19 @@ struct ControlSocketTests {
         try withDirector { path in
             let client = try ControlClient(path: path)
             #expect(try client.information().tableSize == 4096)
-            try client.add(Sample.absent)
-            try client.add(Sample.web1, to: Sample.absent)
-            try client.add(Sample.web2, to: Sample.absent)
-            try client.edit(Sample.web2.with(\.weight, 7), of: Sample.absent)
+            try client.perform(.addService(Sample.absent))
+            try client.perform(.addServer(Sample.web1, to: Sample.absent))
+            try client.perform(.addServer(Sample.web2, to: Sample.absent))
+            try client.perform(.editServer(Sample.web2.with(\.weight, 7), of: Sample.absent))
             #expect(try client.destinations(of: Sample.absent).map(\.weight) == [7, 1])
-            try client.delete(Sample.web1, of: Sample.absent)
+            try client.perform(.deleteServer(Sample.web1, of: Sample.absent))
             #expect(try client.destinations(of: Sample.absent).count == 1)
-            try client.edit(Sample.absent.with(\.scheduler, "wrr"))
+            try client.perform(.editService(Sample.absent.with(\.scheduler, "wrr")))
             #expect(try client.service(Sample.absent).scheduler == "wrr")
             try client.setTimeouts(TimeoutsRecord(udpSeconds: 9))
             #expect(try client.timeouts().udpSeconds == 9)
             #expect(try client.services().count == 3)
-            try client.delete(Sample.absent)
+            try client.perform(.deleteService(Sample.absent))
             try client.zero()
             try client.flush()
             #expect(try client.services().isEmpty)
@@ -36,12 +36,12 @@ struct ControlSocketTests {
         try withDirector { path in
             let client = try ControlClient(path: path)
             #expect(throws: ControlError.refused(Refusal(.exists))) {
-                try client.add(Sample.http)
+                try client.perform(.addService(Sample.http))
             }
             #expect(
                 throws: ControlError.refused(Refusal(.noSuchEntry, "'nope' is not known"))
             ) {
-                try client.add(Sample.absent.with(\.scheduler, "nope"))
+                try client.perform(.addService(Sample.absent.with(\.scheduler, "nope")))
             }
             // The connection goes on.
             #expect(try client.services().count == 2)
@@ -52,10 +52,12 @@ struct ControlSocketTests {
         try withDirector { path in
             let one = try ControlClient(path: path)
             let two = try ControlClient(path: path)
-            try one.add(Sample.absent)
+            try one.perform(.addService(Sample.absent))
             #expect(try two.services().count == 3)
-            #expect(throws: ControlError.refused(Refusal(.exists))) { try two.add(Sample.absent) }
-            try two.delete(Sample.absent)
+            #expect(throws: ControlError.refused(Refusal(.exists))) {
+                try two.perform(.addService(Sample.absent))
+            }
+            try two.perform(.deleteService(Sample.absent))
             #expect(try one.services().count == 2)
         }
     }

@@ -106,6 +106,7 @@ struct DialectTests {
 
         func status() -> String { "" }
         func statusForPrograms() -> JSONValue { .members(["well": .boolean(true)]) }
+        func saveState() throws(CommandRefusal) { throw .notSupported("no state is kept here") }
 
         func ask(_ packet: [UInt8]) -> [String] {
             let answers = asking?.ask(replacing(0x7ac3, by: NetlinkType.ipvs, in: packet))

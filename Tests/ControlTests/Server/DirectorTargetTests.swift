@@ -34,6 +34,7 @@ struct DirectorTargetTests {
         private final class Status: DaemonTarget {
             func status() -> String { "" }
             func statusForPrograms() -> JSONValue { .members(["well": .boolean(true)]) }
+            func saveState() throws(CommandRefusal) { throw .notSupported("no state is kept here") }
         }
     }
 

@@ -13,7 +13,7 @@ struct HostileClientTests {
                 var service = Sample.absent
                 service.identity = .endpoint(
                     transport: 6, Sample.vip, port: UInt16(1000 + number))
-                try client.add(service)
+                try client.perform(.addService(service))
             }
             #expect(try clients[0].services().count == 102)
         }

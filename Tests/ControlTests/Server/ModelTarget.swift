@@ -177,6 +177,7 @@ final class ModelTarget: ControlTarget, DaemonTarget {
 
     func status() -> String { "all is well\n" }
     func statusForPrograms() -> JSONValue { .members(["well": .boolean(true)]) }
+    func saveState() throws(CommandRefusal) { throw .notSupported("no state is kept here") }
 }
 
 extension RealServer {

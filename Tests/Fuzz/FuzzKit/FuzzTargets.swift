@@ -10,15 +10,25 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case fragments = "FuzzFragments"
     /// What FTP and SIP say.
     case helpers = "FuzzHelpers"
+    /// Requests on the control socket.
+    case dialect = "FuzzDialect"
+    /// Command lines, and files of rules and state.
+    case grammar = "FuzzGrammar"
 
     /// Runs one input; a finding traps.
     package func run(_ input: [UInt8], in world: FuzzWorlds) {
+        switch self {
+        case .dialect: return world.command { DialectInput.run(input, $0) }
+        case .grammar: return GrammarInput.run(input)
+        default: break
+        }
         let rig = world.rig()
         switch self {
         case .frame: FrameInput.run(input, rig)
         case .icmp: ICMPInput.run(input, rig)
         case .fragments: FragmentInput.run(input, rig)
         case .helpers: HelperInput.run(input, rig)
+        case .dialect, .grammar: break
         }
         world.passed(rig)
     }
@@ -40,6 +50,20 @@ package final class FuzzWorlds {
         let rig = current ?? FuzzRig()
         current = rig
         return rig
+    }
+
+    private var commanded: DialectRig?
+
+    /// Runs an input with a director that is commanded and gets no packets.
+    fileprivate func command(_ body: (DialectRig) -> Void) {
+        let rig = commanded ?? DialectRig()
+        commanded = rig
+        body(rig)
+        uses += 1
+        guard uses >= lifetime else { return }
+        rig.finish()
+        commanded = nil
+        uses = 0
     }
 
     /// An input has run.
