@@ -80,6 +80,37 @@ int cposix_pin_thread(int cpu) {
     return sched_setaffinity(0, sizeof set, &set);
 }
 
+int cposix_allowed_cpus(int *cpus, int room) {
+    // The kernel's set may be wider than that of the library.
+    for (int width = 1024; width <= 1 << 16; width *= 2) {
+        cpu_set_t *set = CPU_ALLOC(width);
+        if (set == NULL) return -1;
+        size_t bytes = CPU_ALLOC_SIZE(width);
+        CPU_ZERO_S(bytes, set);
+        int result = sched_getaffinity(0, bytes, set);
+        int count = 0;
+        for (int cpu = 0; result == 0 && cpu < width && count < room; cpu++)
+            if (CPU_ISSET_S(cpu, bytes, set)) cpus[count++] = cpu;
+        CPU_FREE(set);
+        if (result == 0) return count;
+        if (errno != EINVAL) return -1;
+    }
+    return -1;
+}
+
+void *cposix_map_huge(size_t bytes) {
+    void *address = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | 21 << MAP_HUGE_SHIFT, -1, 0);
+    if (address == MAP_FAILED) return NULL;
+    // A page that a control group withholds would be a fatal signal when it is touched; here it is an
+    // error, and kernels that cannot tell (before 5.14) are not trusted with this.
+    if (madvise(address, bytes, MADV_POPULATE_WRITE) != 0) {
+        munmap(address, bytes);
+        return NULL;
+    }
+    return address;
+}
+
 int cposix_advise_huge(void *base, size_t bytes) { return madvise(base, bytes, MADV_HUGEPAGE); }
 
 int cposix_enter_network_namespace(int fd) { return setns(fd, CLONE_NEWNET); }

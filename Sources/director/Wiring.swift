@@ -72,7 +72,9 @@ enum Wiring {
         let bytes = Director.tableBytes(configuration)
         // The host needs something to live on as well.
         let spare = 64 << 20
-        if let available = MappedMemory.available, bytes + spare > available {
+        if let available = MemoryState.now?.available, bytes + spare > available,
+            !MappedMemory.hasReservedPages(for: bytes)
+        {
             throw StartFailure(
                 "--connections \(options.connections) needs \(bytes >> 20) MiB, and this machine has "
                     + "\(max(0, available - spare) >> 20) MiB to spare; ask for fewer")

@@ -1,5 +1,6 @@
 internal import CPacketIO
 package import LVS
+internal import Posix
 internal import Synchronization
 
 /// Serves one interface by packet sockets: a memory-mapped receive ring with virtio-net headers,
@@ -48,6 +49,7 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
     private var next = 0
     private var oldest = 0
     private var held = 0
+    private let longMemory: MappedMemory
     private let long: UnsafeMutableRawPointer
     private var longUsed = 0
     let pieces: UnsafeMutablePointer<afpacket_piece>
@@ -81,7 +83,12 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
         slotCount = sockets.slotCount
         receiveDescriptor = sockets.receiveDescriptor
         transmitDescriptor = sockets.transmitDescriptor
-        unsafe long = .allocate(byteCount: Burst.capacity * Self.longBytes, alignment: 64)
+        do throws(SystemError) {
+            longMemory = try MappedMemory(bytes: Burst.capacity * Self.longBytes)
+        } catch {
+            throw DriverError(error, interface: name)
+        }
+        unsafe long = longMemory.base
         unsafe pieces = .allocate(capacity: Self.mostQueued)
         unsafe pieces.initialize(
             repeating: afpacket_piece(base: nil, length: 0), count: Self.mostQueued)
@@ -92,7 +99,6 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
     }
 
     deinit {
-        unsafe long.deallocate()
         unsafe afpacket_free_messages(messages)
         unsafe pieces.deallocate()
     }
