@@ -64,14 +64,18 @@ enum Wiring {
         }
     }
 
-    /// The engine and the memory of its table, which must be there before anything else is touched.
-    private static func engine(_ options: Options) throws -> (Director, TableMapping) {
-        let configuration = Director.Configuration(
+    /// How large the engine is made.
+    static func configuration(_ options: Options) -> Director.Configuration {
+        Director.Configuration(
             connections: options.connections, workers: 1, seed: .random(in: .min ... .max),
             listedTableSize: 1 << UInt32(options.connTabBits))
+    }
+
+    /// The engine and the memory of its table, which must be there before anything else is touched.
+    private static func engine(_ options: Options) throws -> (Director, TableMapping) {
+        let configuration = configuration(options)
         let bytes = Director.tableBytes(configuration)
-        // The host needs something to live on as well.
-        let spare = 64 << 20
+        let spare = Survey.spareBytes
         if let available = MemoryState.now?.available, bytes + spare > available,
             !MappedMemory.hasReservedPages(for: bytes)
         {
