@@ -101,4 +101,4 @@ def steer(host, cpu, interfaces=("eth0", "eth1")):
 def listening(host, port, transport="tcp"):
     """Waits until somebody serves a port."""
     option = "-ltn" if transport == "tcp" else "-lun"
-    until(lambda: f":{port} " in host.run("ss", option), f"port {port} to be served")
+    until(lambda: f":{port} " in host.run("ss", option), f"port {port} of {host.namespace} to be served")

@@ -34,7 +34,9 @@ static void listen_to(int fd, const struct settings *s) {
 }
 
 static void allow_many_sockets(void) {
-    struct rlimit limit = {MOST_SOCKETS, MOST_SOCKETS};
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max < MOST_SOCKETS ? limit.rlim_max : MOST_SOCKETS;
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
