@@ -27,7 +27,7 @@ package final class WorkerLoop: @unchecked Sendable {
     private static let shortSleep: Int64 = 2_000_000
     private static let mostPorts = 64
     /// The door costs a system call to look at, and seldom has anything: it is looked at in one of so
-    /// many turns, and in the first one after a sleep.
+    /// many turns, and in the first one after a sleep that it ended.
     private static let turnsBetweenDoors: UInt = 16
 
     private let number: Int
@@ -264,8 +264,6 @@ package final class WorkerLoop: @unchecked Sendable {
 
     /// Waits for frames, a wake-up or the longest sleep; true unless it was frames that came.
     private func sleep(_ poller: inout Poller) -> Bool {
-        // The turn that follows looks at the door.
-        turns = UInt.max
         poller.removeAll()
         poller.add(wakeUp.descriptor, token: -1)
         for position in drivers.indices {
@@ -280,6 +278,9 @@ package final class WorkerLoop: @unchecked Sendable {
             ready = try poller.wait(nanoseconds: longest) { event in
                 if event.token < 0 {
                     called = true
+                } else if event.token == doorPosition {
+                    // The turn that follows looks at the door.
+                    turns = UInt.max
                 } else if event.failed {
                     (drivers[event.token] as? any RecoverableDriver)?.descriptorFailed()
                 }
