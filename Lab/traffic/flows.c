@@ -54,7 +54,7 @@ static void push_handshake(struct transmitter *out, const struct settings *s, co
 
 void run_connect(const struct settings *s) {
     struct transmitter *out = open_transmitter(s->interface, s->uses_sendmmsg);
-    struct receiver *in = open_receiver(s->interface);
+    struct receiver *in = open_receiver(s->interface, s->port);
     uint8_t source[6];
     hardware_address(s->interface, source);
     uint8_t *states = reserve(s->flows);
@@ -104,7 +104,7 @@ void run_connect(const struct settings *s) {
 
 void run_answer(const struct settings *s) {
     struct transmitter *out = open_transmitter(s->interface, s->uses_sendmmsg);
-    struct receiver *in = open_receiver(s->interface);
+    struct receiver *in = open_receiver(s->interface, 0);
     uint64_t seen = 0, answered = 0, end = deadline(s);
     while (!stopped && now() < end) {
         unsigned taken = 0;
@@ -141,7 +141,7 @@ static void report(const struct count *count, uint64_t overrun, const struct his
 
 // Numbers of a flow count up by one. A gap is missing frames until one of them comes: then it is late, and there.
 void run_watch(const struct settings *s) {
-    struct receiver *in = open_receiver(s->interface);
+    struct receiver *in = open_receiver(s->interface, s->port);
     uint32_t *expected = reserve(s->flows * sizeof *expected);
     uint8_t *known = reserve(s->flows);
     struct histogram *times = reserve(sizeof *times);

@@ -60,7 +60,8 @@ void push(struct transmitter *, uint32_t length);
 void flush(struct transmitter *);
 uint64_t refused_frames(const struct transmitter *);
 struct receiver;
-struct receiver *open_receiver(const char *interface);
+// Frames from or to a port; from and to every one with port 0.
+struct receiver *open_receiver(const char *interface, uint16_t port);
 // The next frame that is there, or NULL; all of them go back to the kernel by `give_back`.
 uint8_t *take(struct receiver *, uint32_t *length);
 void give_back(struct receiver *);

@@ -187,19 +187,25 @@ struct receiver {
     uint64_t lost;
 };
 
-struct receiver *open_receiver(const char *interface) {
+struct receiver *open_receiver(const char *interface, uint16_t port) {
     struct receiver *r = reserve(sizeof *r);
     r->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
     if (r->fd < 0) fail("packet socket");
     set_number(r->fd, SOL_PACKET, PACKET_VERSION, TPACKET_V2, "PACKET_VERSION");
     set_number(r->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1, "PACKET_IGNORE_OUTGOING");
+    // Headers without options only, as everything here is; the ports are at 34 and 36.
     struct sock_filter program[] = {
         BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 6),
+        BPF_JUMP(BPF_JMP | BPF_JA, port ? 0 : 4, 0, 0),
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 34),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, port, 2, 0),
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 36),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, port, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, 160),
         BPF_STMT(BPF_RET | BPF_K, 0),
     };
-    struct sock_fprog filter = {.len = 4, .filter = program};
+    struct sock_fprog filter = {.len = sizeof program / sizeof *program, .filter = program};
     set(r->fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter, "SO_ATTACH_FILTER");
     struct tpacket_req request = {
         .tp_block_size = IN_BLOCK, .tp_block_nr = IN_SLOT * IN_SLOTS / IN_BLOCK,
