@@ -10,14 +10,16 @@ import time
 
 from runner.host import Failure, Skip
 
-from . import contenders, measures, table
+from . import contenders, measures, page, table
 
 
 def add_arguments(parser):
     parser.add_argument("names", nargs="*", metavar="CONTENDER")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="measures by name, separated by commas")
+    parser.add_argument("--quick", action="store_true", help="one round")
     parser.add_argument("--json", help="raw figures go there")
+    parser.add_argument("--html", help="a page with charts goes there")
     parser.add_argument("--check", action="store_true", help="a fraction of a second each: only that all of it runs")
 
 
@@ -51,10 +53,14 @@ def chosen(only):
 def run(prefix, given):
     if given.rounds < 1:
         raise Failure(f"--rounds {given.rounds}: at least 1")
+    for path in filter(None, (given.json, given.html)):
+        # Better now than after all the measuring.
+        if not pathlib.Path(path).resolve().parent.is_dir():
+            raise Failure(f"{path}: there is no such directory")
     needed(given.names)
     wanted = chosen(given.only)
     scale = measures.Scale(given.check)
-    rounds = 1 if given.check else given.rounds
+    rounds = 1 if given.check or given.quick else given.rounds
     began = time.monotonic()
     standing = contenders.stand_up(prefix, given.names)
     results, failures, good = {}, [], 0
@@ -70,11 +76,15 @@ def run(prefix, given):
     finally:
         contenders.take_down(standing)
     names = [one.name for one in standing]
-    print(f"\n{machine()}; {rounds} rounds; `Lab/lab {' '.join(sys.argv[sys.argv.index('bench'):])}`\n")
+    where = f"{machine()}; {rounds} round{'s' if rounds > 1 else ''}"
+    command = "Lab/lab " + " ".join(sys.argv[sys.argv.index("bench"):])
+    print(f"\n{where}; `{command}`\n")
     print(table.tables(results, names))
     if given.json:
-        told = {"machine": machine(), "rounds": rounds, "results": results}
+        told = {"machine": machine(), "rounds": rounds, "command": command, "results": results}
         pathlib.Path(given.json).write_text(json.dumps(told, indent=1))
+    if given.html:
+        pathlib.Path(given.html).write_text(page.page(results, names, where, command))
     for failure in failures:
         print(f"failed: {failure}")
     if given.check:
