@@ -50,17 +50,18 @@ package final class WorkerLoop: @unchecked Sendable {
 
     // Set by the housekeeper (release) before it signals `wakeUp`, read by the worker (acquire).
     private let stopping = Atomic<Bool>(false)
-    private let announcing = Atomic<Bool>(true)
+    private let announcing: Atomic<Bool>
 
     /// Takes the drivers of one worker.
     ///
     /// `door` is served like the others and gets what goes to the host. The addresses of
-    /// `answering` are announced at start.
+    /// `answering` are announced by the first worker at its start.
     package init(
         number: Int = 0, drivers: [any PacketDriver], door: (any PacketDriver)? = nil,
         answering: AddressAnswering? = nil, processor: any BurstProcessor
     ) throws(SystemError) {
         self.number = number
+        announcing = Atomic(number == 0)
         self.door = door
         self.answering = answering
         self.processor = processor
