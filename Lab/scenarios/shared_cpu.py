@@ -25,7 +25,7 @@ def run(lab):
     nat.prepare_host(lab)
     client, server = lab.host("client"), lab.host("server1")
     client.gateway(nat.VIP)
-    director = lab.director(interfaces=("eth0", "eth1"), before=("taskset", "-c", CPU))
+    director = lab.director(interfaces=("eth0", "eth1"), cpu=CPU)
     director.configure(RULES)
     # What a service's server answers goes through the director whoever asked: routing is shown by another port.
     for port in (PORT, OTHER):

@@ -74,28 +74,29 @@ int cposix_ppoll(void *descriptors, size_t count, int64_t nanoseconds) {
 int cposix_name_thread(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 int cposix_pin_thread(int cpu) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    return sched_setaffinity(0, sizeof set, &set);
+    size_t bytes = CPU_ALLOC_SIZE(cpu + 1);
+    cpu_set_t *set = CPU_ALLOC(cpu + 1);
+    if (set == NULL) return -1;
+    CPU_ZERO_S(bytes, set);
+    CPU_SET_S(cpu, bytes, set);
+    int result = sched_setaffinity(0, bytes, set);
+    CPU_FREE(set);
+    return result;
 }
 
-int cposix_allowed_cpus(int *cpus, int room) {
-    // The kernel's set may be wider than that of the library.
-    for (int width = 1024; width <= 1 << 16; width *= 2) {
-        cpu_set_t *set = CPU_ALLOC(width);
-        if (set == NULL) return -1;
-        size_t bytes = CPU_ALLOC_SIZE(width);
-        CPU_ZERO_S(bytes, set);
-        int result = sched_getaffinity(0, bytes, set);
-        int count = 0;
-        for (int cpu = 0; result == 0 && cpu < width && count < room; cpu++)
+int cposix_allowed_cpus(int *cpus, int capacity) {
+    // Beyond the 1,024 CPUs of cpu_set_t the kernel wants a longer mask.
+    size_t bytes = CPU_ALLOC_SIZE(8192);
+    cpu_set_t *set = CPU_ALLOC(8192);
+    if (set == NULL) return -1;
+    int count = -1;
+    if (sched_getaffinity(0, bytes, set) == 0) {
+        count = 0;
+        for (int cpu = 0; cpu < 8192 && count < capacity; cpu++)
             if (CPU_ISSET_S(cpu, bytes, set)) cpus[count++] = cpu;
-        CPU_FREE(set);
-        if (result == 0) return count;
-        if (errno != EINVAL) return -1;
     }
-    return -1;
+    CPU_FREE(set);
+    return count;
 }
 
 void *cposix_map_huge(size_t bytes) {

@@ -12,7 +12,7 @@ package struct RunQueue: ~Copyable {
     package init() {
         let number = unsafe open("/proc/loadavg", O_RDONLY | O_CLOEXEC)
         file = FileDescriptor(owning: number)
-        processors = min(Processors.online, Processors.allowed.count)
+        processors = AllowedProcessors.numbers.count
     }
 
     /// Whether there is no CPU to spare: the calling thread and others fill them all.

@@ -10,9 +10,13 @@ enum Check {
     /// The report for a terminal or, as JSON, for programs; and whether a director could start.
     static func run(_ options: Options) -> (text: String, isReady: Bool) {
         var links: [Link] = []
+        // The options were found to be in order before.
+        let workers = (try? Processors(options))?.cpus ?? [nil]
+        let engine = Wiring.configuration(options, workers: workers.count)
         var plan = Survey.Plan(
             interfaces: [], isNamed: !options.interfaces.isEmpty, connections: options.connections,
-            tableBytes: Director.tableBytes(Wiring.configuration(options)))
+            tableBytes: Director.tableBytes(engine))
+        plan.workers = workers
         plan.answersAddresses = !options.answer.isEmpty
         var obstacles: [(String, String)] = []
         do {

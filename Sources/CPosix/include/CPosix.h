@@ -20,9 +20,8 @@ int cposix_read_signal(int fd);
 int cposix_ppoll(void *descriptors, size_t count, int64_t nanoseconds);
 int cposix_name_thread(const char *name);
 int cposix_pin_thread(int cpu);
-// Numbers of the CPUs that the calling thread may run on, the lowest first; how many were written, at
-// most `room`, or -1.
-int cposix_allowed_cpus(int *cpus, int room);
+// The CPUs that the calling thread may run on, in ascending order; how many, or -1.
+int cposix_allowed_cpus(int *cpus, int capacity);
 // Memory in 2 MiB pages that were reserved, all of them given; NULL when there are not enough.
 void *cposix_map_huge(size_t bytes);
 // Asks for 2 MiB pages; a refusal is no failure.

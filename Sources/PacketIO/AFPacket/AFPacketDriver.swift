@@ -23,6 +23,8 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
         /// Whether ARP to everybody and neighbour solicitations to a group are wanted, which only
         /// answering for addresses needs.
         package var receivesSolicitations = false
+        /// The worker that the driver is for, from 0.
+        package var worker = 0
 
         package init() {}
     }
@@ -31,31 +33,26 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
     static let longBytes = 65536 + 512
     /// Keeps the virtio-net header of a fetched frame aligned and leaves tunnels their room.
     static let longHeadroom = 192
-    /// Bytes before a frame that sending needs: the virtio-net header and a VLAN tag.
-    static let sendHeadroom = 14
-    static let mostQueued = 256
     /// Slots looked at in one call, so that a flood for other stations cannot hold the worker.
     private static let mostLooked = 256
 
     package let port: PortIndex
     package let name: String
     let options: Options
+    /// What shares the interface among workers; nil with one worker.
+    let group: FanoutGroup?
 
     // Worker's own: the sockets in use, and the frames borrowed and queued.
     private var slots: UnsafeMutablePointer<UnsafeMutablePointer<afpacket_slot>>
     private var slotCount: Int
     private var receiveDescriptor: Int32
-    var transmitDescriptor: Int32
     private var next = 0
     private var oldest = 0
     private var held = 0
     private let longMemory: MappedMemory
     private let long: UnsafeMutableRawPointer
     private var longUsed = 0
-    let pieces: UnsafeMutablePointer<afpacket_piece>
-    let messages: UnsafeMutableRawPointer
-    var queued = 0
-    var queuedBytes = 0
+    let transmitter: PacketTransmitter
 
     // Housekeeper's own.
     var current: PacketSockets
@@ -70,37 +67,35 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
     let hostVLANs = HostVLANs()
 
     /// Opens the interface in the calling thread's network namespace.
-    package init(
+    package convenience init(
         interface name: String, port: PortIndex, options: Options = Options()
     ) throws(DriverError) {
+        try self.init(interface: name, port: port, options: options, group: nil)
+    }
+
+    /// As above; with a group, for the worker that the options name.
+    init(
+        interface name: String, port: PortIndex, options: Options, group: FanoutGroup?
+    ) throws(DriverError) {
         let found = try InterfaceDescription(named: name)
-        let sockets = try PacketSockets(interface: found.index, name: name, slots: options.slots)
+        let sockets = try PacketSockets(
+            interface: found.index, name: name, slots: options.slots, group: group,
+            worker: options.worker)
         self.port = port
         self.name = name
         self.options = options
+        self.group = group
         current = sockets
         unsafe slots = sockets.slots
         slotCount = sockets.slotCount
         receiveDescriptor = sockets.receiveDescriptor
-        transmitDescriptor = sockets.transmitDescriptor
+        transmitter = PacketTransmitter(descriptor: sockets.transmitDescriptor, cells: cells)
         do throws(SystemError) {
             longMemory = try MappedMemory(bytes: Burst.capacity * Self.longBytes)
         } catch {
             throw DriverError(error, interface: name)
         }
         unsafe long = longMemory.base
-        unsafe pieces = .allocate(capacity: Self.mostQueued)
-        unsafe pieces.initialize(
-            repeating: afpacket_piece(base: nil, length: 0), count: Self.mostQueued)
-        guard let messages = unsafe afpacket_messages(pieces, UInt32(Self.mostQueued)) else {
-            preconditionFailure("no memory for message headers")
-        }
-        unsafe self.messages = unsafe messages
-    }
-
-    deinit {
-        unsafe afpacket_free_messages(messages)
-        unsafe pieces.deallocate()
     }
 
     package var descriptor: Int32? { receiveDescriptor }
@@ -247,7 +242,7 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
         unsafe slots = sockets.slots
         slotCount = sockets.slotCount
         receiveDescriptor = sockets.receiveDescriptor
-        transmitDescriptor = sockets.transmitDescriptor
+        transmitter.descriptor = sockets.transmitDescriptor
         next = 0
         oldest = 0
         held = 0

@@ -19,7 +19,7 @@ package struct ProcessorLayout: Hashable, Sendable {
 
     /// The machine and the process as they are.
     package static var current: ProcessorLayout {
-        let allowed = Processors.allowed
+        let allowed = AllowedProcessors.numbers
         var siblings = Set<[Int]>()
         for number in allowed {
             let path = "/sys/devices/system/cpu/cpu\(number)/topology/thread_siblings_list"
@@ -27,7 +27,7 @@ package struct ProcessorLayout: Hashable, Sendable {
             if group.count > 1 { siblings.insert(group) }
         }
         return ProcessorLayout(
-            online: Processors.online, allowed: allowed,
+            online: AllowedProcessors.online, allowed: allowed,
             siblings: siblings.sorted { ($0.first ?? 0) < ($1.first ?? 0) },
             quota: controlGroups.compactMap { path in
                 (try? Files.read("\(path)/cpu.max")).flatMap { quota($0) }

@@ -12,6 +12,8 @@ package struct Survey: Sendable {
         /// Bytes that the table of so many connections needs.
         package var tableBytes: Int
         package var answersAddresses = false
+        /// The CPU of each worker, nil where the kernel chooses.
+        package var workers: [Int?] = [nil]
 
         package init(
             interfaces: [(scheme: String, name: String)], isNamed: Bool, connections: Int,
@@ -204,10 +206,31 @@ package struct Survey: Sendable {
             kernel.isAtLeast(5, 16)
                 ? "kept fresh by the kernel"
                 : "asked for every 20 s, since Linux 5.16 keeps them itself")
-        report.plan(
-            "waiting",
+        tellWorkers(plan, &report)
+    }
+
+    private func tellWorkers(_ plan: Plan, _ report: inout SurveyReport) {
+        let bound = plan.workers.compactMap { $0 }
+        let count = plan.workers.count
+        let place =
+            bound.isEmpty
+            ? "on whichever CPU the kernel chooses" : "bound to CPU \(ProcessorLayout.text(bound))"
+        let waits =
             processors.allowed.count > 1
-                ? "spins at most 50 us for a frame while a CPU is to spare, then sleeps"
-                : "sleeps at once: the only CPU it may use is others' as well")
+            ? "spinning at most 50 us for a frame while a CPU is to spare"
+            : "sleeping at once, since others use its only CPU as well"
+        report.plan("workers", "\(count) \(place), \(waits)")
+        for group in processors.siblings where Set(group).intersection(bound).count > 1 {
+            report.advice(
+                "workers",
+                "CPUs \(ProcessorLayout.text(group)) are threads of one core and do the work of little "
+                    + "more than one; bind workers to different cores (--cpus)")
+        }
+        let slots = processors.quota.map { Int($0.rounded(.up)) } ?? Int.max
+        if count > slots {
+            report.advice(
+                "workers",
+                "\(count) workers share \(slots) CPUs' worth of time; take fewer (--workers)")
+        }
     }
 }

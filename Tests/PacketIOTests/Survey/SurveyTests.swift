@@ -186,6 +186,16 @@ import Testing
         #expect(report.lines.contains { $0.subject == "table" && $0.text.contains("reserved") })
     }
 
+    @Test func workersOnThreadsOfOneCoreAreToldToMove() {
+        let survey = Self.survey { $0.processors.siblings = [[0, 1]] }
+        var plan = Self.plan()
+        plan.workers = [0, 1]
+        let report = survey.report(on: plan)
+        #expect(report.isReady)
+        #expect(report.lines.contains { $0.kind == .plan && $0.text.contains("bound to CPU 0-1") })
+        #expect(report.lines.contains { $0.kind == .advice && $0.text.contains("--cpus") })
+    }
+
     @Test func everyLineIsOneLine() {
         var report = SurveyReport()
         report.obstacle("rules", "first\nsecond\r\nthird")

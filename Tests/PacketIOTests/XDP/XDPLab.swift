@@ -8,7 +8,7 @@ final class XDPLab {
     let network = TestNetwork()
     let inside: String
     let outside: String
-    let commons: XDPCommons
+    let commons: DriverCommons
     let driver: XDPDriver
     let far: AFPacketDriver
     let station: UInt64
@@ -29,7 +29,7 @@ final class XDPLab {
             try TestNetwork.run(
                 "ip netns exec \(inside) sh -c '[ ! -e \(filter) ] || echo 0 > \(filter)'")
         }
-        let commons = XDPCommons()
+        let commons = DriverCommons()
         (driver, station) = try TestNetwork.inside(inside) {
             var options = XDPDriver.Options()
             options.takesEverything = takesEverything
