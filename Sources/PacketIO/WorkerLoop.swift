@@ -162,7 +162,9 @@ package final class WorkerLoop: @unchecked Sendable {
         return found
     }
 
-    /// Decides and sends; the burst is empty afterwards. `driver` waits for answers about it.
+    /// Decides and sends; the burst is empty afterwards.
+    ///
+    /// `driver` waits for answers about it.
     private func process(_ burst: inout Burst, from driver: (any SettlingDriver)? = nil) {
         processor.process(&burst, now: Instant(nanoseconds: MonotonicClock.now()))
         deliver(&burst, from: driver)

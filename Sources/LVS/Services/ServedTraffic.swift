@@ -78,6 +78,16 @@ package struct ServedTraffic: Hashable, Sendable {
 
     package init() {}
 
+    /// Takes in all of another.
+    package mutating func formUnion(_ other: ServedTraffic) {
+        services.formUnion(other.services)
+        marks.formUnion(other.marks)
+        blocks.formUnion(other.blocks)
+        servers.formUnion(other.servers)
+        tunnels.formUnion(other.tunnels)
+        hostAddresses.formUnion(other.hostAddresses)
+    }
+
     package var isEmpty: Bool {
         services.isEmpty && blocks.isEmpty && servers.isEmpty && marks.isEmpty
     }

@@ -60,7 +60,7 @@ package final class NFQueueCommons: @unchecked Sendable {
     /// Notes an interface that packets come by.
     func add(_ interface: String) { names.insert(interface) }
 
-    /// Reads whether the host forwards packets; once a second. The housekeeper's.
+    /// Reads whether the host forwards packets, for the housekeeper once a second.
     ///
     /// IPv4 forwards by interface, and all of the served ones must; IPv6 by one switch.
     package func followForwarding() {

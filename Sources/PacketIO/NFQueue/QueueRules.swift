@@ -61,8 +61,10 @@ package final class QueueRules {
         try change(to: new)
     }
 
-    /// Follows `NFQueueCommons.followForwarding`, and puts the rules back when somebody has flushed
-    /// them; tells whether that was needed. Meant for once a second.
+    /// Goes by what `NFQueueCommons.followForwarding` read, and puts the rules back when somebody has
+    /// flushed them.
+    ///
+    /// Tells whether that was needed; meant for once a second.
     package func keep() throws(QueueRulesError) -> Bool {
         let before = wanted
         readForwarding()
