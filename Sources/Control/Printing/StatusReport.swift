@@ -74,6 +74,8 @@ package struct StatusReport: Sendable {
     package var hostObjects: [String] = []
     /// Virtual addresses it answers ARP for.
     package var answered: [String] = []
+    /// How packets of netfilter's queues were answered, one line for each queue.
+    package var queues: [String] = []
     /// What of the host's own marking rules is followed, and what is not.
     package var hostMarks: [String] = []
     /// Anything else an operator should know.
@@ -93,6 +95,7 @@ package struct StatusReport: Sendable {
             "table: \(connections) of \(capacity) connections (\(percent) %), "
                 + tablePages)
         for interface in interfaces { lines += render(interface) }
+        lines += section("queues", queues)
         lines += section("kept in the host", hostObjects)
         lines += section("answers ARP for", answered)
         lines += section("marking rules of the host", hostMarks)
@@ -160,7 +163,8 @@ extension StatusReport {
                     ])
                 }),
             "host_objects": Self.texts(hostObjects), "answered_addresses": Self.texts(answered),
-            "host_marks": Self.texts(hostMarks), "unresolved_next_hops": Self.texts(unresolved),
+            "queues": Self.texts(queues), "host_marks": Self.texts(hostMarks),
+            "unresolved_next_hops": Self.texts(unresolved),
             "unreachable_servers": Self.texts(unreachableServers), "notes": Self.texts(notes),
         ])
     }
