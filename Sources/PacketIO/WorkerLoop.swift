@@ -82,9 +82,16 @@ package final class WorkerLoop: @unchecked Sendable {
         }
     }
 
+    /// The CPU that the thread is bound to; nil when to none.
+    package private(set) var cpu: Int?
+
+    /// CPU time that the thread has used so far, nanoseconds.
+    package var cpuNanoseconds: UInt64 { thread?.cpuNanoseconds ?? 0 }
+
     /// Starts the thread, bound to `cpu` if given.
     package func start(cpu: Int? = nil) throws(SystemError) {
         precondition(thread == nil, "a worker starts once")
+        self.cpu = cpu
         thread = try Thread(name: "worker-\(number)", cpu: cpu) { self.run() }
     }
 

@@ -27,6 +27,11 @@ package struct Thread: ~Copyable {
         _ = pthread_join(handle, nil)
     }
 
+    /// CPU time that the thread has used, nanoseconds.
+    package var cpuNanoseconds: UInt64 {
+        UInt64(max(0, cposix_thread_cputime_of(UInt(handle))))
+    }
+
     /// Lets another thread that waits for this CPU run first.
     package static func yield() { sched_yield() }
 }
