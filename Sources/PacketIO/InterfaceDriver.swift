@@ -1,3 +1,5 @@
+package import LVS
+
 /// A driver of a network interface, as the housekeeper sees it beside the worker.
 package protocol InterfaceDriver: BurstDriver, RecoverableDriver, Sendable {
     /// Name of the interface.
@@ -18,4 +20,11 @@ package protocol InterfaceDriver: BurstDriver, RecoverableDriver, Sendable {
 
     /// Names the VLAN ids whose tagged frames belong to an interface of the host's own.
     func setHostVLANs(_ ids: Set<UInt16>)
+
+    /// Follows what the kernel says of the interface now: its MTU and hardware address.
+    func follow(_ port: Port)
+}
+
+extension InterfaceDriver {
+    package func follow(_ port: Port) {}
 }

@@ -40,6 +40,10 @@ package final class ServedInterface {
         for driver in drivers { driver.setHostVLANs(ids) }
     }
 
+    package func follow(_ port: Port) {
+        for driver in drivers { driver.follow(port) }
+    }
+
     /// Serves the interface anew when it was deleted and exists again; true when a driver did so.
     ///
     /// One worker after the other, since the kernel numbers those who share an interface as they

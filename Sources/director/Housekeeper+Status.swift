@@ -52,6 +52,7 @@ extension Housekeeper: DaemonTarget {
         }
         report.unreachableServers = servers.sorted()
         report.hostMarks = hostMarks?.summary ?? []
+        report.queues = hostSide.queueSummary
         report.notes = surroundings.standingWarnings + defences()
         if let trouble = state?.keeper.trouble { report.notes.append(trouble) }
         return report
