@@ -53,7 +53,7 @@ extension Housekeeper: DaemonTarget {
         report.unreachableServers = servers.sorted()
         report.hostMarks = hostMarks?.summary ?? []
         report.queues = hostSide.queueSummary
-        report.notes = surroundings.standingWarnings + defences()
+        report.notes = surroundings.standingWarnings + defences() + processorNotes
         if let trouble = state?.keeper.trouble { report.notes.append(trouble) }
         return report
     }
