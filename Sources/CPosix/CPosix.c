@@ -85,6 +85,19 @@ int cposix_pin_thread(int cpu) {
     return result;
 }
 
+int cposix_keep_thread(uintptr_t thread, const int *cpus, int count) {
+    int most = 0;
+    for (int i = 0; i < count; i++) most = cpus[i] > most ? cpus[i] : most;
+    size_t bytes = CPU_ALLOC_SIZE(most + 1);
+    cpu_set_t *set = CPU_ALLOC(most + 1);
+    if (set == NULL) return ENOMEM;
+    CPU_ZERO_S(bytes, set);
+    for (int i = 0; i < count; i++) CPU_SET_S(cpus[i], bytes, set);
+    int result = pthread_setaffinity_np((pthread_t)thread, bytes, set);
+    CPU_FREE(set);
+    return result;
+}
+
 int cposix_allowed_cpus(int *cpus, int capacity) {
     // Beyond the 1,024 CPUs of cpu_set_t the kernel wants a longer mask.
     size_t bytes = CPU_ALLOC_SIZE(8192);
