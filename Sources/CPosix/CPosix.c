@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <net/if.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -84,6 +85,19 @@ int cposix_pin_thread(int cpu) {
     return result;
 }
 
+int cposix_keep_thread(uintptr_t thread, const int *cpus, int count) {
+    int most = 0;
+    for (int i = 0; i < count; i++) most = cpus[i] > most ? cpus[i] : most;
+    size_t bytes = CPU_ALLOC_SIZE(most + 1);
+    cpu_set_t *set = CPU_ALLOC(most + 1);
+    if (set == NULL) return ENOMEM;
+    CPU_ZERO_S(bytes, set);
+    for (int i = 0; i < count; i++) CPU_SET_S(cpus[i], bytes, set);
+    int result = pthread_setaffinity_np((pthread_t)thread, bytes, set);
+    CPU_FREE(set);
+    return result;
+}
+
 int cposix_allowed_cpus(int *cpus, int capacity) {
     // Beyond the 1,024 CPUs of cpu_set_t the kernel wants a longer mask.
     size_t bytes = CPU_ALLOC_SIZE(8192);
@@ -125,6 +139,11 @@ static int64_t read_clock(clockid_t clock) {
 int64_t cposix_boottime(void) { return read_clock(CLOCK_BOOTTIME); }
 
 int64_t cposix_thread_cputime(void) { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
+
+int64_t cposix_thread_cputime_of(unsigned long thread) {
+    clockid_t clock;
+    return pthread_getcpuclockid((pthread_t)thread, &clock) == 0 ? read_clock(clock) : -1;
+}
 
 int64_t cposix_free_pages(void) {
     struct sysinfo info;

@@ -85,10 +85,25 @@ package final class WorkerLoop: @unchecked Sendable {
         }
     }
 
+    /// The CPU that the thread is bound to; nil when to none.
+    package private(set) var cpu: Int?
+
+    /// Whether the kernel chooses the worker's CPU.
+    package var isFree: Bool { cpu == nil }
+
+    /// CPU time that the thread has used so far, nanoseconds.
+    package var cpuNanoseconds: UInt64 { thread?.cpuNanoseconds ?? 0 }
+
     /// Starts the thread, bound to `cpu` if given.
     package func start(cpu: Int? = nil) throws(SystemError) {
         precondition(thread == nil, "a worker starts once")
+        self.cpu = cpu
         thread = try Thread(name: "worker-\(number)", cpu: cpu) { self.run() }
+    }
+
+    /// Has the worker run on these CPUs only, unless it was bound to one of its own.
+    package func keep(to cpus: [Int]) {
+        if isFree { thread?.keep(to: cpus) }
     }
 
     /// Ends the thread after its turn and waits for it.

@@ -33,6 +33,12 @@ extension Housekeeper: DaemonTarget {
             version: version, uptimeSeconds: (time - started) / 1_000_000_000,
             control: control?.path ?? "none")
         report.interfaces = interfaces.map(interface)
+        report.workers = loops.map { loop in
+            let counts = loop.counts
+            return StatusReport.Worker(
+                cpu: loop.cpu, frames: counts.frames, bursts: counts.bursts, sent: counts.sent,
+                sleeps: counts.sleeps, cpuNanoseconds: loop.cpuNanoseconds)
+        }
         report.drops = drops()
         report.connections = UInt64(director.table.count)
         report.capacity = UInt64(director.configuration.connections)
@@ -54,7 +60,7 @@ extension Housekeeper: DaemonTarget {
         report.unreachableServers = servers.sorted()
         report.hostMarks = hostMarks?.summary ?? []
         report.queues = hostSide.queueSummary
-        report.notes = surroundings.standingWarnings
+        report.notes = surroundings.standingWarnings + defences() + processorNotes
         if let trouble = state?.keeper.trouble { report.notes.append(trouble) }
         return report
     }
@@ -74,6 +80,18 @@ extension Housekeeper: DaemonTarget {
                 framesPerSecond: rate?.sentPerSecond ?? 0),
             ringFull: statistics.ringFull, truncated: statistics.truncated,
             sendFailed: statistics.sendFailed)
+    }
+
+    /// The defences that are on, and what they did.
+    private func defences() -> [String] {
+        let on = ["drop_entry", "drop_packet", "secure_tcp"].filter { name in
+            (director.settings[name] ?? 0) > 1
+        }
+        var lines = on.map { "\($0) is on (\(director.settings[$0] ?? 0))" }
+        if director.endedByDefence > 0 {
+            lines.append("drop_entry has ended \(director.endedByDefence) connections to make room")
+        }
+        return lines
     }
 
     private func drops() -> [StatusReport.Drop] {
