@@ -18,6 +18,15 @@ extension Survey {
         switch scheme {
         case "xdp": chooseXDP(interface, plan, &report)
         case "afpacket": choosePackets(interface, plan, &report)
+        case "nfqueue":
+            report.plan(
+                interface.name, "nfqueue, as asked for: netfilter's rules lead packets to it")
+            if kernel.queues.isMissing {
+                report.obstacle(
+                    interface.name,
+                    "the kernel has no queue for packets (CONFIG_NETFILTER_NETLINK_QUEUE, "
+                        + "CONFIG_NETFILTER_XT_TARGET_NFQUEUE); use afpacket:\(interface.name)")
+            }
         default: report.plan(interface.name, "served by \(scheme)")
         }
     }
