@@ -145,7 +145,7 @@ class NginxStream(Proxy):
 class Balanced(Contender):
     """The director by NAT, with one driver."""
 
-    can = {"frames", "tcp", "ping", "held", "idle"}
+    can = {"frames", "tcp", "ping", "edits", "held", "idle"}
     is_bound = True
     interfaces = ("eth0", "eth1")
     options = ()
