@@ -18,4 +18,12 @@ package protocol InterfaceDriver: BurstDriver, RecoverableDriver, Sendable {
 
     /// Names the VLAN ids whose tagged frames belong to an interface of the host's own.
     func setHostVLANs(_ ids: Set<UInt16>)
+
+    /// What the traffic so far shows that the operator should know, each thing once; the housekeeper
+    /// asks every second.
+    func takeAdvice() -> String?
+}
+
+extension InterfaceDriver {
+    package func takeAdvice() -> String? { nil }
 }

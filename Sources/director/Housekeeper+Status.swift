@@ -102,6 +102,7 @@ extension Housekeeper: DaemonTarget {
                     statistics.sentFrames, last.statistics.sentFrames)
             }
             rates[driver.port] = rate
+            if let advice = driver.takeAdvice() { logger.notice("\(advice)") }
         }
     }
 }
