@@ -20,6 +20,9 @@
 #ifndef PACKET_IGNORE_OUTGOING
 #define PACKET_IGNORE_OUTGOING 23
 #endif
+#ifndef PACKET_FANOUT_FLAG_IGNORE_OUTGOING
+#define PACKET_FANOUT_FLAG_IGNORE_OUTGOING 0x4000
+#endif
 
 _Static_assert(sizeof(struct tpacket2_hdr) == offsetof(struct afpacket_slot, family), "slot");
 _Static_assert(offsetof(struct tpacket2_hdr, tp_vlan_tci) == offsetof(struct afpacket_slot, vlan_tag),
@@ -90,8 +93,18 @@ static int bind_to(int fd, int interface, int protocol) {
     return bind(fd, (struct sockaddr *)&address, sizeof address);
 }
 
-// IPv4, IPv6 and ARP, not sent by this host; the outermost VLAN tag is out of the frame already.
-static int attach_filter(int fd) {
+static int attach_filter(int fd, struct sock_filter *program, unsigned short count) {
+    struct sock_fprog filter = {.len = count, .filter = program};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
+}
+
+static int refuse_all(int fd) {
+    struct sock_filter program[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+    return attach_filter(fd, program, 1);
+}
+
+int afpacket_begin_receiving(int fd) {
+    // IPv4, IPv6 and ARP; the outermost VLAN tag is out of the frame already.
     struct sock_filter program[] = {
         BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 3, 0),
@@ -100,8 +113,24 @@ static int attach_filter(int fd) {
         BPF_STMT(BPF_RET | BPF_K, 0),
         BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
     };
-    struct sock_fprog filter = {.len = sizeof program / sizeof *program, .filter = program};
-    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
+    return attach_filter(fd, program, sizeof program / sizeof *program);
+}
+
+int afpacket_join(int fd, int kind, int32_t *group) {
+    // Since 5.10 a group has its own word on outgoing frames; older kernels ignore the flag.
+    int flags = PACKET_FANOUT_FLAG_IGNORE_OUTGOING;
+    if (*group < 0) flags |= PACKET_FANOUT_FLAG_UNIQUEID;
+    int type = kind == AFPACKET_BY_PROGRAM ? PACKET_FANOUT_EBPF : PACKET_FANOUT_HASH;
+    uint32_t word = (*group < 0 ? 0 : (uint32_t)*group) | (uint32_t)(type | flags) << 16;
+    if (setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &word, sizeof word) != 0) return -1;
+    socklen_t length = sizeof word;
+    if (getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &word, &length) != 0) return -1;
+    *group = word & 0xffff;
+    return 0;
+}
+
+int afpacket_steer(int fd, int program) {
+    return setsockopt(fd, SOL_PACKET, PACKET_FANOUT_DATA, &program, sizeof program);
 }
 
 int afpacket_open_receive(
@@ -116,7 +145,7 @@ int afpacket_open_receive(
     // Frames longer than a slot wait in the socket's queue, up to this many bytes of them.
     if (set(fd, PACKET_COPY_THRESH, 1) != 0) return fail(fd, step, "PACKET_COPY_THRESH");
     set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, 64 << 20);
-    if (attach_filter(fd) != 0) return fail(fd, step, "SO_ATTACH_FILTER");
+    if (refuse_all(fd) != 0) return fail(fd, step, "SO_ATTACH_FILTER");
     struct tpacket_req request = {
         .tp_block_size = layout->block_bytes,
         .tp_block_nr = layout->blocks,

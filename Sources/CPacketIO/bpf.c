@@ -54,12 +54,14 @@ int bpf_remove(int map, const void *key) {
     return call(BPF_MAP_DELETE_ELEM, &attributes);
 }
 
-int bpf_load_xdp(const uint64_t *instructions, uint32_t count, char *log, uint32_t log_bytes) {
+static int load(
+    enum bpf_prog_type type, enum bpf_attach_type attach, const uint64_t *instructions, uint32_t count,
+    char *log, uint32_t log_bytes) {
     _Static_assert(sizeof(struct bpf_insn) == sizeof(uint64_t), "instruction");
     union bpf_attr attributes;
     memset(&attributes, 0, sizeof attributes);
-    attributes.prog_type = BPF_PROG_TYPE_XDP;
-    attributes.expected_attach_type = BPF_XDP;
+    attributes.prog_type = type;
+    attributes.expected_attach_type = attach;
     attributes.insns = (uintptr_t)instructions;
     attributes.insn_cnt = count;
     // No helper that the program calls asks for a licence.
@@ -72,6 +74,14 @@ int bpf_load_xdp(const uint64_t *instructions, uint32_t count, char *log, uint32
         attributes.log_level = 1;
     }
     return call(BPF_PROG_LOAD, &attributes);
+}
+
+int bpf_load_xdp(const uint64_t *instructions, uint32_t count, char *log, uint32_t log_bytes) {
+    return load(BPF_PROG_TYPE_XDP, BPF_XDP, instructions, count, log, log_bytes);
+}
+
+int bpf_load_filter(const uint64_t *instructions, uint32_t count, char *log, uint32_t log_bytes) {
+    return load(BPF_PROG_TYPE_SOCKET_FILTER, 0, instructions, count, log, log_bytes);
 }
 
 int bpf_attach_xdp(int program, int32_t interface, uint8_t is_generic) {

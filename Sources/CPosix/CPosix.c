@@ -74,10 +74,29 @@ int cposix_ppoll(void *descriptors, size_t count, int64_t nanoseconds) {
 int cposix_name_thread(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 int cposix_pin_thread(int cpu) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    return sched_setaffinity(0, sizeof set, &set);
+    size_t bytes = CPU_ALLOC_SIZE(cpu + 1);
+    cpu_set_t *set = CPU_ALLOC(cpu + 1);
+    if (set == NULL) return -1;
+    CPU_ZERO_S(bytes, set);
+    CPU_SET_S(cpu, bytes, set);
+    int result = sched_setaffinity(0, bytes, set);
+    CPU_FREE(set);
+    return result;
+}
+
+int cposix_allowed_cpus(int *cpus, int capacity) {
+    // Beyond the 1,024 CPUs of cpu_set_t the kernel wants a longer mask.
+    size_t bytes = CPU_ALLOC_SIZE(8192);
+    cpu_set_t *set = CPU_ALLOC(8192);
+    if (set == NULL) return -1;
+    int count = -1;
+    if (sched_getaffinity(0, bytes, set) == 0) {
+        count = 0;
+        for (int cpu = 0; cpu < 8192 && count < capacity; cpu++)
+            if (CPU_ISSET_S(cpu, bytes, set)) cpus[count++] = cpu;
+    }
+    CPU_FREE(set);
+    return count;
 }
 
 int cposix_advise_huge(void *base, size_t bytes) { return madvise(base, bytes, MADV_HUGEPAGE); }

@@ -8,8 +8,12 @@ package enum DriverRegistry {
         package var answersAddresses = false
         /// How many interfaces are to be opened with these options.
         package var interfaces = 1
-        /// What AF_XDP drivers opened with these options share.
-        package var commons = XDPCommons()
+        /// How many workers there are; each has a driver of its own on every interface.
+        package var workers = 1
+        /// The worker that the driver is for, from 0; workers open an interface in their order.
+        package var worker = 0
+        /// What the drivers opened with these options share.
+        package var commons = DriverCommons()
 
         package init() {}
     }
@@ -68,7 +72,10 @@ package enum DriverRegistry {
     ) throws(DriverError) -> any InterfaceDriver {
         var own = AFPacketDriver.Options()
         own.receivesSolicitations = options.answersAddresses
-        return try AFPacketDriver(interface: interface, port: port, options: own)
+        own.worker = options.worker
+        return try AFPacketDriver(
+            interface: interface, port: port, options: own,
+            group: options.commons.group(for: interface, workers: options.workers))
     }
 
     @Sendable
@@ -80,6 +87,12 @@ package enum DriverRegistry {
                 .badArgument,
                 "xdp:\(interface): ARP and neighbour discovery go to the host there, so --answer does"
                     + " not work; configure the address on the host or use afpacket:\(interface)")
+        }
+        guard options.workers == 1 else {
+            throw DriverError(
+                .badArgument,
+                "xdp:\(interface): AF_XDP is served by one worker (--workers 1); use"
+                    + " afpacket:\(interface) with several")
         }
         var own = XDPDriver.Options()
         own.interfaces = options.interfaces

@@ -27,7 +27,7 @@ package final class WorkerLoop: @unchecked Sendable {
     private static let shortSleep: Int64 = 2_000_000
     private static let mostPorts = 64
     /// The door costs a system call to look at, and seldom has anything: it is looked at in one of so
-    /// many turns, and in the first one after a sleep.
+    /// many turns, and in the first one after a sleep that it ended.
     private static let turnsBetweenDoors: UInt = 16
 
     private let number: Int
@@ -50,17 +50,18 @@ package final class WorkerLoop: @unchecked Sendable {
 
     // Set by the housekeeper (release) before it signals `wakeUp`, read by the worker (acquire).
     private let stopping = Atomic<Bool>(false)
-    private let announcing = Atomic<Bool>(true)
+    private let announcing: Atomic<Bool>
 
     /// Takes the drivers of one worker.
     ///
     /// `door` is served like the others and gets what goes to the host. The addresses of
-    /// `answering` are announced at start.
+    /// `answering` are announced by the first worker at its start.
     package init(
         number: Int = 0, drivers: [any PacketDriver], door: (any PacketDriver)? = nil,
         answering: AddressAnswering? = nil, processor: any BurstProcessor
     ) throws(SystemError) {
         self.number = number
+        announcing = Atomic(number == 0)
         self.door = door
         self.answering = answering
         self.processor = processor
@@ -263,8 +264,6 @@ package final class WorkerLoop: @unchecked Sendable {
 
     /// Waits for frames, a wake-up or the longest sleep; true unless it was frames that came.
     private func sleep(_ poller: inout Poller) -> Bool {
-        // The turn that follows looks at the door.
-        turns = UInt.max
         poller.removeAll()
         poller.add(wakeUp.descriptor, token: -1)
         for position in drivers.indices {
@@ -279,6 +278,9 @@ package final class WorkerLoop: @unchecked Sendable {
             ready = try poller.wait(nanoseconds: longest) { event in
                 if event.token < 0 {
                     called = true
+                } else if event.token == doorPosition {
+                    // The turn that follows looks at the door.
+                    turns = UInt.max
                 } else if event.failed {
                     (drivers[event.token] as? any RecoverableDriver)?.descriptorFailed()
                 }

@@ -18,7 +18,7 @@ final class HostSide {
     /// Whether the block and the rules hold this director's own services yet.
     private(set) var hasTakenOver = false
 
-    /// `redirects` is the map of the AF_XDP drivers, where there are some.
+    /// `redirects` is the map that the drivers' programs in the kernel ask, where there are some.
     init(_ surroundings: Surroundings, redirects: RedirectMap?, _ logger: Logger) {
         self.surroundings = surroundings
         self.redirects = redirects
@@ -26,10 +26,10 @@ final class HostSide {
     }
 
     /// Makes the door and finds out how to block; fails where another director has them.
-    func open(doorPort: PortIndex) throws(SystemError) {
+    func open(doorPort: PortIndex, workers: Int) throws(SystemError) {
         let mtu = surroundings.ports.map(\.mtu).min() ?? 1500
         do throws(SystemError) {
-            doors = try HostDoor.open(port: doorPort, workers: 1, mtu: mtu)
+            doors = try HostDoor.open(port: doorPort, workers: workers, mtu: mtu)
             door = HostDoor.port(doorPort, mtu: mtu)
         } catch  where error.isInUse {
             throw error
@@ -133,7 +133,7 @@ final class HostSide {
         }
     }
 
-    /// Has the programs of the AF_XDP drivers know what is the director's.
+    /// Has the drivers' programs in the kernel know what is the director's.
     private func redirect(_ body: (RedirectMap) throws(DriverError) -> Void) {
         guard let redirects else { return }
         do throws(DriverError) {

@@ -32,7 +32,7 @@ extension Housekeeper: DaemonTarget {
         var report = StatusReport(
             version: version, uptimeSeconds: (time - started) / 1_000_000_000,
             control: control?.path ?? "none")
-        report.interfaces = drivers.map(interface)
+        report.interfaces = interfaces.map(interface)
         report.drops = drops()
         report.connections = UInt64(director.table.count)
         report.capacity = UInt64(director.configuration.connections)
@@ -57,13 +57,13 @@ extension Housekeeper: DaemonTarget {
         return report
     }
 
-    private func interface(_ driver: any InterfaceDriver) -> StatusReport.Interface {
-        let statistics = driver.statistics
-        let rate = rates[driver.port]
-        let port = surroundings.ports[Int(driver.port)]
+    private func interface(_ interface: ServedInterface) -> StatusReport.Interface {
+        let statistics = interface.statistics
+        let rate = rates[interface.port]
+        let port = surroundings.ports[Int(interface.port)]
         return StatusReport.Interface(
-            name: driver.name, driver: driver.summary,
-            found: "\(port.hardware), MTU \(port.mtu)", up: !driver.isDetached,
+            name: interface.name, driver: interface.summary,
+            found: "\(port.hardware), MTU \(port.mtu)", up: !interface.isDetached,
             received: StatusReport.Traffic(
                 frames: statistics.receivedFrames, bytes: statistics.receivedBytes,
                 framesPerSecond: rate?.receivedPerSecond ?? 0),
@@ -89,10 +89,10 @@ extension Housekeeper: DaemonTarget {
 
     /// Looks at the drivers' counters, once a second.
     func measure(_ now: Instant) {
-        for driver in drivers {
-            let statistics = driver.statistics
+        for interface in interfaces {
+            let statistics = interface.statistics
             var rate = PortRate(at: now.nanoseconds, statistics: statistics)
-            if let last = rates[driver.port], now.nanoseconds > last.at {
+            if let last = rates[interface.port], now.nanoseconds > last.at {
                 let perSecond = { (new: UInt64, old: UInt64) in
                     UInt64(Double(new &- old) * 1e9 / Double(now.nanoseconds - last.at))
                 }
@@ -101,8 +101,8 @@ extension Housekeeper: DaemonTarget {
                 rate.sentPerSecond = perSecond(
                     statistics.sentFrames, last.statistics.sentFrames)
             }
-            rates[driver.port] = rate
-            if let advice = driver.takeAdvice() { logger.notice("\(advice)") }
+            rates[interface.port] = rate
+            for advice in interface.takeAdvice() { logger.notice("\(advice)") }
         }
     }
 }

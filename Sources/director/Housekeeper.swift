@@ -12,7 +12,7 @@ final class Housekeeper {
     let director: Director
     let surroundings: Surroundings
     let hostSide: HostSide
-    let drivers: [any InterfaceDriver]
+    let interfaces: [ServedInterface]
     private(set) var loops: [WorkerLoop] = []
     let answered: [String]
     let memory: TableMapping
@@ -34,14 +34,14 @@ final class Housekeeper {
 
     init(
         director: Director, memory: TableMapping, surroundings: Surroundings, hostSide: HostSide,
-        drivers: [any InterfaceDriver], answering: AddressAnswering?,
+        interfaces: [ServedInterface], answering: AddressAnswering?,
         rules: RulesSource?, state: SavedState?, answered: [String], _ logger: Logger
     ) {
         self.director = director
         self.memory = memory
         self.surroundings = surroundings
         self.hostSide = hostSide
-        self.drivers = drivers
+        self.interfaces = interfaces
         self.answering = answering
         groups = answering.map { SolicitedGroups(addresses: $0.addresses) }
         self.rules = rules
@@ -240,7 +240,7 @@ final class Housekeeper {
         if hostSide.hasTakenOver { hostSide.keepOut(director.served) }
         hostSide.keep()
         measure(time)
-        for driver in drivers where driver.isDetached { reopen(driver) }
+        for interface in interfaces where interface.isDetached { reopen(interface) }
     }
 
     /// Makes the block exact; with a large table that takes a while, and at most a tenth of the time.
@@ -264,9 +264,11 @@ final class Housekeeper {
             director.setPorts(ports + (hostSide.door.map { [$0] } ?? []))
             director.setDoor(hostSide.door?.index)
             for port in ports { answering?.setHardware(port.hardware, of: port.index) }
-            let interfaces = ports.compactMap { surroundings.interface(of: $0.index) }
-            for failure in groups?.follow(interfaces) ?? [] { logger.warning("\(failure)") }
-            for (port, ids) in surroundings.servedVLANs { drivers[Int(port)].setHostVLANs(ids) }
+            let served = ports.compactMap { surroundings.interface(of: $0.index) }
+            for failure in groups?.follow(served) ?? [] { logger.warning("\(failure)") }
+            for (port, ids) in surroundings.servedVLANs {
+                interfaces[Int(port)].setHostVLANs(ids)
+            }
         }
         if let routes = update.routes {
             director.setRoutes(routes)
@@ -281,25 +283,26 @@ final class Housekeeper {
         }
         surroundings.want(director.takeWantedNeighbours(), now: now)
         if !update.appeared.isEmpty || !update.vanished.isEmpty { hostSide.followInterfaces() }
-        for port in update.appeared where Int(port) < drivers.count {
-            reopen(drivers[Int(port)])
+        for port in update.appeared where Int(port) < interfaces.count {
+            reopen(interfaces[Int(port)])
         }
         for warning in update.warnings { logger.warning("\(warning)") }
         for loop in loops { loop.wake() }
     }
 
-    private func reopen(_ driver: any InterfaceDriver) {
+    private func reopen(_ interface: ServedInterface) {
         do throws(DriverError) {
-            guard try driver.refresh() else { return }
-            logger.notice("\(driver.name) is served again")
-            for loop in loops { loop.announceAddresses() }
+            guard try interface.refresh() else { return }
+            logger.notice("\(interface.name) is served again")
+            for loop in loops { loop.wake() }
+            loops.first?.announceAddresses()
         } catch {
             logger.error("\(error)")
         }
     }
 
     private var startLine: String {
-        let served = drivers.map { "\($0.name) (\($0.summary))" }.joined(separator: ", ")
+        let served = interfaces.map { "\($0.name) (\($0.summary))" }.joined(separator: ", ")
         return "director \(version) serves \(served); control \(control?.path ?? "none"); "
             + "table of \(director.configuration.connections) connections, "
             + "\(memory.count >> 20) MiB"

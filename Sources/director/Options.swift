@@ -67,6 +67,26 @@ struct Options: ParsableArguments {
 
     @Option(
         name: .long,
+        help: ArgumentHelp(
+            "Threads that forward frames: a number, or auto.",
+            discussion: """
+                One is the default; auto is one for each CPU this process may run on. Several are bound \
+                to a CPU each, and share the frames of an interface by clients.
+                """, valueName: "number|auto"))
+    var workers: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "CPUs to bind the workers to, one for each.",
+            discussion: """
+                Default: the last ones this process may run on; a single worker goes where the kernel \
+                puts it.
+                """, valueName: "1,3|2-5"))
+    var cpus: String?
+
+    @Option(
+        name: .long,
         help: ArgumentHelp("Connections the table has room for.", valueName: "number"))
     var connections = 1_000_000
 
@@ -98,6 +118,7 @@ struct Options: ParsableArguments {
         guard !statePartial || state != nil else {
             throw ValidationError("--state-partial needs --state FILE")
         }
+        _ = try Processors(self)
         if let controlGroup, Identity.group(controlGroup) == nil {
             throw ValidationError(
                 "--control-group \(controlGroup): the name or number of a group is accepted")

@@ -13,28 +13,30 @@ enum Wiring {
         }
         let surroundings = try surroundings(options)
         let answering = try answering(options)
-        let (director, memory) = try engine(options)
-        let (drivers, commons) = try open(options, surroundings)
+        let processors = try Processors(options)
+        let (director, memory) = try engine(options, workers: processors.count)
+        let (interfaces, commons) = try open(options, surroundings, workers: processors.count)
         let hostSide = HostSide(surroundings, redirects: commons.redirects, logger)
         let housekeeper = Housekeeper(
             director: director, memory: memory, surroundings: surroundings, hostSide: hostSide,
-            drivers: drivers, answering: answering, rules: rules, state: state,
+            interfaces: interfaces, answering: answering, rules: rules, state: state,
             answered: options.answer, logger)
         // The control socket first: where another director lives nothing of the host is touched.
         let path = ControlPath.resolve(options.control)
         do throws(SystemError) {
             let group = options.controlGroup.flatMap(Identity.group)
             try housekeeper.listen(at: path, group: group)
-            try hostSide.open(doorPort: PortIndex(drivers.count))
+            try hostSide.open(
+                doorPort: PortIndex(interfaces.count), workers: processors.count)
         } catch {
             let why = error.isInUse && error.object == path ? "; a director runs here already" : ""
             throw StartFailure("\(error)\(why)")
         }
         do {
-            let loops = try workers(director, drivers, hostSide, answering)
+            let loops = try workers(director, interfaces, hostSide, answering)
             // Routes and rules first: the first frame shall meet a director that is ready.
             try housekeeper.begin(loops)
-            for loop in loops { try loop.start() }
+            for (loop, cpu) in zip(loops, processors.cpus) { try loop.start(cpu: cpu) }
         } catch {
             housekeeper.end()
             if let error = error as? SystemError { throw StartFailure("\(error)") }
@@ -65,9 +67,11 @@ enum Wiring {
     }
 
     /// The engine and the memory of its table, which must be there before anything else is touched.
-    private static func engine(_ options: Options) throws -> (Director, TableMapping) {
+    private static func engine(
+        _ options: Options, workers: Int
+    ) throws -> (Director, TableMapping) {
         let configuration = Director.Configuration(
-            connections: options.connections, workers: 1, seed: .random(in: .min ... .max),
+            connections: options.connections, workers: workers, seed: .random(in: .min ... .max),
             listedTableSize: 1 << UInt32(options.connTabBits))
         let bytes = Director.tableBytes(configuration)
         // The host needs something to live on as well.
@@ -89,31 +93,32 @@ enum Wiring {
     }
 
     private static func open(
-        _ options: Options, _ surroundings: Surroundings
-    ) throws -> ([any InterfaceDriver], XDPCommons) {
+        _ options: Options, _ surroundings: Surroundings, workers: Int
+    ) throws -> ([ServedInterface], DriverCommons) {
         var driverOptions = DriverRegistry.Options()
         driverOptions.answersAddresses = !options.answer.isEmpty
         driverOptions.interfaces = surroundings.ports.count
+        driverOptions.workers = workers
         let asked = options.interfaces
         do {
-            let drivers = try surroundings.ports.map { port in
+            let interfaces = try surroundings.ports.map { port in
                 let text = asked.isEmpty ? port.name : asked[Int(port.index)]
-                return try DriverRegistry.open(text, port: port.index, options: driverOptions)
+                return try ServedInterface(text, port: port.index, options: driverOptions)
             }
-            return (drivers, driverOptions.commons)
+            return (interfaces, driverOptions.commons)
         } catch let error as DriverError {
             throw StartFailure("\(error)")
         }
     }
 
     private static func workers(
-        _ director: Director, _ drivers: [any InterfaceDriver], _ hostSide: HostSide,
+        _ director: Director, _ interfaces: [ServedInterface], _ hostSide: HostSide,
         _ answering: AddressAnswering?
     ) throws -> [WorkerLoop] {
         do {
             return try director.workers.enumerated().map { number, worker in
                 try WorkerLoop(
-                    number: number, drivers: drivers,
+                    number: number, drivers: interfaces.map { $0.drivers[number] },
                     door: number < hostSide.doors.count ? hostSide.doors[number] : nil,
                     answering: answering, processor: EngineSide(worker))
             }

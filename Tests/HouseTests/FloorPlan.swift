@@ -50,7 +50,8 @@ enum FloorPlan {
             files: [
                 "DriverRegistry.swift", "DriverError.swift", "BurstDriver.swift",
                 "InterfaceDriver.swift", "AddressAnswering.swift", "WorkerLoop.swift",
-                "WorkerCounts.swift", "AdaptiveSpin.swift",
+                "WorkerCounts.swift", "AdaptiveSpin.swift", "ServedInterface.swift",
+                "DriverCommons.swift",
             ],
             imports: ["LVS", "Posix", "CPacketIO", "CPcap", "Synchronization"],
             unsafe: [

@@ -58,9 +58,23 @@ struct afpacket_piece {
 };
 
 int afpacket_find(const char *name, struct afpacket_interface *found);
-// On failure *step names the call that failed.
+// The socket is bound, and takes no frame before afpacket_begin_receiving. On failure *step names the
+// call that failed.
 int afpacket_open_receive(
     int interface, const struct afpacket_layout *layout, void **ring, const char **step);
+// How a group of sockets shares the frames of its interface.
+enum {
+    // By a hash of both addresses and ports, the same for both directions.
+    AFPACKET_BY_HASH = 0,
+    // By the number that a program answers; the first socket has all until there is one.
+    AFPACKET_BY_PROGRAM = 1,
+};
+// Joins the sockets that share the interface's frames as the next of them; a negative *group makes a
+// new group and becomes its number.
+int afpacket_join(int fd, int kind, int32_t *group);
+// Has a program (a descriptor, see bpf.h) choose the socket for each frame of the group.
+int afpacket_steer(int fd, int program);
+int afpacket_begin_receiving(int fd);
 int afpacket_open_transmit(int interface, const char **step);
 void afpacket_unmap(void *ring, const struct afpacket_layout *layout);
 // Message headers for `count` pieces, each bound to its piece for ever; NULL without memory.

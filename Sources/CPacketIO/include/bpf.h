@@ -15,6 +15,8 @@ int bpf_remove(int map, const void *key);
 // Gives an XDP program of so many 8-byte instructions to the kernel. With `log` the verifier
 // explains itself there, ended by a zero byte.
 int bpf_load_xdp(const uint64_t *instructions, uint32_t count, char *log, uint32_t log_bytes);
+// As above, a program that answers a number for a packet, which it reads from its network header on.
+int bpf_load_filter(const uint64_t *instructions, uint32_t count, char *log, uint32_t log_bytes);
 // Attaches a program to an interface for as long as the descriptor returned is open.
 int bpf_attach_xdp(int program, int32_t interface, uint8_t is_generic);
 // Puts another program in the place of the attached one, without a gap.

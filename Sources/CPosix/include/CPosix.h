@@ -20,6 +20,8 @@ int cposix_read_signal(int fd);
 int cposix_ppoll(void *descriptors, size_t count, int64_t nanoseconds);
 int cposix_name_thread(const char *name);
 int cposix_pin_thread(int cpu);
+// The CPUs that the calling thread may run on, in ascending order; how many, or -1.
+int cposix_allowed_cpus(int *cpus, int capacity);
 // Asks for 2 MiB pages; a refusal is no failure.
 int cposix_advise_huge(void *base, size_t bytes);
 int cposix_enter_network_namespace(int fd);

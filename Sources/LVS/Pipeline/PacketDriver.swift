@@ -46,4 +46,17 @@ package struct DriverStatistics: Hashable, Sendable {
     package var ignored: UInt64 = 0
 
     package init() {}
+
+    package static func + (left: DriverStatistics, right: DriverStatistics) -> DriverStatistics {
+        var sum = left
+        sum.receivedFrames += right.receivedFrames
+        sum.receivedBytes += right.receivedBytes
+        sum.sentFrames += right.sentFrames
+        sum.sentBytes += right.sentBytes
+        sum.ringFull += right.ringFull
+        sum.truncated += right.truncated
+        sum.sendFailed += right.sendFailed
+        sum.ignored += right.ignored
+        return sum
+    }
 }

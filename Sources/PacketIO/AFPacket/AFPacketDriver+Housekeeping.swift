@@ -28,7 +28,8 @@ extension AFPacketDriver {
     package var summary: String {
         let slots = current.slotCount
         return "afpacket: ring of \(slots) slots of \(PacketSockets.slotBytes) bytes,"
-            + " virtio-net headers" + (isDetached ? ", interface gone" : "")
+            + " virtio-net headers" + (group.map { "; \($0.summary)" } ?? "")
+            + (isDetached ? ", interface gone" : "")
     }
 
     /// Whether the interface was deleted and `refresh` has not found it again yet.
@@ -49,7 +50,9 @@ extension AFPacketDriver {
             guard error.code == .noSuchInterface else { throw error }
             return false
         }
-        let sockets = try PacketSockets(interface: found.index, name: name, slots: options.slots)
+        let sockets = try PacketSockets(
+            interface: found.index, name: name, slots: options.slots, group: group,
+            worker: options.worker)
         losses += current.takeLosses()
         retired = current
         current = sockets

@@ -22,6 +22,8 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
         /// Whether ARP to everybody and neighbour solicitations to a group are wanted, which only
         /// answering for addresses needs.
         package var receivesSolicitations = false
+        /// The worker that the driver is for, from 0.
+        package var worker = 0
 
         package init() {}
     }
@@ -39,6 +41,8 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
     package let port: PortIndex
     package let name: String
     let options: Options
+    /// What shares the interface among workers; nil with one worker.
+    let group: FanoutGroup?
 
     // Worker's own: the sockets in use, and the frames borrowed and queued.
     private var slots: UnsafeMutablePointer<UnsafeMutablePointer<afpacket_slot>>
@@ -68,14 +72,24 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
     let hostVLANs = HostVLANs()
 
     /// Opens the interface in the calling thread's network namespace.
-    package init(
+    package convenience init(
         interface name: String, port: PortIndex, options: Options = Options()
     ) throws(DriverError) {
+        try self.init(interface: name, port: port, options: options, group: nil)
+    }
+
+    /// As above; with a group, for the worker that the options name.
+    init(
+        interface name: String, port: PortIndex, options: Options, group: FanoutGroup?
+    ) throws(DriverError) {
         let found = try InterfaceDescription(named: name)
-        let sockets = try PacketSockets(interface: found.index, name: name, slots: options.slots)
+        let sockets = try PacketSockets(
+            interface: found.index, name: name, slots: options.slots, group: group,
+            worker: options.worker)
         self.port = port
         self.name = name
         self.options = options
+        self.group = group
         current = sockets
         unsafe slots = sockets.slots
         slotCount = sockets.slotCount

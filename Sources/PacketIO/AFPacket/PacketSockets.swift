@@ -52,8 +52,12 @@ final class PacketSockets {
     private let ring: UnsafeMutableRawPointer
     private var layout: afpacket_layout
 
-    /// Opens both sockets on the interface with a ring of at least `slots` slots.
-    init(interface: Int32, name: String, slots wanted: Int) throws(DriverError) {
+    /// Opens both sockets on the interface with a ring of at least `slots` slots; with a group, as the
+    /// share of a worker.
+    init(
+        interface: Int32, name: String, slots wanted: Int, group: FanoutGroup? = nil,
+        worker: Int = 0
+    ) throws(DriverError) {
         let perBlock = PacketSockets.slotsPerBlock
         let blocks = max(1, (wanted + perBlock - 1) / perBlock)
         var layout = afpacket_layout(
@@ -73,6 +77,7 @@ final class PacketSockets {
             afpacket_close(receive)
             throw error
         }
+        // From here on `deinit` closes.
         self.interface = interface
         self.layout = layout
         unsafe ring = memory
@@ -86,6 +91,11 @@ final class PacketSockets {
                 + index % perBlock * PacketSockets.slotBytes
             unsafe (slots + index).initialize(
                 to: (memory + offset).assumingMemoryBound(to: afpacket_slot.self))
+        }
+        // A socket without its group would have every frame of the interface.
+        try group?.join(receive, worker: worker, interface: interface)
+        guard afpacket_begin_receiving(receive) == 0 else {
+            throw DriverError(SystemError(last: "SO_ATTACH_FILTER"), interface: name)
         }
     }
 

@@ -32,9 +32,12 @@ struct Assembler {
     /// An operation on the whole register.
     enum Operation: UInt64 {
         case add = 0x00
+        case multiply = 0x20
         case or = 0x40
         case and = 0x50
         case shiftLeft = 0x60
+        case shiftRight = 0x70
+        case exclusiveOr = 0xa0
         case move = 0xb0
     }
 

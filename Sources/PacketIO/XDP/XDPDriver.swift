@@ -19,7 +19,7 @@ package final class XDPDriver: InterfaceDriver, @unchecked Sendable {
         /// Interfaces that share the frame memory.
         package var interfaces = 1
         /// Memory and map to share with the other drivers.
-        package var commons = XDPCommons()
+        package var commons = DriverCommons()
         /// Whether every IPv4 and IPv6 frame to the interface is the director's, served or not.
         package var takesEverything = false
 

@@ -9,7 +9,7 @@ import Testing
 struct XDPDriverTests {
     /// A driver on `d0` that shares memory and map with others of these commons.
     private func bench(
-        _ commons: XDPCommons, interfaces: Int = 1, takesEverything: Bool = true
+        _ commons: DriverCommons, interfaces: Int = 1, takesEverything: Bool = true
     ) throws -> CableBench {
         try CableBench { name, port in
             var options = XDPDriver.Options()
@@ -22,7 +22,7 @@ struct XDPDriverTests {
 
     /// A second cable of the bench, `d1` to `c1`: its driver, and the far end's with its address.
     private func second(
-        _ bench: CableBench, _ commons: XDPCommons, cable: String = ""
+        _ bench: CableBench, _ commons: DriverCommons, cable: String = ""
     ) throws -> (driver: XDPDriver, far: AFPacketDriver, farStation: UInt64) {
         try bench.network.addCable("d1", in: bench.inside, "c1", in: bench.outside)
         let driver = try TestNetwork.inside(bench.inside) {
@@ -50,7 +50,7 @@ struct XDPDriverTests {
     }
 
     @Test func onlyWhatIsServedComesAndTheHostHasTheRest() throws {
-        let commons = XDPCommons()
+        let commons = DriverCommons()
         let bench = try bench(commons, takesEverything: false)
         let tap = try TestNetwork.inside(bench.inside) {
             try AFPacketDriver(interface: "d0", port: 1)
@@ -70,7 +70,7 @@ struct XDPDriverTests {
     }
 
     @Test func aFrameOfAnotherInterfaceLeavesFromTheChunkItCameIn() throws {
-        let commons = XDPCommons()
+        let commons = DriverCommons()
         let bench = try bench(commons, interfaces: 2)
         let (second, far, farStation) = try second(bench, commons)
         // More than there are chunks: one that is not given back would be missed.
@@ -126,7 +126,7 @@ struct XDPDriverTests {
     }
 
     @Test func bulkTrafficOfAVirtualCableIsToldOnceWithTheCure() throws {
-        let bench = try bench(XDPCommons())
+        let bench = try bench(DriverCommons())
         let undone = TestFrame(
             .tcp4, to: bench.station, payload: [UInt8](repeating: 5, count: 1400), undone: true)
         for round in 0..<40 {
@@ -140,7 +140,7 @@ struct XDPDriverTests {
     }
 
     @Test func framesThatAreTooLongAreToldOnceWithTheCure() throws {
-        let bench = try bench(XDPCommons())
+        let bench = try bench(DriverCommons())
         #expect(bench.interface.takeAdvice() == nil)
         try bench.setMTU(3000)
         for _ in 0..<2 { bench.arrive(number: 1, length: 3000) }

@@ -1,15 +1,33 @@
 internal import Posix
 
-/// What the AF_XDP drivers of one director have in common: frame memory and the map of served traffic.
+/// What the drivers of one director have in common: the map of served traffic, the groups that share
+/// an interface among workers, and the frame memory of AF_XDP.
 ///
 /// Made by whoever opens drivers, on one thread, and filled as drivers need it; hence the unchecked
 /// conformance.
-package final class XDPCommons: @unchecked Sendable {
+package final class DriverCommons: @unchecked Sendable {
     private var areas: [Int: FrameArea] = [:]
-    /// The map to keep equal to what is served; nil while no interface is served by AF_XDP.
+    private var groups: [String: FanoutGroup] = [:]
+    /// The map to keep equal to what is served; nil while no program in the kernel asks it.
     package private(set) var redirects: RedirectMap?
 
     package init() {}
+
+    /// What shares an interface among the packet sockets of several workers; nil for one worker.
+    func group(for interface: String, workers: Int) -> FanoutGroup? {
+        guard workers > 1 else { return nil }
+        if let group = groups[interface] { return group }
+        var reason: String?
+        do throws(DriverError) {
+            _ = try redirects(for: interface)
+        } catch {
+            reason = error.description
+        }
+        let group = FanoutGroup(
+            interface: interface, workers: workers, redirects: redirects, reason: reason)
+        groups[interface] = group
+        return group
+    }
 
     func redirects(for interface: String) throws(DriverError) -> RedirectMap {
         if let redirects { return redirects }
