@@ -1,5 +1,6 @@
 import Control
 import LVS
+import Logging
 import PacketIO
 import Posix
 
@@ -54,6 +55,7 @@ extension Housekeeper: DaemonTarget {
         report.hostMarks = hostMarks?.summary ?? []
         report.notes = surroundings.standingWarnings
         if let trouble = state?.keeper.trouble { report.notes.append(trouble) }
+        if let capture { report.notes.append(capture.summary) }
         return report
     }
 
@@ -89,6 +91,7 @@ extension Housekeeper: DaemonTarget {
 
     /// Looks at the drivers' counters, once a second.
     func measure(_ now: Instant) {
+        if let news = capture?.takeNews() { logger.warning("\(news)") }
         for interface in interfaces {
             let statistics = interface.statistics
             var rate = PortRate(at: now.nanoseconds, statistics: statistics)

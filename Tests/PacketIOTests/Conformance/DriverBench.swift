@@ -1,6 +1,7 @@
 import LVS
 import PacketIO
 import Posix
+import TestKit
 
 /// A driver on port 0 and whoever sends to it and takes what departs.
 class DriverBench {
@@ -101,7 +102,11 @@ class DriverBench {
 final class MemoryBench: DriverBench {
     let memory = MemoryDriver(port: 0)
 
-    init() { super.init(memory, station: 0x0200_0000_0001, farStation: 0x0200_0000_0002) }
+    init(isWrapped: Bool) {
+        super.init(
+            isWrapped ? FaultyDriver(memory) : memory, station: 0x0200_0000_0001,
+            farStation: 0x0200_0000_0002)
+    }
 
     override func arrive(_ frames: [TestFrame]) {
         for frame in frames { memory.deliver(frame.bytes) { frame.describe(&$0) } }

@@ -1,5 +1,7 @@
+import Foundation
 import LVS
 import PacketIO
+import TestKit
 import Testing
 
 /// A driver as the suite knows it: how it is opened, and what it cannot do.
@@ -59,7 +61,7 @@ struct DriverRow: Sendable, CustomTestStringConvertible {
 
     /// Opens a driver at its place, fresh.
     func bench() throws -> DriverBench {
-        if case .memory = place { return MemoryBench() }
+        if case .memory = place { return MemoryBench(isWrapped: name != "memory") }
         return try CableBench(place, open: open)
     }
 
@@ -107,9 +109,34 @@ struct DriverRow: Sendable, CustomTestStringConvertible {
         "generic", .cable(mtu: 3600), longest: 3840, .lost(says: lostWords))
     static let xdpBridge = xdp("bridge", .bridge, longest: 1792, .lost(says: lostWords))
 
+    /// The wrapper of tests while it does no harm.
+    static var wrappedMemory: DriverRow {
+        var row = memory
+        row.name = "memory wrapped"
+        return row
+    }
+
+    /// Drivers as they are when a capture looks on.
+    private static func captured(_ row: DriverRow) -> DriverRow {
+        var captured = row
+        captured.name += " captured"
+        captured.open = { name, port in
+            let directory = FileManager.default.temporaryDirectory
+            let path = directory.appending(path: "captured-\(UUID()).pcap").path
+            let file = try CaptureFile(path: path, bytes: 1 << 30, workers: 1)
+            let driver = try row.open(name, port)
+            try file.begin()
+            // The file goes with its name, and its thread with this process.
+            try FileManager.default.removeItem(atPath: path)
+            return file.capturing(driver, worker: 0)
+        }
+        return captured
+    }
+
     /// Every driver; those that need a kernel's help where this process may ask for it.
-    static let all = [memory] + onKernel
+    static let all = [memory, wrappedMemory] + onKernel
     /// Those that serve an interface.
     static let onKernel =
-        TestNetwork.isPossible ? [afpacket, xdpNative, xdpGeneric, xdpBridge] : []
+        TestNetwork.isPossible
+        ? [afpacket, captured(afpacket), xdpNative, xdpGeneric, xdpBridge] : []
 }
