@@ -12,6 +12,8 @@ import threading
 import time
 import traceback
 
+from bench import command
+
 from .host import Failure, Skip
 from .lab import ROOT, Lab
 
@@ -164,6 +166,7 @@ def arguments():
     capture.add_argument("interface")
     capture.add_argument("filter", nargs=argparse.REMAINDER)
     commands.add_parser("down")
+    command.add_arguments(commands.add_parser("bench"))
     return parser.parse_args()
 
 
@@ -203,6 +206,8 @@ def main():
             become(lab.adopt().host(given.host), ["tcpdump", *options, *given.filter])
         case "down":
             lab.adopt().clear()
+        case "bench":
+            return command.run(given.prefix, given)
     return 0
 
 

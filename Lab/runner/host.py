@@ -6,6 +6,11 @@ import subprocess
 import time
 
 
+# What a lab that measures runs comes before what else the machine does. With a scheduler that groups processes by
+# session, as Linux does by default, niceness counts inside of a group only: the group is put first.
+FIRST = ("sh", "-c", "(echo -20 > /proc/self/autogroup) 2> /dev/null; exec nice -n -20 \"$@\"", "sh")
+
+
 class Failure(Exception):
     """A lab that does not do what it should; the text is for the person at the terminal."""
 
@@ -37,7 +42,7 @@ class Host:
 
     def inside(self, argv):
         """The command line that runs `argv` on this host."""
-        return ["ip", "netns", "exec", self.namespace, *self.files, *argv]
+        return [*(FIRST if self.lab.is_urgent else ()), "ip", "netns", "exec", self.namespace, *self.files, *argv]
 
     def live_in(self, process, root):
         """Commands run below `root` from now on, as the mounts of a process show it."""

@@ -26,6 +26,8 @@ class Lab:
         self.path = os.pathsep.join([*self.binaries, os.environ.get("PATH", os.defpath)])
         self.hosts = {}
         self.directors = []
+        # Whether processes of the hosts come before everything else on the machine: for labs that measure.
+        self.is_urgent = False
 
     def file(self, name):
         return self.directory / name
@@ -94,11 +96,13 @@ class Lab:
         return director
 
     def compile(self, source):
-        """Compiles one of the lab's own C programs; returns the path of the result."""
+        """Compiles one of the lab's own C programs, a file or a directory of files; returns the path of the result."""
         result = self.file(pathlib.Path(source).stem)
         if not result.exists():
+            place = ROOT / "Lab" / source
+            files = sorted(place.glob("*.c")) if place.is_dir() else [place]
             done = subprocess.run(
-                ["cc", "-std=gnu11", "-O2", "-Wall", "-o", result, ROOT / "Lab" / source],
+                ["cc", "-std=gnu11", "-O2", "-Wall", "-o", result, *files],
                 capture_output=True,
                 text=True,
             )

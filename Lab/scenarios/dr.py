@@ -26,9 +26,9 @@ def prepare_hosts(lab):
         start_nginx(lab.host(name))
 
 
-def prepare(lab):
+def prepare(lab, interfaces=("eth0",)):
     prepare_hosts(lab)
-    director = lab.director(interfaces=("eth0",))
+    director = lab.director(interfaces=interfaces)
     director.configure(RULES)
     return director
 

@@ -20,11 +20,11 @@ def start_servers(lab):
         start_nginx(host)
 
 
-def prepare(lab):
+def prepare(lab, interfaces=("eth0",)):
     lab.build("switched")
     lab.host("director").address("eth0", f"{VIP}/32")
     start_servers(lab)
-    director = lab.director(interfaces=("eth0",))
+    director = lab.director(interfaces=interfaces)
     director.configure(RULES)
     return director
 

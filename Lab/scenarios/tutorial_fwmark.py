@@ -42,7 +42,7 @@ VERSION_6 = f"""
 BOTH = {"server1": 5, "server2": 5}
 
 
-def prepare(lab):
+def prepare_hosts(lab):
     lab.build("tutorial")
     lab.host("director").set(ip_forward=1)
     for name in ("server1", "server2"):
@@ -50,6 +50,10 @@ def prepare(lab):
         lab.host(name).run("ip", "address", "add", f"{VIP6}/128", "dev", "lo", "nodad")
         lab.host(name).run("ip", "route", "add", "local", NETWORK, "dev", "lo")
         start_nginx(lab.host(name))
+
+
+def prepare(lab):
+    prepare_hosts(lab)
     return lab.director(interfaces=("eth0",))
 
 

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -233,3 +234,5 @@ int afpacket_bound_interface(int fd) {
 }
 
 void afpacket_close(int fd) { close(fd); }
+
+int afpacket_replace(int fd, int old) { return dup3(fd, old, O_CLOEXEC) < 0 ? -1 : 0; }

@@ -29,21 +29,22 @@ static inline pcap_dumper_t *cpcap_create(pcap_t *format, const char *path) {
 }
 
 // Writes a frame of `length` bytes, `captured` of which are at `bytes`; time in nanoseconds since 1970.
-static inline void cpcap_write(
+// The errno of what failed, or 0.
+static inline int cpcap_write(
     pcap_dumper_t *file, uint64_t time, const void *bytes, uint32_t captured, uint32_t length) {
     struct pcap_pkthdr header = {
         .ts = {.tv_sec = (time_t)(time / 1000000000), .tv_usec = (suseconds_t)(time % 1000000000)},
         .caplen = captured,
         .len = length,
     };
+    errno = 0;
     pcap_dump((u_char *)file, &header, (const u_char *)bytes);
+    return ferror(pcap_dump_file(file)) ? (errno != 0 ? errno : EIO) : 0;
 }
 
-// Brings what was written to the file; the errno of whatever went wrong since it was made, or 0.
+// Brings what was written to the file; the errno of what failed, or 0.
 static inline int cpcap_flush(pcap_dumper_t *file) {
-    errno = 0;
-    if (pcap_dump_flush(file) == 0 && !ferror(pcap_dump_file(file))) return 0;
-    return errno != 0 ? errno : EIO;
+    return pcap_dump_flush(file) == 0 ? 0 : errno;
 }
 
 // Closes the file and leaves its first `bytes` bytes, the rest being a frame cut short.

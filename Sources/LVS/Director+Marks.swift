@@ -17,6 +17,13 @@ extension Director {
         publish()
     }
 
+    /// Says that frames come in with the marks of the host's netfilter: then its rules have been
+    /// followed already, and only the director's own are still to be.
+    package func setFramesCarryMarks() {
+        framesCarryMarks = true
+        publish()
+    }
+
     /// All marking rules as one list; what ends the host's rules does not end it.
     func allMarks(own: [MarkRule]? = nil, followed: [MarkRule]? = nil) -> [MarkRule] {
         let followed = followed ?? followedMarks
@@ -44,6 +51,7 @@ extension Director {
             ]
         case .mark(let mark, let family):
             MarkedTraffic(allMarks(own: own, followed: followed)).add([mark], family, to: &served)
+            served.marks = [ServedTraffic.Mark(value: mark, family: family)]
         }
         return served
     }
@@ -58,7 +66,10 @@ extension Director {
         var served = ServedTraffic()
         guard !marks.isEmpty else { return served }
         let traffic = MarkedTraffic(allMarks())
-        for (family, numbers) in marks { traffic.add(numbers, family, to: &served) }
+        for (family, numbers) in marks {
+            traffic.add(numbers, family, to: &served)
+            served.marks.formUnion(numbers.map { ServedTraffic.Mark(value: $0, family: family) })
+        }
         return served
     }
 }

@@ -66,6 +66,7 @@ extension Director {
             all.formUnion(requests(of: record.service).services)
         }
         served.blocks = marked.blocks
+        served.marks = marked.marks
         served.servers = Set(replyEndpoints.keys)
         served.tunnels = Set(tunnelEndpoints.keys)
         served.hostAddresses = hostAddresses
@@ -98,7 +99,7 @@ extension Director {
         builder.door = door
         marked = markedRequests()
         builder.marked = marked
-        builder.marks = (allMarks(), ports)
+        builder.marks = (framesCarryMarks ? markRules : allMarks(), ports)
         let old = published.current
         published.publish(builder.build())
         isTableStale = false

@@ -64,6 +64,8 @@ package final class Director: @unchecked Sendable {
     package internal(set) var markRules: [MarkRule] = []
     /// The marking rules of the host's own netfilter, in order.
     package internal(set) var followedMarks: [MarkRule] = []
+    /// Whether frames come in with the marks of the host's netfilter.
+    var framesCarryMarks = false
     /// What both lead to services by mark, as of the table that was published last.
     var marked = ServedTraffic()
     var ports: [Port] = []

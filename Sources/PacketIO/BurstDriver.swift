@@ -16,6 +16,15 @@ package protocol RecoverableDriver: PacketDriver {
     func descriptorFailed()
 }
 
+/// A driver whose kernel waits for an answer about every frame that it handed over.
+package protocol SettlingDriver: PacketDriver {
+    /// Answers for the received frames of the burst, by their verdicts, before any of them is sent.
+    ///
+    /// A frame that needs no sending any more becomes `.consumed`; one for the host's stack reaches it
+    /// with the answer, host door or not.
+    func settle(_ burst: inout Burst)
+}
+
 /// Visits the frames of a burst that leave by `port` in the order they must leave: received frames
 /// as they came, made frames after their cause (frames made by timers come last).
 @inline(__always)

@@ -8,6 +8,8 @@ internal import Posix
 package final class DriverCommons: @unchecked Sendable {
     private var areas: [Int: FrameArea] = [:]
     private var groups: [String: FanoutGroup] = [:]
+    /// The queues of netfilter, where interfaces are served by these.
+    package let queues = NFQueueCommons()
     /// The map to keep equal to what is served; nil while no program in the kernel asks it.
     package private(set) var redirects: RedirectMap?
 

@@ -26,6 +26,7 @@ package enum DriverRegistry {
     private static let drivers: [Entry] = [
         Entry(scheme: "afpacket", open: openAFPacket),
         Entry(scheme: "xdp", open: openXDP),
+        Entry(scheme: "nfqueue", open: openNFQueue),
     ]
 
     /// All schemes, the default first.
@@ -50,6 +51,36 @@ package enum DriverRegistry {
             throw DriverError(.badArgument, "\(text): name an interface, as in \(scheme):eth0")
         }
         return (scheme, interface)
+    }
+
+    /// The interfaces that an operator's words name, in order; none for all that are up, which
+    /// `nfqueue:0` serves together.
+    package static func interfaces(_ words: [String]) throws(DriverError) -> [String] {
+        var names: [String] = []
+        for word in words {
+            let (scheme, argument) = try split(word)
+            guard scheme == "nfqueue" else {
+                names.append(argument)
+                continue
+            }
+            _ = try QueueRange(argument)
+            guard words.count == 1 else {
+                throw DriverError(
+                    .badArgument,
+                    "\(word): the queue takes packets of every interface; name no other beside it"
+                        + " (\(words.filter { $0 != word }.joined(separator: ", ")))")
+            }
+        }
+        return names
+    }
+
+    /// What `open` takes for an interface, given the operator's words and the interface's position
+    /// among those that are served.
+    package static func text(for interface: String, at position: Int, of words: [String]) -> String
+    {
+        guard let first = words.first else { return interface }
+        guard !first.hasPrefix("nfqueue:") else { return "\(first):\(interface)" }
+        return position < words.count ? words[position] : interface
     }
 
     /// Opens the driver that `text` names, in the calling thread's network namespace.
@@ -101,5 +132,36 @@ package enum DriverRegistry {
         own.interfaces = options.interfaces
         own.commons = options.commons
         return try XDPDriver(interface: interface, port: port, options: own)
+    }
+
+    /// Takes the queues and the interface, `0-3:eth0`.
+    @Sendable
+    private static func openNFQueue(
+        _ argument: String, port: PortIndex, options: Options
+    ) throws(DriverError) -> any InterfaceDriver {
+        let parts = argument.split(separator: ":", maxSplits: 1).map(String.init)
+        guard parts.count == 2 else {
+            throw DriverError(
+                .badArgument, "nfqueue:\(argument): a queue and an interface are accepted here")
+        }
+        let queues = try QueueRange(parts[0])
+        guard !options.answersAddresses else {
+            throw DriverError(
+                .badArgument,
+                "nfqueue:\(parts[0]): netfilter sees no ARP, so --answer does not work; configure the"
+                    + " address on the host, or use afpacket")
+        }
+        guard queues.count == options.workers else {
+            let last = Int(queues.first) + options.workers - 1
+            let right = options.workers == 1 ? "\(queues.first)" : "\(queues.first)-\(last)"
+            throw DriverError(
+                .badArgument,
+                "nfqueue:\(parts[0]): each worker has a queue of its own, and there are"
+                    + " \(options.workers); write nfqueue:\(right) or --workers \(queues.count)")
+        }
+        options.commons.queues.use(queues)
+        return try NFQueueDriver(
+            interface: parts[1], port: port, worker: options.worker,
+            commons: options.commons.queues)
     }
 }

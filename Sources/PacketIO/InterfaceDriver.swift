@@ -1,3 +1,5 @@
+package import LVS
+
 /// A driver of a network interface, as the housekeeper sees it beside the worker.
 package protocol InterfaceDriver: BurstDriver, RecoverableDriver, Sendable {
     /// Name of the interface.
@@ -19,11 +21,15 @@ package protocol InterfaceDriver: BurstDriver, RecoverableDriver, Sendable {
     /// Names the VLAN ids whose tagged frames belong to an interface of the host's own.
     func setHostVLANs(_ ids: Set<UInt16>)
 
+    /// Follows what the kernel says of the interface now: its MTU and hardware address.
+    func follow(_ port: Port)
+
     /// What the traffic so far shows that the operator should know, each thing once; the housekeeper
     /// asks every second.
     func takeAdvice() -> String?
 }
 
 extension InterfaceDriver {
+    package func follow(_ port: Port) {}
     package func takeAdvice() -> String? { nil }
 }

@@ -40,6 +40,10 @@ package final class ServedInterface {
         for driver in drivers { driver.setHostVLANs(ids) }
     }
 
+    package func follow(_ port: Port) {
+        for driver in drivers { driver.follow(port) }
+    }
+
     /// What the operator should know now, each thing once.
     package func takeAdvice() -> [String] {
         var seen = Set<String>()

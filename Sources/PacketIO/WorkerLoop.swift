@@ -33,6 +33,7 @@ package final class WorkerLoop: @unchecked Sendable {
     private let number: Int
     private let drivers: [any PacketDriver]
     private let burstDrivers: [(any BurstDriver)?]
+    private let settlingDrivers: [(any SettlingDriver)?]
     private let door: (any PacketDriver)?
     private let processor: any BurstProcessor
     private let answering: AddressAnswering?
@@ -70,6 +71,7 @@ package final class WorkerLoop: @unchecked Sendable {
         if let door { all.append(door) }
         self.drivers = all
         burstDrivers = all.map { $0 as? any BurstDriver }
+        settlingDrivers = all.map { $0 as? any SettlingDriver }
         wakeUp = try WakeUp()
         for (position, driver) in all.enumerated() {
             precondition(Int(driver.port) < Self.mostPorts, "a worker serves ports 0 to 63")
@@ -134,7 +136,7 @@ package final class WorkerLoop: @unchecked Sendable {
             let driver = drivers[position]
             guard driver.receive(into: &burst) > 0 else { continue }
             some = true
-            process(&burst)
+            process(&burst, from: settlingDrivers[position])
             driver.release()
         }
         return some
@@ -161,9 +163,11 @@ package final class WorkerLoop: @unchecked Sendable {
     }
 
     /// Decides and sends; the burst is empty afterwards.
-    private func process(_ burst: inout Burst) {
+    ///
+    /// `driver` waits for answers about it.
+    private func process(_ burst: inout Burst, from driver: (any SettlingDriver)? = nil) {
         processor.process(&burst, now: Instant(nanoseconds: MonotonicClock.now()))
-        deliver(&burst)
+        deliver(&burst, from: driver)
         burst.removeAll()
     }
 
@@ -176,7 +180,7 @@ package final class WorkerLoop: @unchecked Sendable {
     }
 
     /// Does what the verdicts say: ports in any order, the frames of one port in theirs.
-    private func deliver(_ burst: inout Burst) {
+    private func deliver(_ burst: inout Burst, from driver: (any SettlingDriver)? = nil) {
         var ports: UInt64 = 0
         let count = burst.count
         var kinds = (passed: 0, sent: 0, consumed: 0, dropped: 0, door: 0, answered: 0)
@@ -189,7 +193,9 @@ package final class WorkerLoop: @unchecked Sendable {
                 ports |= bit
                 kinds.sent += bit == 0 ? 0 : 1
             case .pass:
-                if verdict.usesDoor || isKeptFromHost(unsafe frames[index].ingress) {
+                if driver != nil {
+                    kinds.passed += 1
+                } else if verdict.usesDoor || isKeptFromHost(unsafe frames[index].ingress) {
                     unsafe frames[index].verdict = .passThroughDoor
                     kinds.door += 1
                 } else if let answering, answering.answer(index, in: &burst) {
@@ -209,6 +215,7 @@ package final class WorkerLoop: @unchecked Sendable {
             ports |= bit
             kinds.sent += bit == 0 ? 0 : 1
         }
+        driver?.settle(&burst)
         if kinds.door > 0 { deliverToDoor(burst, kinds.door) }
         while ports != 0 {
             let port = ports.trailingZeroBitCount

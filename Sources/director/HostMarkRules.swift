@@ -8,11 +8,14 @@ import Posix
 final class HostMarkRules {
     private let host = HostMarks()
     private let table: KeptTable
+    /// Whether packets carry the marks already, and rules only tell what they are about.
+    private let isOnlyKnown: Bool
     private let logger: Logger
     private var reading: HostMarks.Reading?
 
-    init(_ table: KeptTable, _ logger: Logger) {
+    init(_ table: KeptTable, isOnlyKnown: Bool, _ logger: Logger) {
         self.table = table
+        self.isOnlyKnown = isOnlyKnown
         self.logger = logger
     }
 
@@ -33,7 +36,9 @@ final class HostMarkRules {
         let lines = tables.flatMap(\.lines)
         table.follow(NetfilterMarks.joined(tables), lines)
         for line in lines where !before.contains(line) {
-            if let trouble = line.trouble {
+            if isOnlyKnown {
+                logger.debug("knows \(line.origin) \(line.text)")
+            } else if let trouble = line.trouble {
                 logger.warning("not followed (\(trouble)): \(line.origin) \(line.text)")
             } else {
                 logger.info("follows \(line.origin) \(line.text)")
@@ -60,6 +65,10 @@ final class HostMarkRules {
     /// What `status` says.
     var summary: [String] {
         let lines = table.followedMarks
+        guard !isOnlyKnown else {
+            let rows = ["packets bring the marks that the host's netfilter gave them"]
+            return rows + (reading?.troubles ?? [])
+        }
         let followed = lines.count { $0.trouble == nil }
         var rows = followed == 0 ? [] : ["\(followed) followed (directorctl mark -L)"]
         rows += lines.compactMap { line in

@@ -4,7 +4,8 @@ import PacketIO
 import Posix
 
 /// What the director arranges in the host: the ingress block, the host door and the rules that lead
-/// replies of the host's own servers to it.
+/// replies of the host's own servers to it; or, where packets come by queues of netfilter, which keep
+/// them from the host as well and give back what is the host's, the rules that lead to these.
 ///
 /// Without the privilege or the kernel for them the director goes on and says what that means.
 final class HostSide {
@@ -12,21 +13,36 @@ final class HostSide {
     private(set) var door: Port?
     private let surroundings: Surroundings
     private let redirects: RedirectMap?
+    private let queues: NFQueueCommons?
     private let logger: Logger
     private var block: IngressBlock?
     private var rules: HostRules?
+    private var queueRules: QueueRules?
     /// Whether the block and the rules hold this director's own services yet.
     private(set) var hasTakenOver = false
 
-    /// `redirects` is the map that the drivers' programs in the kernel ask, where there are some.
-    init(_ surroundings: Surroundings, redirects: RedirectMap?, _ logger: Logger) {
+    /// `commons` holds the map that the drivers' programs in the kernel ask, and the queues, where
+    /// there are some.
+    init(_ surroundings: Surroundings, _ commons: DriverCommons, _ logger: Logger) {
         self.surroundings = surroundings
-        self.redirects = redirects
+        redirects = commons.redirects
+        queues = commons.queues.queues == nil ? nil : commons.queues
         self.logger = logger
+    }
+
+    /// Whether packets come by queues, and so with the marks of the host's netfilter.
+    var hasQueues: Bool { queues != nil }
+
+    /// Makes ready the rules that lead to the queues, or leaves them to the operator.
+    func openQueues(managesRules: Bool) throws(QueueRulesError) {
+        guard let queues else { return }
+        queues.followForwarding()
+        if managesRules { queueRules = try QueueRules(queues) }
     }
 
     /// Makes the door and finds out how to block; fails where another director has them.
     func open(doorPort: PortIndex, workers: Int) throws(SystemError) {
+        guard queues == nil else { return }
         let mtu = surroundings.ports.map(\.mtu).min() ?? 1500
         do throws(SystemError) {
             doors = try HostDoor.open(port: doorPort, workers: workers, mtu: mtu)
@@ -65,6 +81,7 @@ final class HostSide {
     var objects: [String] {
         var objects: [String] = []
         if let block { objects.append("ingress block: \(block.mechanism)") }
+        if queueRules != nil { objects.append(QueueRules.description) }
         if !doors.isEmpty { objects.append("host door: TUN device \(HostDoor.name)") }
         return objects
     }
@@ -74,6 +91,7 @@ final class HostSide {
         hasTakenOver = true
         redirect { map throws(DriverError) in try map.update(served) }
         attempt { block throws(IngressBlockError) in try block.update(served) }
+        lead { rules throws(QueueRulesError) in try rules.update(served) }
         guard let rules else { return }
         do throws(SystemError) {
             try rules.update(served)
@@ -87,6 +105,7 @@ final class HostSide {
         hasTakenOver = true
         redirect { map throws(DriverError) in try map.widen(by: more) }
         attempt { block throws(IngressBlockError) in try block.widen(by: more) }
+        lead { rules throws(QueueRulesError) in try rules.widen(by: more) }
     }
 
     /// Follows the host's routes: what leaves by interfaces that are not served is led past the door.
@@ -105,8 +124,17 @@ final class HostSide {
         attempt { block throws(IngressBlockError) in try block.setInterfaces(interfaces) }
     }
 
-    /// Puts back a block that somebody flushed; once a second.
+    /// What became of packets that came by queues, for `status`.
+    var queueSummary: [String] { queues?.summary ?? [] }
+
+    /// Puts back a block or rules that somebody flushed; once a second.
     func keep() {
+        queues?.followForwarding()
+        lead { rules throws(QueueRulesError) in
+            if try rules.keep() {
+                logger.notice("the queue rules were gone (a flushed ruleset?) and stand again")
+            }
+        }
         attempt { block throws(IngressBlockError) in
             if try block.keep() {
                 logger.notice("the ingress block was gone (a flushed ruleset?) and stands again")
@@ -117,6 +145,7 @@ final class HostSide {
     /// Takes everything away.
     func remove() {
         attempt { block throws(IngressBlockError) in try block.remove() }
+        lead { rules throws(QueueRulesError) in try rules.remove() }
         do throws(SystemError) {
             try rules?.remove()
         } catch {
@@ -128,6 +157,15 @@ final class HostSide {
         guard let block else { return }
         do throws(IngressBlockError) {
             try body(block)
+        } catch {
+            logger.error("\(error)")
+        }
+    }
+
+    private func lead(_ body: (QueueRules) throws(QueueRulesError) -> Void) {
+        guard let queueRules else { return }
+        do throws(QueueRulesError) {
+            try body(queueRules)
         } catch {
             logger.error("\(error)")
         }

@@ -53,6 +53,7 @@ extension Housekeeper: DaemonTarget {
         }
         report.unreachableServers = servers.sorted()
         report.hostMarks = hostMarks?.summary ?? []
+        report.queues = hostSide.queueSummary
         report.notes = surroundings.standingWarnings
         if let trouble = state?.keeper.trouble { report.notes.append(trouble) }
         if let capture { report.notes.append(capture.summary) }

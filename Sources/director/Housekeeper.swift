@@ -64,7 +64,7 @@ final class Housekeeper {
     func begin(_ loops: [WorkerLoop]) throws {
         self.loops = loops
         try follow()
-        hostMarks = HostMarkRules(table, logger)
+        hostMarks = HostMarkRules(table, isOnlyKnown: hostSide.hasQueues, logger)
         hostMarks?.follow(now)
         let applied = try state?.restore(to: table, control, logger)
         if let rules {
@@ -266,6 +266,7 @@ final class Housekeeper {
             director.setPorts(ports + (hostSide.door.map { [$0] } ?? []))
             director.setDoor(hostSide.door?.index)
             for port in ports { answering?.setHardware(port.hardware, of: port.index) }
+            for (port, interface) in zip(ports, self.interfaces) { interface.follow(port) }
             let served = ports.compactMap { surroundings.interface(of: $0.index) }
             for failure in groups?.follow(served) ?? [] { logger.warning("\(failure)") }
             for (port, ids) in surroundings.servedVLANs {

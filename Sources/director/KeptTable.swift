@@ -48,10 +48,7 @@ final class KeptTable: ControlTarget {
     /// Notes what the host must not see any more once workers know of it.
     private func keepOut(also more: ServedTraffic) {
         guard isServing else { return }
-        awaited.services.formUnion(more.services)
-        awaited.blocks.formUnion(more.blocks)
-        awaited.servers.formUnion(more.servers)
-        awaited.tunnels.formUnion(more.tunnels)
+        awaited.formUnion(more)
     }
 
     /// Widens the block by what was noted; workers are about to know of it.

@@ -55,7 +55,7 @@ struct StartFailure: Error, CustomStringConvertible {
 /// Removes what a director that is no more has left on this host.
 private func clean(_ logger: Logger) throws {
     do {
-        let found = try IngressBlock.clean()
+        let found = try IngressBlock.clean() + QueueRules.clean()
         try HostRules.clean()
         let what = found.isEmpty ? "nothing was left" : "removed \(found.joined(separator: ", "))"
         logger.info("\(what)")

@@ -10,10 +10,22 @@ struct Options: ParsableArguments {
         help: ArgumentHelp(
             "Interface to serve; repeat it or separate by commas.",
             discussion: """
-                A name (eth0) or scheme:name: afpacket:eth0, the same, or xdp:eth0. Without this \
-                option every Ethernet interface that is up is served by packet sockets.
-                """, valueName: "eth0,eth1|scheme:eth0"))
+                A name (eth0) or scheme:name: afpacket:eth0, the same, or xdp:eth0. nfqueue:0 takes \
+                packets of all interfaces from a queue of netfilter, with their firewall marks \
+                (nfqueue:0-3 with four workers). Without this option every Ethernet interface that \
+                is up is served by packet sockets.
+                """, valueName: "eth0,eth1|scheme:eth0|nfqueue:0"))
     var interface: [String] = []
+
+    @Flag(
+        name: .long,
+        help: ArgumentHelp(
+            "With nfqueue:0, leave it to you to lead packets to the queue.",
+            discussion: """
+                Requests and replies of NAT servers must reach it: iptables -t mangle -A PREROUTING \
+                -d VIP -j NFQUEUE --queue-num 0.
+                """))
+    var noQueueRules = false
 
     @Option(
         name: .long,
@@ -120,7 +132,9 @@ struct Options: ParsableArguments {
 
     @Flag(
         name: .long,
-        help: "Remove what an earlier director left on this host (ingress block), and end.")
+        help:
+            "Remove what an earlier director left on this host (ingress block, queue rules), and end."
+    )
     var clean = false
 
     func validate() throws {
@@ -131,6 +145,9 @@ struct Options: ParsableArguments {
         }
         guard (8...27).contains(connTabBits) else {
             throw ValidationError("--conn-tab-bits \(connTabBits): 8 to 27 are accepted")
+        }
+        guard !noQueueRules || interface.contains(where: { $0.hasPrefix("nfqueue:") }) else {
+            throw ValidationError("--no-queue-rules needs --interface nfqueue:0")
         }
         guard !statePartial || state != nil else {
             throw ValidationError("--state-partial needs --state FILE")

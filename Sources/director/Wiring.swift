@@ -18,7 +18,8 @@ enum Wiring {
         let capture = try capture(options, workers: processors.count)
         let (interfaces, commons) = try open(
             options, surroundings, workers: processors.count, capture)
-        let hostSide = HostSide(surroundings, redirects: commons.redirects, logger)
+        let hostSide = HostSide(surroundings, commons, logger)
+        if hostSide.hasQueues { director.setFramesCarryMarks() }
         let housekeeper = Housekeeper(
             director: director, memory: memory, surroundings: surroundings, hostSide: hostSide,
             interfaces: interfaces, answering: answering, rules: rules, state: state,
@@ -34,6 +35,13 @@ enum Wiring {
         } catch {
             let why = error.isInUse && error.object == path ? "; a director runs here already" : ""
             throw StartFailure("\(error)\(why)")
+        }
+        do throws(QueueRulesError) {
+            try hostSide.openQueues(managesRules: !options.noQueueRules)
+        } catch {
+            throw StartFailure(
+                "\(error); with --no-queue-rules a rule of your own may lead packets to the queue"
+                    + " (iptables -t mangle -A PREROUTING ... -j NFQUEUE)")
         }
         do {
             let loops = try workers(director, interfaces, hostSide, answering)
@@ -51,7 +59,7 @@ enum Wiring {
 
     private static func surroundings(_ options: Options) throws -> Surroundings {
         do {
-            let names = try options.interfaces.map { try DriverRegistry.split($0).interface }
+            let names = try DriverRegistry.interfaces(options.interfaces)
             return try Surroundings(interfaces: names)
         } catch let error as DriverError {
             throw StartFailure("\(error)")
@@ -117,7 +125,8 @@ enum Wiring {
         let asked = options.interfaces
         do {
             let interfaces = try surroundings.ports.map { port in
-                let text = asked.isEmpty ? port.name : asked[Int(port.index)]
+                let text = DriverRegistry.text(
+                    for: port.name, at: Int(port.index), of: asked)
                 return try ServedInterface(text, port: port.index, options: driverOptions)
             }
             return (interfaces, driverOptions.commons)

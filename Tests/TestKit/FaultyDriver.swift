@@ -198,6 +198,8 @@ package final class FaultyDriver: InterfaceDriver, @unchecked Sendable {
     package var keepsFromHost: Bool { interface?.keepsFromHost ?? false }
     package func refresh() throws(DriverError) -> Bool { try interface?.refresh() ?? false }
     package func setHostVLANs(_ ids: Set<UInt16>) { interface?.setHostVLANs(ids) }
+    package func follow(_ port: Port) { interface?.follow(port) }
+    package func takeAdvice() -> String? { interface?.takeAdvice() }
 }
 
 /// Random numbers from a seed (SplitMix64).

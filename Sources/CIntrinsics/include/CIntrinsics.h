@@ -22,14 +22,16 @@ static inline void lvs_pause(void) {
 }
 
 // Compares the upper halves of the eight 64-bit words of a bucket with `tag`, without regard to
-// the lowest bit (the direction); bits 2i and 2i + 1 of the answer stand for word i. A filter only:
-// the chosen word must be loaded again atomically. LVS_SCALAR selects the loop, which the thread
+// the bits in `without`; bits 2i and 2i + 1 of the answer stand for word i. A filter only: the
+// chosen word must be loaded again atomically. LVS_SCALAR selects the loop, which the thread
 // sanitizer understands; vector loads of words that others write are races to it.
-static inline uint32_t lvs_match_tags(const void *bucket, uint32_t tag) {
+static inline __attribute__((always_inline)) uint32_t lvs_match(const void *bucket, uint32_t tag,
+                                                                uint32_t without, int order) {
 #if defined(__SSE2__) && !defined(LVS_SCALAR)
+    (void)order;
     const __m128i *line = (const __m128i *)bucket;
     const __m128i wanted = _mm_set1_epi32((int)tag);
-    const __m128i mask = _mm_set1_epi32(~1);
+    const __m128i mask = _mm_set1_epi32((int)~without);
     __m128 a = _mm_castsi128_ps(_mm_load_si128(line));
     __m128 b = _mm_castsi128_ps(_mm_load_si128(line + 1));
     __m128 c = _mm_castsi128_ps(_mm_load_si128(line + 2));
@@ -43,11 +45,22 @@ static inline uint32_t lvs_match_tags(const void *bucket, uint32_t tag) {
     const uint64_t *words = (const uint64_t *)bucket;
     uint32_t found = 0;
     for (int i = 0; i < 8; i++) {
-        uint64_t word = __atomic_load_n(&words[i], __ATOMIC_RELAXED);
-        if (((uint32_t)(word >> 32) & ~1u) == tag) found |= 3u << 2 * i;
+        uint64_t word = __atomic_load_n(&words[i], order);
+        if (((uint32_t)(word >> 32) & ~without) == tag) found |= 3u << 2 * i;
     }
     return found;
 #endif
+}
+
+// The slots that carry a tag in either direction; with tag 0, the free ones.
+static inline uint32_t lvs_match_tags(const void *bucket, uint32_t tag) {
+    return lvs_match(bucket, tag, 1, __ATOMIC_RELAXED);
+}
+
+// As above, with the tentative ones, as they are after the caller's last read-modify-write: on x86
+// no load overtakes one, elsewhere the loads say so.
+static inline uint32_t lvs_match_slots(const void *bucket, uint32_t tag) {
+    return lvs_match(bucket, tag, 3, __ATOMIC_SEQ_CST);
 }
 
 #endif

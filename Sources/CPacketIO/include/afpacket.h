@@ -93,6 +93,8 @@ int afpacket_take_error(int fd);
 // Interface the socket is bound to: 0 or less once that was deleted.
 int afpacket_bound_interface(int fd);
 void afpacket_close(int fd);
+// Puts what `fd` refers to in the place of what `old` does, in one step; both stay open.
+int afpacket_replace(int fd, int old);
 
 // Acquire: what the kernel wrote before it set the status is visible after.
 static inline uint32_t afpacket_load_status(const struct afpacket_slot *slot) {

@@ -72,6 +72,8 @@ package struct StatusReport: Sendable {
     package var hostObjects: [String] = []
     /// Virtual addresses it answers ARP for.
     package var answered: [String] = []
+    /// How packets of netfilter's queues were answered, one line for each queue.
+    package var queues: [String] = []
     /// What of the host's own marking rules is followed, and what is not.
     package var hostMarks: [String] = []
     /// Anything else an operator should know.
@@ -91,6 +93,7 @@ package struct StatusReport: Sendable {
             "table: \(connections) of \(capacity) connections (\(percent) %), "
                 + "\(tableBytes / 1_048_576) MiB")
         for interface in interfaces { lines += render(interface) }
+        lines += section("queues", queues)
         lines += section("kept in the host", hostObjects)
         lines += section("answers ARP for", answered)
         lines += section("marking rules of the host", hostMarks)
@@ -158,7 +161,8 @@ extension StatusReport {
                     ])
                 }),
             "host_objects": Self.texts(hostObjects), "answered_addresses": Self.texts(answered),
-            "host_marks": Self.texts(hostMarks), "unresolved_next_hops": Self.texts(unresolved),
+            "queues": Self.texts(queues), "host_marks": Self.texts(hostMarks),
+            "unresolved_next_hops": Self.texts(unresolved),
             "unreachable_servers": Self.texts(unreachableServers), "notes": Self.texts(notes),
         ])
     }

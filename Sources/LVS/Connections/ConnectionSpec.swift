@@ -81,6 +81,9 @@ package struct ConnectionSpec: Hashable, Sendable {
             destination: client, destinationPort: clientPort, transport: transport)
     }
 
+    /// True when packets of the real server are looked up, too.
+    var isFoundByReplies: Bool { method.isFoundByReplies && !isTemplate }
+
     /// Extension lines of the entry: one as soon as an address does not fit into a key, or a helper
     /// asks for some.
     var lines: Int {
@@ -92,11 +95,13 @@ package struct ConnectionSpec: Hashable, Sendable {
 extension Connection {
     /// Writes the whole entry; nobody else can reach it yet.
     ///
-    /// `keys` are the inbound and the outbound one, `lines` the number of the first extension line.
+    /// `keys` and `tuples` are the inbound and the outbound one, `lines` the number of the first
+    /// extension line.
     /// The control word comes last, so that a sweep that passes by sees either a dead entry or a
     /// whole one.
     func write(
-        _ spec: ConnectionSpec, keys: (ConnectionKey, ConnectionKey), lines: UInt32, now: Instant
+        _ spec: ConnectionSpec, keys: (ConnectionKey, ConnectionKey),
+        tuples: (ConnectionTuple, ConnectionTuple), lines: UInt32, now: Instant
     ) {
         let (inbound, outbound) = keys
         unsafe word(4).pointee.store(now.tick, ordering: .relaxed)
@@ -104,15 +109,20 @@ extension Connection {
         unsafe entry.set(16, le64: outbound.addresses)
         unsafe entry.set(24, le32: inbound.ports)
         unsafe entry.set(28, le32: outbound.ports)
-        writeDifferences(from: spec.inboundTuple, to: spec.outboundTuple.reversed, at: 32)
-        writeDifferences(from: spec.outboundTuple, to: spec.inboundTuple.reversed, at: 36)
+        if tuples.0.isWide || tuples.1.isWide {
+            writeDifferences(from: tuples.0, to: tuples.1.reversed, at: 32)
+            writeDifferences(from: tuples.1, to: tuples.0.reversed, at: 36)
+        } else {
+            writeDifferences(from: inbound, to: outbound.reversed, at: 32)
+            writeDifferences(from: outbound, to: inbound.reversed, at: 36)
+        }
         unsafe word(40).pointee.store(0, ordering: .relaxed)
         unsafe word(44).pointee.store(spec.timeoutSeconds, ordering: .relaxed)
         unsafe entry.set(48, byte: inbound.transport)
         let traits =
             (spec.isTemplate ? Connection.templateTrait : 0)
             | (lines == Connection.noNumber ? 0 : Connection.extensionBit)
-            | (spec.inboundTuple.isWide ? Connection.wideBit : 0)
+            | (tuples.0.isWide ? Connection.wideBit : 0)
             | (spec.hasHelper ? Connection.helperTrait : 0)
             | (spec.hasUnknownPort ? Connection.unknownPortTrait : 0)
         unsafe entry.set(49, byte: spec.method.rawValue | traits)
@@ -139,7 +149,19 @@ extension Connection {
         let addresses = Checksum.fold(
             UInt32(Checksum.difference(from: old.source, to: new.source))
                 + UInt32(Checksum.difference(from: old.destination, to: new.destination)))
-        let ports = Checksum.difference(from: old.ports, to: new.ports)
+        writeDifferences(addresses, Checksum.difference(from: old.ports, to: new.ports), at: offset)
+    }
+
+    /// As above where keys say all of the tuples.
+    private func writeDifferences(
+        from old: ConnectionKey, to new: ConnectionKey, at offset: Int
+    ) {
+        writeDifferences(
+            Checksum.difference(from: old.addresses, to: new.addresses),
+            Checksum.difference(from: old.ports, to: new.ports), at: offset)
+    }
+
+    private func writeDifferences(_ addresses: UInt16, _ ports: UInt16, at offset: Int) {
         unsafe entry.set(offset, le16: addresses)
         unsafe entry.set(
             offset + 2, le16: Checksum.fold(UInt32(addresses) + UInt32(ports)))

@@ -1,3 +1,4 @@
+import CIntrinsics
 import Synchronization
 
 /// What became of an attempt to insert a connection.
@@ -22,11 +23,18 @@ extension ConnectionTable {
         let tuple = spec.inboundTuple
         let key = key(tuple)
         let place = place(key)
+        let reply = spec.outboundTuple
+        let replyKey = self.key(reply)
+        let replyPlace = self.place(replyKey)
+        // All lines at once, not one after the other.
+        prefetch(place)
+        if spec.isFoundByReplies { prefetch(replyPlace) }
+        prefetchEntry(worker)
         if let found = find(tuple, key, tick: now.tick), found.direction == .inbound {
             releaseHold(spec.controller)
             return .existing(found.connection)
         }
-        guard let entry = make(spec, key, worker, now) else {
+        guard let entry = make(spec, keys: (key, replyKey), (tuple, reply), worker, now) else {
             releaseHold(spec.controller)
             return .full
         }
@@ -42,7 +50,7 @@ extension ConnectionTable {
         }
         unsafe owner(worker).pointee.live.wrappingAdd(1, ordering: .relaxed)
         if spec.hasUnknownPort { countUnknownPort(1) }
-        if entry.isFoundByReplies, !publishOutbound(entry, spec.outboundTuple) {
+        if spec.isFoundByReplies, !publishOutbound(entry, replyKey, reply, replyPlace) {
             _ = expire(entry, worker: worker)
             return .full
         }
@@ -51,14 +59,15 @@ extension ConnectionTable {
 
     /// An entry with its extension lines, written but not published; nil when the table is full.
     private func make(
-        _ spec: ConnectionSpec, _ key: ConnectionKey, _ worker: Int, _ now: Instant
+        _ spec: ConnectionSpec, keys: (ConnectionKey, ConnectionKey),
+        _ tuples: (ConnectionTuple, ConnectionTuple), _ worker: Int, _ now: Instant
     ) -> Connection? {
         guard let entry = takeEntry(worker) else { return nil }
         guard let lines = takeLines(spec, worker) else {
             giveBack(entry, worker)
             return nil
         }
-        entry.write(spec, keys: (key, self.key(spec.outboundTuple)), lines: lines, now: now)
+        entry.write(spec, keys: keys, tuples: tuples, lines: lines, now: now)
         return entry
     }
 
@@ -155,9 +164,9 @@ extension ConnectionTable {
     ///
     /// An equal key of another connection is legal; the newer one gets the higher rank and both are
     /// marked, so that look-ups compare.
-    private func publishOutbound(_ entry: Connection, _ tuple: ConnectionTuple) -> Bool {
-        let key = key(tuple)
-        let place = place(key)
+    private func publishOutbound(
+        _ entry: Connection, _ key: ConnectionKey, _ tuple: ConnectionTuple, _ place: Place
+    ) -> Bool {
         rankAmongEquals(entry, key, tuple, place)
         let word = ConnectionTable.word(place, .outbound, entry.number)
         guard let slot = unsafe claimSlot(place, word) else { return false }
@@ -196,9 +205,9 @@ extension ConnectionTable {
         let second = unsafe bucket(place.second)
         for _ in 0..<64 {
             let left = unsafe free(first)
-            let right = unsafe free(second)
+            let right = left <= 2 ? unsafe free(second) : 0
             if left == 0, right == 0 { break }
-            let bucket = unsafe left <= 2 && right > left ? second : first
+            let bucket = unsafe right > left ? second : first
             if let slot = unsafe claimSlot(in: bucket, word) { return unsafe slot }
         }
         unsafe header.pointee.overflowCount.wrappingAdd(1, ordering: .sequentiallyConsistent)
@@ -212,17 +221,15 @@ extension ConnectionTable {
     }
 
     private func free(_ bucket: UnsafeMutableRawPointer) -> Int {
-        var count = 0
-        for lane in 0..<8 where unsafe slot(bucket, lane).pointee.load(ordering: .relaxed) == 0 {
-            count += 1
-        }
-        return count
+        unsafe lvs_match_tags(bucket, 0).nonzeroBitCount / 2
     }
 
     private func claimSlot(in bucket: UnsafeMutableRawPointer, _ word: UInt64) -> Slot? {
-        for lane in 0..<8 {
+        var lanes = unsafe lvs_match_tags(bucket, 0)
+        while lanes != 0 {
+            let lane = lanes.trailingZeroBitCount / 2
+            lanes &= ~(3 << UInt32(lane * 2))
             let slot = unsafe slot(bucket, lane)
-            guard unsafe slot.pointee.load(ordering: .relaxed) == 0 else { continue }
             let claimed = unsafe slot.pointee.compareExchange(
                 expected: 0, desired: word, ordering: .sequentiallyConsistent
             ).exchanged
@@ -252,6 +259,7 @@ extension ConnectionTable {
     /// It moves the counts of the destination; the entry stays readable until that caller's next
     /// quiescent state.
     package func expire(_ connection: Connection, worker: Int) -> Bool {
+        prefetchSlots(connection)
         var control = connection.control
         while true {
             guard control.isLive else { return false }
@@ -287,13 +295,37 @@ extension ConnectionTable {
         guard from < limit else { return 0 }
         let end = UInt32(min(UInt64(limit), UInt64(from) + UInt64(count)))
         let tick = now.tick
-        forEach(in: from..<end) { entry in
-            guard entry.isOverdue(tick: tick) else { return }
-            if entry.canBeHeld, renews(entry, tick: tick) { return }
-            if expire(entry, worker: worker) { removed(entry) }
+        unsafe withUnsafeTemporaryAllocation(
+            of: UInt32.self, capacity: ConnectionTable.endedAtOnce
+        ) { due in
+            var waiting = 0
+            func endAll() {
+                for index in 0..<waiting {
+                    let entry = unsafe connection(due[index])
+                    // A packet may have come meanwhile.
+                    guard entry.isOverdue(tick: tick) else { continue }
+                    if entry.canBeHeld, renews(entry, tick: tick) { continue }
+                    if expire(entry, worker: worker) { removed(entry) }
+                }
+                waiting = 0
+            }
+            quiescence.wake(workers)
+            for number in from..<end {
+                let entry = connection(number)
+                guard entry.isLive, entry.isOverdue(tick: tick) else { continue }
+                prefetchSlots(entry)
+                unsafe due.initializeElement(at: waiting, to: number)
+                waiting += 1
+                if waiting == ConnectionTable.endedAtOnce { endAll() }
+            }
+            endAll()
+            quiescence.sleep(workers)
         }
         return end == limit ? 0 : end
     }
+
+    /// Overdue connections whose lines the sweep asks for before it ends the first of them.
+    private static let endedAtOnce = 16
 }
 
 extension Connection {

@@ -174,7 +174,8 @@ package struct ConnectionTable: @unchecked Sendable {
     /// Calls `body` for every slot that carries the place's tag, tentative ones included, until it
     /// returns false.
     ///
-    /// Cold: scans both buckets, and the overflow area while that is not empty.
+    /// Scans both buckets, and the overflow area while that is not empty.
+    @inline(__always)
     func forEachSlot(of place: Place, _ body: (Slot, UInt64) -> Bool) {
         guard unsafe scan(bucket(place.first), place.tag, body) else { return }
         if place.second != place.first {
@@ -187,10 +188,14 @@ package struct ConnectionTable: @unchecked Sendable {
         }
     }
 
+    @inline(__always)
     private func scan(
         _ bucket: UnsafeMutableRawPointer, _ tag: UInt32, _ body: (Slot, UInt64) -> Bool
     ) -> Bool {
-        for lane in 0..<8 {
+        var lanes = unsafe lvs_match_slots(bucket, tag)
+        while lanes != 0 {
+            let lane = lanes.trailingZeroBitCount / 2
+            lanes &= ~(3 << UInt32(lane * 2))
             let position = unsafe slot(bucket, lane)
             let word = unsafe position.pointee.load(ordering: .sequentiallyConsistent)
             guard UInt32(truncatingIfNeeded: word >> 32) & ~3 == tag else { continue }

@@ -28,11 +28,11 @@ struct OnePacketEntry: @unchecked Sendable {
             ).becomeLine(before: first)
             first = number
         }
+        let tuples = (spec.inboundTuple, spec.outboundTuple)
         let keys = (
-            ConnectionKey(spec.inboundTuple, seed: (0, 0)),
-            ConnectionKey(spec.outboundTuple, seed: (0, 0))
+            ConnectionKey(tuples.0, seed: (0, 0)), ConnectionKey(tuples.1, seed: (0, 0))
         )
-        connection.write(spec, keys: keys, lines: first, now: now)
+        connection.write(spec, keys: keys, tuples: tuples, lines: first, now: now)
         return connection
     }
 }

@@ -19,7 +19,7 @@ extension Connection {
 
     /// True for entries that packets of the real server are looked up by as well.
     var isFoundByReplies: Bool {
-        (method == .masquerading || method == .bypass) && !isTemplate
+        method.isFoundByReplies && !isTemplate
     }
 
     /// A template that was replaced: listed until its time has passed, never followed.

@@ -28,6 +28,7 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
     case fragmentsFull
     case noCallID
     case openedAgain
+    case segmentsUnknown
 
     /// The name in metrics and listings.
     package var name: String {
@@ -58,6 +59,7 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
         case .fragmentsFull: "fragments-full"
         case .noCallID: "no-call-id"
         case .openedAgain: "opened-again"
+        case .segmentsUnknown: "segments-unknown"
         }
     }
 
@@ -114,6 +116,8 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
             "a datagram gave way to younger ones: more fragments wait than there is memory for"
         case .openedAgain:
             "a client opened anew what its FTP server had reset; it will repeat that and be served"
+        case .segmentsUnknown:
+            "datagrams the host had joined, for a tunnel; ethtool -K INTERFACE rx-udp-gro-forwarding off"
         case .noCallID:
             "a service with --pe sip got what has no Call-ID, or is not UDP; look at the client"
         }

@@ -33,6 +33,9 @@ package enum ForwardingMethod: UInt8, CaseIterable, Sendable {
     case directRouting = 3
     /// To the packet's own destination; chosen by `cache_bypass`, never by an operator.
     case bypass = 4
+
+    /// True when replies pass the director.
+    var isFoundByReplies: Bool { self == .masquerading || self == .bypass }
 }
 
 /// Encapsulation of the tunnel method.

@@ -56,6 +56,9 @@ extension Worker {
             mtu = errand.width - min(errand.width, UInt32(tunnel.overhead))
             guard mtu >= tunnel.smallestMTU else { return .drop(.tooLongForRoute) }
         }
+        guard fitSegments(index, packet, mtu, inTunnel: errand.tunnel != nil, &burst) else {
+            return .drop(.segmentsUnknown)
+        }
         let isTooLong = isTooLong(burst[index], packet, for: mtu, direction)
         guard !isTooLong || mayFragment(packet, errand) else {
             return refuseLength(

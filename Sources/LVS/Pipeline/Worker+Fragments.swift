@@ -56,6 +56,22 @@ extension Worker {
         return .consumed
     }
 
+    /// Chooses segments that fit the way where the driver was not told the sender's; false when it is
+    /// not for us to choose, since datagrams begin where segments do.
+    func fitSegments(
+        _ index: Int, _ packet: Packet, _ mtu: UInt32, inTunnel: Bool, _ burst: inout Burst
+    ) -> Bool {
+        guard burst[index].segmentSizeIsOpen, let cut = Offload.cut(burst[index], packet) else {
+            return true
+        }
+        let isTooLong = cut.longest > Int(mtu)
+        guard packet.protocolNumber == 6 else { return !isTooLong && !inTunnel }
+        if isTooLong, Int(mtu) > cut.headers {
+            burst[index].segmentSize = UInt16(clamping: Int(mtu) - cut.headers)
+        }
+        return true
+    }
+
     /// Sends a super-frame without DF whose segments are too long for the way: each segment becomes
     /// a packet of its own, and that goes in fragments.
     func sendSegments(

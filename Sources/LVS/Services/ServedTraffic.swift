@@ -54,7 +54,21 @@ package struct ServedTraffic: Hashable, Sendable {
         }
     }
 
+    /// A firewall mark that has a service, in one family.
+    package struct Mark: Hashable, Sendable {
+        package var value: UInt32
+        package var family: AddressFamily
+
+        package init(value: UInt32, family: AddressFamily) {
+            self.value = value
+            self.family = family
+        }
+    }
+
     package var services: Set<Endpoint> = []
+    /// Marks of services, for who sees the marks that the host's netfilter puts on packets; what the
+    /// marking rules make of them stands in `services` and `blocks`.
+    package var marks: Set<Mark> = []
     package var blocks: Set<Block> = []
     package var servers: Set<Endpoint> = []
     /// Where packets in the director's tunnels go to, port 0 where there are no ports.
@@ -64,7 +78,19 @@ package struct ServedTraffic: Hashable, Sendable {
 
     package init() {}
 
-    package var isEmpty: Bool { services.isEmpty && blocks.isEmpty && servers.isEmpty }
+    /// Takes in all of another.
+    package mutating func formUnion(_ other: ServedTraffic) {
+        services.formUnion(other.services)
+        marks.formUnion(other.marks)
+        blocks.formUnion(other.blocks)
+        servers.formUnion(other.servers)
+        tunnels.formUnion(other.tunnels)
+        hostAddresses.formUnion(other.hostAddresses)
+    }
+
+    package var isEmpty: Bool {
+        services.isEmpty && blocks.isEmpty && servers.isEmpty && marks.isEmpty
+    }
 }
 
 /// Blocks as workers read them: a flat list.

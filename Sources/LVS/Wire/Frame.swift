@@ -45,6 +45,9 @@ package struct Frame {
     package var checksumStart: UInt16 = 0
     /// Where the checksum field lies behind `checksumStart`.
     package var checksumOffset: UInt16 = 0
+    /// Whether the sender's segment size is unknown: `segmentSize` is the largest it can be, and the
+    /// engine may choose a smaller one where the transport does not mind (TCP).
+    package var segmentSizeIsOpen = false
     /// Outermost VLAN tag that the kernel took out: protocol identifier << 16 | tag control
     /// information, host order; 0 when there was none.
     package var vlan: UInt32 = 0

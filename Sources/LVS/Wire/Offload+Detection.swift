@@ -27,14 +27,7 @@ extension Offload {
             transport = unsafe network.byte(6)
         default: return
         }
-        let field: Int
-        switch transport {
-        case 6: field = 16
-        case 17: field = 6
-        case 58: field = 2
-        case 132: field = 8
-        default: return
-        }
+        guard let field = checksumField(of: transport).map(Int.init) else { return }
         guard length >= field + 4 || (length >= 8 && field == 6), headers + length <= room else {
             return
         }

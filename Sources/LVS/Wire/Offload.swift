@@ -18,6 +18,18 @@ package enum Offload {
         unsafe frame.pointee.checksum = .complete
     }
 
+    /// Where the checksum field of a transport lies behind its header's beginning; nil for one that
+    /// no sender leaves to others.
+    package static func checksumField(of transport: UInt8) -> UInt16? {
+        switch transport {
+        case 6: 16
+        case 17: 6
+        case 58: 2
+        case 132: 8
+        default: nil
+        }
+    }
+
     /// How a super-frame falls into segments.
     package struct Cut {
         /// Network and transport header, bytes.

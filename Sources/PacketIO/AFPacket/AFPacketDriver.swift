@@ -32,9 +32,6 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
     static let longBytes = 65536 + 512
     /// Keeps the virtio-net header of a fetched frame aligned and leaves tunnels their room.
     static let longHeadroom = 192
-    /// Bytes before a frame that sending needs: the virtio-net header and a VLAN tag.
-    static let sendHeadroom = 14
-    static let mostQueued = 256
     /// Slots looked at in one call, so that a flood for other stations cannot hold the worker.
     private static let mostLooked = 256
 
@@ -48,16 +45,12 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
     private var slots: UnsafeMutablePointer<UnsafeMutablePointer<afpacket_slot>>
     private var slotCount: Int
     private var receiveDescriptor: Int32
-    var transmitDescriptor: Int32
     private var next = 0
     private var oldest = 0
     private var held = 0
     private let long: UnsafeMutableRawPointer
     private var longUsed = 0
-    let pieces: UnsafeMutablePointer<afpacket_piece>
-    let messages: UnsafeMutableRawPointer
-    var queued = 0
-    var queuedBytes = 0
+    let transmitter: PacketTransmitter
 
     // Housekeeper's own.
     var current: PacketSockets
@@ -94,21 +87,12 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
         unsafe slots = sockets.slots
         slotCount = sockets.slotCount
         receiveDescriptor = sockets.receiveDescriptor
-        transmitDescriptor = sockets.transmitDescriptor
+        transmitter = PacketTransmitter(descriptor: sockets.transmitDescriptor, cells: cells)
         unsafe long = .allocate(byteCount: Burst.capacity * Self.longBytes, alignment: 64)
-        unsafe pieces = .allocate(capacity: Self.mostQueued)
-        unsafe pieces.initialize(
-            repeating: afpacket_piece(base: nil, length: 0), count: Self.mostQueued)
-        guard let messages = unsafe afpacket_messages(pieces, UInt32(Self.mostQueued)) else {
-            preconditionFailure("no memory for message headers")
-        }
-        unsafe self.messages = unsafe messages
     }
 
     deinit {
         unsafe long.deallocate()
-        unsafe afpacket_free_messages(messages)
-        unsafe pieces.deallocate()
     }
 
     package var descriptor: Int32? { receiveDescriptor }
@@ -255,7 +239,7 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
         unsafe slots = sockets.slots
         slotCount = sockets.slotCount
         receiveDescriptor = sockets.receiveDescriptor
-        transmitDescriptor = sockets.transmitDescriptor
+        transmitter.descriptor = sockets.transmitDescriptor
         next = 0
         oldest = 0
         held = 0

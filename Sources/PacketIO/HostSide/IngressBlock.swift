@@ -97,11 +97,7 @@ package final class IngressBlock {
         let added = BlockedSets(more).subtracting(sets)
         guard !added.isEmpty else { return }
         sets.formUnion(added)
-        served?.services.formUnion(more.services)
-        served?.blocks.formUnion(more.blocks)
-        served?.servers.formUnion(more.servers)
-        served?.tunnels.formUnion(more.tunnels)
-        served?.hostAddresses.formUnion(more.hostAddresses)
+        served?.formUnion(more)
         try backend.change(
             adding: added, deleting: BlockedSets(), to: sets, interfaces: interfaces)
     }

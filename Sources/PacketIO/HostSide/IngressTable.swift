@@ -71,7 +71,7 @@ enum IngressTable {
         return isWord ? "in-\(interface.name)" : "in-number-\(interface.index)"
     }
 
-    private static func type(_ set: BlockedSets.Name, _ family: AddressFamily) -> String {
+    static func type(_ set: BlockedSets.Name, _ family: AddressFamily) -> String {
         if set.isQuoted { return "typeof \(quoted(set, family))" }
         var type = family == .v4 ? "type ipv4_addr" : "type ipv6_addr"
         if set.hasTransport { type += " . inet_proto" }
@@ -92,18 +92,9 @@ enum IngressTable {
     private static func rules(_ family: AddressFamily) -> String {
         let n = family.rawValue
         let (ip, transport, icmp, fragment) = words(family)
-        let isV4 = family == .v4
-        // Parameter problems are the host's where they are not for a virtual address.
-        let about = isV4 ? "icmp type { 3, 4, 11 }" : icmp
-        // Version and length of a quoted IPv4 header; the first header behind an IPv6 one.
-        let plain = isV4 ? "@th,64,8 0x45" : "@th,112,8 != { 0, 43, 44, 60 }"
-        let optioned = isV4 ? "@th,64,8 != 0x45" : "@th,112,8 { 0, 43, 44, 60 }"
         let notHost = "\(ip) daddr != @host\(n)"
-        let quotes = BlockedSets.Name.allCases.filter(\.isQuoted).map { set in
-            let header = set == .quotedAddress ? optioned : plain
-            let isTunnel = set == .tunnels || set == .tunnelsWithoutPort
-            return "\(about) \(header) \(quoted(set, family)) @\(set.rawValue)\(n) "
-                + (isTunnel ? "drop" : "\(notHost) drop")
+        let quotes = quotes(family).map { quote in
+            quote.match + (quote.isTunnel ? " drop" : " \(notHost) drop")
         }.joined(separator: "\n")
         return """
             \(ip) daddr . \(transport) . th dport @services\(n) drop
@@ -117,8 +108,32 @@ enum IngressTable {
             """
     }
 
-    /// The same for a block of addresses and ports.
+    /// What matches ICMP errors by the packet that they quote, and whether that is one of a tunnel.
+    static func quotes(_ family: AddressFamily) -> [(match: String, isTunnel: Bool)] {
+        let n = family.rawValue
+        let isV4 = family == .v4
+        // Parameter problems are the host's where they are not for a virtual address.
+        let about = isV4 ? "icmp type { 3, 4, 11 }" : words(family).icmp
+        // Version and length of a quoted IPv4 header; the first header behind an IPv6 one.
+        let plain = isV4 ? "@th,64,8 0x45" : "@th,112,8 != { 0, 43, 44, 60 }"
+        let optioned = isV4 ? "@th,64,8 != 0x45" : "@th,112,8 { 0, 43, 44, 60 }"
+        return BlockedSets.Name.allCases.filter(\.isQuoted).map { set in
+            let header = set == .quotedAddress ? optioned : plain
+            let isTunnel = set == .tunnels || set == .tunnelsWithoutPort
+            return ("\(about) \(header) \(quoted(set, family)) @\(set.rawValue)\(n)", isTunnel)
+        }
+    }
+
+    /// The rules for a block of addresses and ports.
     private static func rules(_ block: ServedTraffic.Block, _ family: AddressFamily) -> String {
+        matches(block, family, fragment: words(family).fragment).map { "\($0) drop" }
+            .joined(separator: "\n")
+    }
+
+    /// What matches a block: its ports, its fragments, and ICMP errors to it.
+    static func matches(
+        _ block: ServedTraffic.Block, _ family: AddressFamily, fragment: String
+    ) -> [String] {
         let words = words(family)
         let length = block.network.length
         let to =
@@ -127,16 +142,14 @@ enum IngressTable {
         let transport = "\(words.transport) \(block.transport.rawValue)"
         let isEveryPort = block.ports == 0...UInt16.max
         let ports =
-            isEveryPort ? "" : "th dport \(block.ports.lowerBound)-\(block.ports.upperBound) "
-        return """
-            \(to)\(transport) \(ports)drop
-            \(to)\(words.fragment) \(transport) drop
-            \(to)\(words.icmp) drop
-            """
+            isEveryPort ? "" : " th dport \(block.ports.lowerBound)-\(block.ports.upperBound)"
+        return [
+            "\(to)\(transport)\(ports)", "\(to)\(fragment) \(transport)", "\(to)\(words.icmp)",
+        ]
     }
 
     /// How nft says things in a family.
-    private static func words(
+    static func words(
         _ family: AddressFamily
     ) -> (ip: String, transport: String, icmp: String, fragment: String) {
         family == .v4
@@ -144,8 +157,7 @@ enum IngressTable {
             : ("ip6", "meta l4proto", "icmpv6 type < 128", "frag frag-off != 0")
     }
 
-    private static func element(_ element: BlockedSets.Element, of set: BlockedSets.Name) -> String
-    {
+    static func element(_ element: BlockedSets.Element, of set: BlockedSets.Name) -> String {
         var text = set.isQuoted ? number(element.address) : literal(element.address)
         if let transport = element.transport { text += " . \(transport)" }
         if let port = element.port { text += " . \(port)" }

@@ -137,26 +137,26 @@ package final class CaptureFile: @unchecked Sendable {
         var (frames, bytes) = state.withLock { ($0.frames, $0.bytes) }
         let before = frames
         var end: String?
+        var code: Int32 = 0
         for lane in lanes {
-            while end == nil, let next = unsafe lane.take(into: frame) {
+            while end == nil, code == 0, let next = unsafe lane.take(into: frame) {
                 let size = Self.frameHeader + UInt64(next.copied)
                 guard bytes + size <= limit else {
                     end = "ended, since more would pass the limit of \(limit) bytes"
                     break
                 }
                 let time = UInt64(Int64(next.time) + clocks)
-                unsafe cpcap_write(file, time, frame, next.copied, next.length)
+                code = unsafe cpcap_write(file, time, frame, next.copied, next.length)
                 frames += 1
                 bytes += size
             }
         }
-        if frames != before {
-            let code = unsafe cpcap_flush(file)
-            guard code == 0 else {
-                let error = SystemError("write", code: code)
-                state.withLock { $0.end = "ended, since the file could not be written (\(error))" }
-                return false
-            }
+        if frames != before, code == 0 { code = unsafe cpcap_flush(file) }
+        guard code == 0 else {
+            // What `state` counts is in the file; the rest is cut off when it is closed.
+            let error = SystemError("write", code: code)
+            state.withLock { $0.end = "ended, since the file could not be written (\(error))" }
+            return false
         }
         state.withLock { state in
             state.frames = frames

@@ -50,6 +50,7 @@ final class CapturingDriver: InterfaceDriver {
     var isDetached: Bool { inner.isDetached }
     var keepsFromHost: Bool { inner.keepsFromHost }
     func refresh() throws(DriverError) -> Bool { try inner.refresh() }
+    func follow(_ port: Port) { inner.follow(port) }
     func takeAdvice() -> String? { inner.takeAdvice() }
     func setHostVLANs(_ ids: Set<UInt16>) { inner.setHostVLANs(ids) }
 }

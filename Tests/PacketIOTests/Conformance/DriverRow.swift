@@ -45,8 +45,7 @@ struct DriverRow: Sendable, CustomTestStringConvertible {
     var pieces: Int
     /// Longest frame that arrives whole, bytes; nil: any.
     var longest: Int?
-    /// Whether frames for others reach the driver, which counts them as ignored; otherwise nothing of
-    /// them reaches it. nil: it takes all there are.
+    /// Whether frames for others reach the driver, which counts them as ignored; nil: it takes all.
     var seesOthers: Bool?
     /// What `summary` says where tags do not reach the driver; nil: they do.
     var losesTags: String?
