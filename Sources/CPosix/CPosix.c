@@ -99,6 +99,19 @@ int cposix_allowed_cpus(int *cpus, int capacity) {
     return count;
 }
 
+void *cposix_map_huge(size_t bytes) {
+    void *address = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | 21 << MAP_HUGE_SHIFT, -1, 0);
+    if (address == MAP_FAILED) return NULL;
+    // A page that a control group withholds would be a fatal signal when it is touched; here it is an
+    // error, and kernels that cannot tell (before 5.14) are not trusted with this.
+    if (madvise(address, bytes, MADV_POPULATE_WRITE) != 0) {
+        munmap(address, bytes);
+        return NULL;
+    }
+    return address;
+}
+
 int cposix_advise_huge(void *base, size_t bytes) { return madvise(base, bytes, MADV_HUGEPAGE); }
 
 int cposix_enter_network_namespace(int fd) { return setns(fd, CLONE_NEWNET); }

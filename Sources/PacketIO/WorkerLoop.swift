@@ -21,8 +21,8 @@ package protocol BurstProcessor: AnyObject {
 /// `announceAddresses`, `counts`, `start` and `stop`. What both touch is atomic, hence the
 /// unchecked conformance.
 package final class WorkerLoop: @unchecked Sendable {
-    /// Longest sleep, nanoseconds: a wake-up that got lost delays what waits by no more.
-    private static let longestSleep: Int64 = 100_000_000
+    /// Longest sleep, nanoseconds: fragments that nobody completed are given up at most so much late.
+    private static let longestSleep: Int64 = 1_000_000_000
     /// The same while frames wait for their next hop.
     private static let shortSleep: Int64 = 2_000_000
     private static let mostPorts = 64

@@ -6,10 +6,13 @@ package struct RunQueue: ~Copyable {
     private let processors: Int
 
     /// Without `/proc/loadavg` the machine counts as busy.
+    ///
+    /// Counted are the CPUs that the calling thread may run on: to be made by the one that starts the
+    /// program, before workers are bound to CPUs of their own.
     package init() {
         let number = unsafe open("/proc/loadavg", O_RDONLY | O_CLOEXEC)
         file = FileDescriptor(owning: number)
-        processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
+        processors = AllowedProcessors.numbers.count
     }
 
     /// Whether there is no CPU to spare: the calling thread and others fill them all.

@@ -38,6 +38,7 @@ extension Housekeeper: DaemonTarget {
         report.connections = UInt64(director.table.count)
         report.capacity = UInt64(director.configuration.connections)
         report.tableBytes = UInt64(memory.count)
+        report.tablePages = memory.pages
         report.hostObjects = hostSide.objects
         report.answered = answered
         report.unresolved = director.unresolvedNextHops().map { neighbour in

@@ -29,6 +29,11 @@ struct DirectorCommand: ParsableCommand {
         }
         logger.logLevel = level
         Signals.ignoreBrokenPipes()
+        if options.check {
+            let (text, isReady) = Check.run(options)
+            Program.output(text)
+            throw isReady ? ExitCode.success : ExitCode.failure
+        }
         do {
             if options.clean {
                 try clean(logger)

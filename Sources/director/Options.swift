@@ -137,7 +137,25 @@ struct Options: ParsableArguments {
     )
     var clean = false
 
+    @Flag(
+        name: .long,
+        help: ArgumentHelp(
+            "Say what a start with these options would find and use, and end.",
+            discussion: """
+                Touches nothing and needs no privilege. Exit status 1 when something is in the way.
+                """))
+    var check = false
+
+    @Flag(name: .long, help: "With --check: for programs.")
+    var json = false
+
     func validate() throws {
+        guard !check || !clean else {
+            throw ValidationError("--check and --clean: one of them is accepted")
+        }
+        guard !json || check else {
+            throw ValidationError("--json is accepted with --check (directorctl status --json)")
+        }
         guard (1...ConnectionTable.mostConnections).contains(connections) else {
             throw ValidationError(
                 "--connections \(connections): 1 to \(ConnectionTable.mostConnections) are accepted"

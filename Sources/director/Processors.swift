@@ -1,4 +1,5 @@
 import ArgumentParser
+import PacketIO
 import Posix
 
 /// How many workers there are and which CPU each is bound to, as `--workers` and `--cpus` say.
@@ -31,7 +32,7 @@ struct Processors {
             guard number <= most else {
                 throw ValidationError(
                     "--workers \(word): this process may run on \(allowed.count) "
-                        + "CPU\(allowed.count == 1 ? "" : "s") (\(Self.text(allowed))), and each "
+                        + "CPU\(allowed.count == 1 ? "" : "s") (\(ProcessorLayout.text(allowed))), and each "
                         + "worker needs one of its own; 1 to \(most) are accepted")
             }
             wanted = number
@@ -66,26 +67,11 @@ struct Processors {
         for number in numbers where !allowed.contains(number) {
             throw ValidationError(
                 "--cpus \(text): this process may not run on CPU \(number); "
-                    + "\(Self.text(allowed)) are accepted")
+                    + "\(ProcessorLayout.text(allowed)) are accepted")
         }
         guard Set(numbers).count == numbers.count else {
             throw ValidationError("--cpus \(text): a CPU is named twice; one for each worker")
         }
         return numbers
-    }
-
-    /// Numbers in ascending order as a list of ranges.
-    private static func text(_ numbers: [Int]) -> String {
-        var ranges: [ClosedRange<Int>] = []
-        for number in numbers {
-            if let last = ranges.last, last.upperBound + 1 == number {
-                ranges[ranges.count - 1] = last.lowerBound...number
-            } else {
-                ranges.append(number...number)
-            }
-        }
-        return ranges.map {
-            $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)"
-        }.joined(separator: ",")
     }
 }

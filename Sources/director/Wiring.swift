@@ -78,17 +78,23 @@ enum Wiring {
         }
     }
 
+    /// How large the engine is made.
+    static func configuration(_ options: Options, workers: Int) -> Director.Configuration {
+        Director.Configuration(
+            connections: options.connections, workers: workers, seed: .random(in: .min ... .max),
+            listedTableSize: 1 << UInt32(options.connTabBits))
+    }
+
     /// The engine and the memory of its table, which must be there before anything else is touched.
     private static func engine(
         _ options: Options, workers: Int
     ) throws -> (Director, TableMapping) {
-        let configuration = Director.Configuration(
-            connections: options.connections, workers: workers, seed: .random(in: .min ... .max),
-            listedTableSize: 1 << UInt32(options.connTabBits))
+        let configuration = configuration(options, workers: workers)
         let bytes = Director.tableBytes(configuration)
-        // The host needs something to live on as well.
-        let spare = 64 << 20
-        if let available = MappedMemory.available, bytes + spare > available {
+        let spare = Survey.spareBytes
+        if let available = MemoryState.now?.available, bytes + spare > available,
+            !MappedMemory.hasReservedPages(for: bytes)
+        {
             throw StartFailure(
                 "--connections \(options.connections) needs \(bytes >> 20) MiB, and this machine has "
                     + "\(max(0, available - spare) >> 20) MiB to spare; ask for fewer")

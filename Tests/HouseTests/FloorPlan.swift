@@ -46,7 +46,9 @@ enum FloorPlan {
         Hall("Posix", imports: ["Glibc", "Synchronization", "CPosix"], unsafe: [""]),
         Hall(
             "PacketIO",
-            rooms: ["AFPacket", "XDP", "NFQueue", "Pcap", "Memory", "Neighbours", "HostSide"],
+            rooms: [
+                "AFPacket", "XDP", "NFQueue", "Pcap", "Memory", "Neighbours", "HostSide", "Survey",
+            ],
             files: [
                 "DriverRegistry.swift", "DriverError.swift", "BurstDriver.swift",
                 "InterfaceDriver.swift", "AddressAnswering.swift", "WorkerLoop.swift",
@@ -56,6 +58,7 @@ enum FloorPlan {
             imports: ["LVS", "Posix", "CPacketIO", "CPcap", "Synchronization"],
             unsafe: [
                 "", "AFPacket", "XDP", "NFQueue", "Pcap", "Memory", "Neighbours", "HostSide",
+                "Survey",
             ]),
         Hall(
             "Control",

@@ -22,6 +22,8 @@ int cposix_name_thread(const char *name);
 int cposix_pin_thread(int cpu);
 // The CPUs that the calling thread may run on, in ascending order; how many, or -1.
 int cposix_allowed_cpus(int *cpus, int capacity);
+// Memory in 2 MiB pages that were reserved, all of them given; NULL when there are not enough.
+void *cposix_map_huge(size_t bytes);
 // Asks for 2 MiB pages; a refusal is no failure.
 int cposix_advise_huge(void *base, size_t bytes);
 int cposix_enter_network_namespace(int fd);

@@ -64,6 +64,8 @@ package struct StatusReport: Sendable {
     package var connections: UInt64 = 0
     package var capacity: UInt64 = 0
     package var tableBytes: UInt64 = 0
+    /// Size of the table's memory and the pages it lies in.
+    package var tablePages = ""
     /// Next hops that do not answer: `192.168.0.18 on eth1`.
     package var unresolved: [String] = []
     /// Servers that cannot be reached by a served interface, with the reason.
@@ -91,7 +93,7 @@ package struct StatusReport: Sendable {
         let percent = capacity == 0 ? 0 : connections * 100 / capacity
         lines.append(
             "table: \(connections) of \(capacity) connections (\(percent) %), "
-                + "\(tableBytes / 1_048_576) MiB")
+                + tablePages)
         for interface in interfaces { lines += render(interface) }
         lines += section("queues", queues)
         lines += section("kept in the host", hostObjects)
@@ -150,7 +152,7 @@ extension StatusReport {
             "control": .text(control),
             "table": .members([
                 "connections": .large(connections), "capacity": .large(capacity),
-                "bytes": .large(tableBytes),
+                "bytes": .large(tableBytes), "pages": .text(tablePages),
             ]),
             "interfaces": .list(interfaces.map(Self.json)),
             "drops": .list(

@@ -25,19 +25,25 @@ struct ParkingLot: ~Copyable {
         var frame: Frame
     }
 
-    private var memory: UnsafeMutableRawPointer?
-    private var table: [Space] = []
+    private let memory: UnsafeMutableRawPointer
+    private var table: [Space]
     private(set) var count = 0
 
-    init() { unsafe memory = nil }
+    /// Takes its memory from the heap and touches it, since who parks a frame is in a hurry.
+    init() {
+        let bytes = ParkingLot.spaces * ParkingLot.frameBytes
+        unsafe memory = .allocate(byteCount: bytes, alignment: 64)
+        unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+        let nothing = unsafe Frame(bytes: memory, length: 0, capacity: 0, headroom: 0, ingress: 0)
+        table = Array(repeating: Space(frame: nothing), count: ParkingLot.spaces)
+    }
 
-    deinit { unsafe memory?.deallocate() }
+    deinit { unsafe memory.deallocate() }
 
     mutating func park(_ frame: Frame, hop: NextHopIndex, now: Instant) -> Outcome {
         guard Int(frame.length) <= ParkingLot.frameBytes, frame.segmentSize == 0 else {
             return .tooLong
         }
-        prepare()
         var free: Int?
         var waiting = 0
         for index in 0..<ParkingLot.spaces {
@@ -47,9 +53,7 @@ struct ParkingLot: ~Copyable {
                 waiting += 1
             }
         }
-        guard let free, waiting < ParkingLot.perNextHop, let memory = unsafe memory else {
-            return .full
-        }
+        guard let free, waiting < ParkingLot.perNextHop else { return .full }
         var copy = frame
         unsafe copy.bytes = memory + free * ParkingLot.frameBytes
         unsafe copy.bytes.copyMemory(from: frame.bytes, byteCount: Int(frame.length))
@@ -83,15 +87,5 @@ struct ParkingLot: ~Copyable {
             count -= 1
         }
         return lost
-    }
-
-    /// Takes the memory when the first frame has to wait.
-    private mutating func prepare() {
-        guard unsafe memory == nil else { return }
-        let lot = UnsafeMutableRawPointer.allocate(
-            byteCount: ParkingLot.spaces * ParkingLot.frameBytes, alignment: 64)
-        unsafe memory = lot
-        let nothing = unsafe Frame(bytes: lot, length: 0, capacity: 0, headroom: 0, ingress: 0)
-        table = Array(repeating: Space(frame: nothing), count: ParkingLot.spaces)
     }
 }

@@ -38,8 +38,9 @@ package struct Burst: ~Copyable {
         unsafe made = .allocate(capacity: Burst.smallFrames + Burst.largeFrames)
         let bytes =
             Burst.smallFrames * Burst.smallFrameBytes + Burst.largeFrames * Burst.largeFrameBytes
-        // Not initialised: made frames are written whole, and most pages are never touched.
         unsafe memory = .allocate(byteCount: bytes, alignment: 64)
+        // Touched now, so that no packet waits for a page later.
+        unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
         unsafe frames.initialize(
             repeating: Frame(bytes: memory, length: 0, capacity: 0, headroom: 0, ingress: 0),
             count: Burst.capacity + Burst.ahead)

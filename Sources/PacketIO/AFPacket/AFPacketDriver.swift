@@ -1,5 +1,6 @@
 internal import CPacketIO
 package import LVS
+internal import Posix
 internal import Synchronization
 
 /// Serves one interface by packet sockets: a memory-mapped receive ring with virtio-net headers,
@@ -48,6 +49,7 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
     private var next = 0
     private var oldest = 0
     private var held = 0
+    private let longMemory: MappedMemory
     private let long: UnsafeMutableRawPointer
     private var longUsed = 0
     let transmitter: PacketTransmitter
@@ -88,11 +90,12 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
         slotCount = sockets.slotCount
         receiveDescriptor = sockets.receiveDescriptor
         transmitter = PacketTransmitter(descriptor: sockets.transmitDescriptor, cells: cells)
-        unsafe long = .allocate(byteCount: Burst.capacity * Self.longBytes, alignment: 64)
-    }
-
-    deinit {
-        unsafe long.deallocate()
+        do throws(SystemError) {
+            longMemory = try MappedMemory(bytes: Burst.capacity * Self.longBytes)
+        } catch {
+            throw DriverError(error, interface: name)
+        }
+        unsafe long = longMemory.base
     }
 
     package var descriptor: Int32? { receiveDescriptor }

@@ -33,6 +33,8 @@ import Testing
 
     private func run(_ loop: WorkerLoop) throws {
         try loop.start()
+        #expect(eventually { loop.counts.sleeps >= 1 })
+        loop.wake()
         #expect(eventually { loop.counts.sleeps >= 2 })
         loop.stop()
     }

@@ -39,6 +39,8 @@ final class ScriptedProcessor: BurstProcessor {
     private func run(_ loop: WorkerLoop) throws {
         try loop.start()
         let end = MonotonicClock.now() + 2_000_000_000
+        while loop.counts.sleeps < 1, MonotonicClock.now() < end { Thread.yield() }
+        loop.wake()
         while loop.counts.sleeps < 2, MonotonicClock.now() < end { Thread.yield() }
         loop.stop()
     }

@@ -1,0 +1,72 @@
+"""Memory is given and touched at the start: 100,000 packets of old and new flows cause hardly a page fault."""
+
+import json
+import sys
+
+from runner.client import download
+from runner.host import Failure, until
+from runner.servers import make_payload
+from runner.usage import usage
+
+from . import nat
+
+RULES = nat.RULES + f"""
+    -A -u {nat.VIP}:5353 -s rr
+    -a -u {nat.VIP}:5353 -r 192.168.0.18:5300 -m
+    -a -u {nat.VIP}:5353 -r 192.168.0.28:5300 -m
+"""
+# Takes datagrams in and says nothing: what matters is how they get here.
+SERVER = """
+import socket
+door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+door.bind(("", 5300))
+while True:
+    door.recv(2048)
+"""
+# Each flow is a port of its own; pauses keep the rings from running over.
+CLIENT = """
+import socket, sys, time
+flows, each = int(sys.argv[2]), int(sys.argv[3])
+for flow in range(flows):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
+        door.connect((sys.argv[1], 5353))
+        for _ in range(each):
+            door.send(b"x" * 100)
+    if flow % 50 == 0:
+        time.sleep(0.004)
+"""
+FLOWS, EACH = 20_000, 5
+# Of the process; some hundred would be one for each large page that was not touched.
+MOST_FAULTS = 20
+
+
+def run(lab):
+    director = nat.prepare(lab, rules=RULES)
+    payload = make_payload(lab)
+    client, process = lab.host("client"), director.process.pid
+    for name in ("server1", "server2"):
+        host = lab.host(name)
+        host.start(sys.executable, "-c", SERVER, log="udp.log")
+        until(lambda: ":5300" in host.run("ss", "-lun"), f"the UDP server on {name}")
+    # Once through everything: what a process reads lazily from its own file is no memory of the engine.
+    client.run(sys.executable, "-c", CLIENT, nat.VIP, "100", "1")
+
+    before = usage(process)
+    workers = usage(process, "worker")
+    client.run(sys.executable, "-c", CLIENT, nat.VIP, str(FLOWS), str(EACH))
+    faults = usage(process).faults - before.faults
+    of_workers = usage(process, "worker").faults - workers.faults
+    arrived = json.loads(director.ctl("status --json", show=False))["interfaces"][1]["sent"]["frames"]
+    if arrived < FLOWS * EACH * 0.95:
+        raise Failure(f"only {arrived:,} of {FLOWS * EACH:,} packets were forwarded")
+    print(f"  {FLOWS * EACH:,} packets of {FLOWS:,} new flows: {faults} page faults, {of_workers} of them workers'")
+    if faults > MOST_FAULTS:
+        raise Failure(f"{faults} page faults, and not at most {MOST_FAULTS}")
+
+    before = usage(process, "worker")
+    download(client, f"http://{nat.VIP}/payload", payload)
+    faults = usage(process, "worker").faults - before.faults
+    print(f"  100 MB in super-frames: {faults} page faults of workers")
+    if faults > MOST_FAULTS:
+        raise Failure(f"{faults} page faults of workers with super-frames, and not at most {MOST_FAULTS}")
+    director.stop()
