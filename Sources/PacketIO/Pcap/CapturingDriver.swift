@@ -4,15 +4,18 @@ internal import Posix
 /// A driver around another one, which shows a capture every frame once: as it came, and as it is
 /// handed over to be sent.
 ///
-/// Sums that are left to the kernel or to the driver are shown undone, as tcpdump shows them.
-final class CapturingDriver: InterfaceDriver {
+/// Sums that are left to the kernel or to the driver are shown undone, as tcpdump shows them. Threads
+/// use it as they use the driver inside, which is one object with two names here: hence unchecked.
+final class CapturingDriver: InterfaceDriver, SettlingDriver, @unchecked Sendable {
     private let inner: any InterfaceDriver
+    private let settling: (any SettlingDriver)?
     /// Kept as long as somebody has frames for it.
     private let file: CaptureFile
     private let lane: CaptureLane
 
     init(_ inner: any InterfaceDriver, _ file: CaptureFile, lane: CaptureLane) {
         self.inner = inner
+        settling = inner as? any SettlingDriver
         self.file = file
         self.lane = lane
     }
@@ -24,6 +27,22 @@ final class CapturingDriver: InterfaceDriver {
         let now = MonotonicClock.now()
         for index in first..<burst.count { lane.add(burst[index], now) }
         return came
+    }
+
+    func settle(_ burst: inout Burst) {
+        guard let settling else { return }
+        var leaving: UInt64 = 0
+        for index in 0..<burst.count where burst[index].verdict.kind == .send {
+            leaving |= 1 << UInt64(index)
+        }
+        settling.settle(&burst)
+        guard leaving != 0, lane.isOpen else { return }
+        // What leaves with the answer to the kernel is enqueued by nobody.
+        let now = MonotonicClock.now()
+        for index in 0..<burst.count
+        where leaving >> UInt64(index) & 1 == 1 && burst[index].verdict.kind != .send {
+            lane.add(burst[index], now)
+        }
     }
 
     func enqueue(_ frame: Frame) {

@@ -9,6 +9,8 @@ class DriverBench {
     /// The MAC address of the driver's interface, and of the far end.
     private(set) var station: UInt64
     private(set) var farStation: UInt64
+    /// Bursts are too much memory to make one for each call.
+    private var burst = Burst()
 
     init(_ driver: any BurstDriver, station: UInt64, farStation: UInt64) {
         self.driver = driver
@@ -45,7 +47,6 @@ class DriverBench {
     final func receive(_ count: Int, within nanoseconds: UInt64 = 1_000_000_000) -> [Seen] {
         let end = MonotonicClock.now() + nanoseconds
         var all: [Seen] = []
-        var burst = Burst()
         while all.count < count, MonotonicClock.now() < end {
             guard driver.receive(into: &burst) > 0 else {
                 Thread.yield()
@@ -63,7 +64,6 @@ class DriverBench {
         let end = MonotonicClock.now() + 1_000_000_000
         let addresses = FrameBytes.mac(farStation) + FrameBytes.mac(station)
         var all: [Seen] = []
-        var burst = Burst()
         while all.count < count, MonotonicClock.now() < end {
             guard driver.receive(into: &burst) > 0 else {
                 Thread.yield()
@@ -125,6 +125,7 @@ final class CableBench: DriverBench {
     let interface: any InterfaceDriver
     private let place: DriverRow.Place
     private(set) var far: AFPacketDriver
+    private var left = Burst()
 
     init(
         _ place: DriverRow.Place = .cable(mtu: 1500),
@@ -217,9 +218,11 @@ final class CableBench: DriverBench {
     }
 
     override func departed() -> [Seen] {
-        var burst = Burst()
-        guard far.receive(into: &burst) > 0 else { return [] }
-        defer { far.release() }
-        return (0..<burst.count).map { Seen(burst[$0]) }
+        guard far.receive(into: &left) > 0 else { return [] }
+        var all: [Seen] = []
+        for index in 0..<left.count { all.append(Seen(left[index])) }
+        left.removeAll()
+        far.release()
+        return all
     }
 }

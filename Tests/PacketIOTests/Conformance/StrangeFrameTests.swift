@@ -113,7 +113,7 @@ extension DriverConformance {
         let open = row.open
         let error = #expect(throws: DriverError.self) {
             try TestNetwork.inside(inside) {
-                try Privileges.dropThoseOfThisThread()
+                try Capabilities.dropThoseOfThisThread()
                 return try open("d0", 0)
             }
         }

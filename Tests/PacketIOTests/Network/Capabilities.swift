@@ -1,7 +1,7 @@
 import Glibc
 
 /// Capabilities of threads; those of other threads stay as they are.
-enum Privileges {
+enum Capabilities {
     private struct Header {
         var version: UInt32 = 0x2008_0522
         var process: Int32 = 0
