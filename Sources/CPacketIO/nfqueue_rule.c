@@ -11,6 +11,7 @@
 #include <linux/netfilter/xt_NFQUEUE.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 // xtables rounds what a target is told up to eight bytes.
 #define ROUNDED(bytes) (((bytes) + 7) & ~(size_t)7)
@@ -47,18 +48,18 @@ static void put_rule(struct nlmsghdr *h, const char *table, const char *chain, u
     mnl_attr_nest_end(h, expressions);
 }
 
-static int transact(struct mnl_socket *netlink, struct mnl_nlmsg_batch *batch, char *buffer, size_t bytes)
+static int transact(int fd, struct mnl_nlmsg_batch *batch, char *buffer, size_t bytes)
 {
-    if (mnl_socket_sendto(netlink, mnl_nlmsg_batch_head(batch), mnl_nlmsg_batch_size(batch)) < 0)
+    if (send(fd, mnl_nlmsg_batch_head(batch), mnl_nlmsg_batch_size(batch), 0) < 0)
         return -errno;
     for (;;) {
-        ssize_t got = mnl_socket_recvfrom(netlink, buffer, bytes);
+        ssize_t got = recv(fd, buffer, bytes, 0);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             return -errno;
         // Whatever of the batch the kernel answers first decides about all of it.
-        int result = mnl_cb_run(buffer, (size_t)got, 0, mnl_socket_get_portid(netlink), NULL, NULL);
+        int result = mnl_cb_run(buffer, (size_t)got, 0, 0, NULL, NULL);
         if (result < 0)
             return -errno;
         if (result == MNL_CB_STOP)
@@ -66,23 +67,27 @@ static int transact(struct mnl_socket *netlink, struct mnl_nlmsg_batch *batch, c
     }
 }
 
-int lvs_nft_add_queue_rule(int family, const char *table, const char *chain, uint16_t queue)
+int lvs_nft_open_rules(void)
+{
+    struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+    if (fd < 0)
+        return -errno;
+    if (bind(fd, (struct sockaddr *)&kernel, sizeof kernel) != 0
+        || connect(fd, (struct sockaddr *)&kernel, sizeof kernel) != 0) {
+        int error = errno;
+        close(fd);
+        return -error;
+    }
+    return fd;
+}
+
+int lvs_nft_add_queue_rule(int fd, int family, const char *table, const char *chain, uint16_t queue)
 {
     char requests[4096], answers[8192];
-    struct mnl_socket *netlink = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-    if (!netlink)
-        return -errno;
-    int result;
-    struct mnl_nlmsg_batch *batch = NULL;
-    if (mnl_socket_bind(netlink, 0, MNL_SOCKET_AUTOPID) < 0) {
-        result = -errno;
-        goto done;
-    }
-    batch = mnl_nlmsg_batch_start(requests, sizeof requests / 2);
-    if (!batch) {
-        result = -ENOMEM;
-        goto done;
-    }
+    struct mnl_nlmsg_batch *batch = mnl_nlmsg_batch_start(requests, sizeof requests / 2);
+    if (!batch)
+        return -ENOMEM;
     int protocol = family == 6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
     put(batch, NFNL_MSG_BATCH_BEGIN, AF_UNSPEC, NFNL_SUBSYS_NFTABLES, 1);
     mnl_nlmsg_batch_next(batch);
@@ -92,10 +97,7 @@ int lvs_nft_add_queue_rule(int family, const char *table, const char *chain, uin
     mnl_nlmsg_batch_next(batch);
     put(batch, NFNL_MSG_BATCH_END, AF_UNSPEC, NFNL_SUBSYS_NFTABLES, 3);
     mnl_nlmsg_batch_next(batch);
-    result = transact(netlink, batch, answers, sizeof answers);
-done:
-    if (batch)
-        mnl_nlmsg_batch_stop(batch);
-    mnl_socket_close(netlink);
+    int result = transact(fd, batch, answers, sizeof answers);
+    mnl_nlmsg_batch_stop(batch);
     return result;
 }

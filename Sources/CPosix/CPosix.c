@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <net/if.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -80,6 +81,19 @@ int cposix_pin_thread(int cpu) {
     CPU_ZERO_S(bytes, set);
     CPU_SET_S(cpu, bytes, set);
     int result = sched_setaffinity(0, bytes, set);
+    CPU_FREE(set);
+    return result;
+}
+
+int cposix_keep_thread(uintptr_t thread, const int *cpus, int count) {
+    int most = 0;
+    for (int i = 0; i < count; i++) most = cpus[i] > most ? cpus[i] : most;
+    size_t bytes = CPU_ALLOC_SIZE(most + 1);
+    cpu_set_t *set = CPU_ALLOC(most + 1);
+    if (set == NULL) return ENOMEM;
+    CPU_ZERO_S(bytes, set);
+    for (int i = 0; i < count; i++) CPU_SET_S(cpus[i], bytes, set);
+    int result = pthread_setaffinity_np((pthread_t)thread, bytes, set);
     CPU_FREE(set);
     return result;
 }

@@ -1,5 +1,20 @@
 // What keeps a director under attack alive (ipvs-semantics 4.10): drop_entry, drop_packet and
 // secure_tcp, each off (0), on (3) or following free memory (1 while off, 2 while on).
+//
+// Memory for connections is the machine's for a kernel director, which takes it entry by entry. The
+// table here is made at the start, so that its own room is what runs out: less than a sixteenth of it
+// free counts as the machine's free memory below amemthresh does, and so does a connection refused
+// for want of room.
+
+/// Something that runs out, and how much of it should be left.
+private struct Shortage {
+    var least: Int
+    var left: Int
+
+    var isThere: Bool { left < least }
+    /// One packet of so many is dropped, by what is missing; nil when nothing is.
+    var dropRate: Int? { isThere ? least / max(1, least - left) : nil }
+}
 
 /// How `drop_entry` counts down to the next connection it takes, by packets seen on a connection: one
 /// of n with n packets, 1...8 (kept for the whole director).
@@ -10,14 +25,26 @@ struct EntryDefence {
     static let share: UInt64 = 32
     /// Seconds without a packet before an established connection may be taken.
     static let patience: UInt64 = 60
+    /// The share of the table that is kept free: one entry in so many.
+    static let reserve = 16
 
     private(set) var isOn = false
+    /// Connections that were ended to make room, since the start.
+    var ended: UInt64 = 0
+    /// Connections that found no room, up to the last look.
+    private var refused: UInt64 = 0
     private var countdown = [Int](repeating: 0, count: 9)
     var random: SeededGenerator
 
     init(seed: UInt64) { random = SeededGenerator(seed: seed) }
 
     mutating func turn(on: Bool) { isOn = on }
+
+    /// Whether a connection was refused since the last look.
+    mutating func hasRefused(upTo count: UInt64) -> Bool {
+        defer { refused = count }
+        return count != refused
+    }
 
     /// Whether a connection that nothing else protects is the one to go.
     mutating func takes(_ connection: Connection, now: Instant) -> Bool {
@@ -32,6 +59,9 @@ struct EntryDefence {
 }
 
 extension Director {
+    /// Connections that drop_entry has ended.
+    package var endedByDefence: UInt64 { entryDefence.ended }
+
     /// Tells how much memory the machine has left: free and buffer pages.
     package func setFreePages(_ pages: Int) { freePages = pages }
 
@@ -43,8 +73,9 @@ extension Director {
 
     /// Decides which defences are on; each second, and when one of them was set.
     func decideDefences() {
-        let threshold = settings["amemthresh"] ?? 0
-        let isScarce = freePages < threshold
+        let memory = Shortage(least: settings["amemthresh"] ?? 0, left: freePages)
+        let room = room()
+        let isScarce = memory.isThere || room.isThere
         for name in EntryDefence.names {
             guard let mode = settings[name], mode == 1 || mode == 2 else { continue }
             settings.moveDefence(name, to: isScarce ? 2 : 1)
@@ -52,7 +83,7 @@ extension Director {
         let mode = settings["drop_packet"] ?? 0
         let rate: Int
         switch mode {
-        case 2: rate = threshold / max(1, threshold - freePages)
+        case 2: rate = [memory.dropRate, room.dropRate].compactMap(\.self).min() ?? 0
         case 3: rate = settings["am_droprate"] ?? 0
         default: rate = 0
         }
@@ -60,6 +91,14 @@ extension Director {
             dropRate: Int32(clamping: rate), restartsCount: mode == 2,
             isSecureTCP: (settings["secure_tcp"] ?? 0) > 1)
         entryDefence.turn(on: (settings["drop_entry"] ?? 0) > 1)
+    }
+
+    private func room() -> Shortage {
+        let capacity = Int(table.capacity)
+        let full = workers.reduce(0) { $0 + $1.tally.dropped(.tableFull) }
+        let isRefusing = entryDefence.hasRefused(upTo: full)
+        return Shortage(
+            least: capacity / EntryDefence.reserve, left: isRefusing ? 0 : capacity - table.count)
     }
 
     /// Ends connections that tie up memory and are worth least, among a random part of the table.
@@ -116,6 +155,7 @@ extension Director {
         let housekeeper = configuration.workers
         let controller = connection.controller
         guard table.expireUnheld(connection, worker: housekeeper) else { return }
+        entryDefence.ended += 1
         cells.release(connection)
         guard controller != Connection.noNumber else { return }
         let parent = table.connection(controller)

@@ -45,6 +45,8 @@ package final class WorkerLoop: @unchecked Sendable {
     private let wakeUp: WakeUp
     private let runQueue = RunQueue()
     private var thread: Thread?
+    /// Whether the kernel chooses the worker's CPU.
+    package private(set) var isFree = true
     /// Position of the door in `drivers`, -1 without one.
     private let doorPosition: Int
     private var turns: UInt = 0
@@ -85,7 +87,13 @@ package final class WorkerLoop: @unchecked Sendable {
     /// Starts the thread, bound to `cpu` if given.
     package func start(cpu: Int? = nil) throws(SystemError) {
         precondition(thread == nil, "a worker starts once")
+        isFree = cpu == nil
         thread = try Thread(name: "worker-\(number)", cpu: cpu) { self.run() }
+    }
+
+    /// Has the worker run on these CPUs only, unless it was bound to one of its own.
+    package func keep(to cpus: [Int]) {
+        if isFree { thread?.keep(to: cpus) }
     }
 
     /// Ends the thread after its turn and waits for it.

@@ -27,6 +27,12 @@ package struct Thread: ~Copyable {
         _ = pthread_join(handle, nil)
     }
 
+    /// Has the thread run on these CPUs only; what the kernel refuses changes nothing.
+    package func keep(to cpus: [Int]) {
+        let numbers = cpus.map { Int32($0) }
+        _ = unsafe cposix_keep_thread(UInt(handle), numbers, Int32(numbers.count))
+    }
+
     /// Lets another thread that waits for this CPU run first.
     package static func yield() { sched_yield() }
 }

@@ -20,12 +20,18 @@ enum Check {
         plan.answersAddresses = !options.answer.isEmpty
         var obstacles: [(String, String)] = []
         do {
-            let asked = try options.interfaces.map { try DriverRegistry.split($0) }
-            let surroundings = try Surroundings(interfaces: asked.map(\.interface))
+            let asked = options.interfaces
+            let surroundings = try Surroundings(interfaces: try DriverRegistry.interfaces(asked))
             links = surroundings.ports.compactMap { surroundings.monitor.link(named: $0.name) }
             plan.interfaces = surroundings.ports.map { port in
-                let scheme = asked.first { $0.interface == port.name }?.scheme
+                let text = DriverRegistry.text(for: port.name, at: Int(port.index), of: asked)
+                let scheme = (try? DriverRegistry.split(text))?.scheme
                 return (scheme ?? DriverRegistry.defaultScheme, port.name)
+            }
+            if let first = asked.first, let (scheme, queues) = try? DriverRegistry.split(first),
+                scheme == "nfqueue"
+            {
+                plan.queues = try QueueRange(queues)
             }
         } catch {
             obstacles.append(("interfaces", "\(error)"))

@@ -55,7 +55,7 @@ extension Housekeeper: DaemonTarget {
         report.unreachableServers = servers.sorted()
         report.hostMarks = hostMarks?.summary ?? []
         report.queues = hostSide.queueSummary
-        report.notes = surroundings.standingWarnings
+        report.notes = surroundings.standingWarnings + defences() + processorNotes
         if let trouble = state?.keeper.trouble { report.notes.append(trouble) }
         if let capture { report.notes.append(capture.summary) }
         return report
@@ -76,6 +76,18 @@ extension Housekeeper: DaemonTarget {
                 framesPerSecond: rate?.sentPerSecond ?? 0),
             ringFull: statistics.ringFull, truncated: statistics.truncated,
             sendFailed: statistics.sendFailed)
+    }
+
+    /// The defences that are on, and what they did.
+    private func defences() -> [String] {
+        let on = ["drop_entry", "drop_packet", "secure_tcp"].filter { name in
+            (director.settings[name] ?? 0) > 1
+        }
+        var lines = on.map { "\($0) is on (\(director.settings[$0] ?? 0))" }
+        if director.endedByDefence > 0 {
+            lines.append("drop_entry has ended \(director.endedByDefence) connections to make room")
+        }
+        return lines
     }
 
     private func drops() -> [StatusReport.Drop] {

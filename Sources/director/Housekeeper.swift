@@ -21,6 +21,9 @@ final class Housekeeper {
     private(set) var hostMarks: HostMarkRules?
     let logger: Logger
     var rates: [PortIndex: PortRate] = [:]
+    var crowding = CrowdedProcessors(allowed: AllowedProcessors.numbers)
+    /// Frames lost to full rings, as of a second ago.
+    var lostBefore: UInt64 = 0
     private(set) var control: ControlServer?
     private let answering: AddressAnswering?
     private let groups: SolicitedGroups?
@@ -242,6 +245,7 @@ final class Housekeeper {
         if hostSide.hasTakenOver { hostSide.keepOut(director.served) }
         hostSide.keep()
         measure(time)
+        avoidCrowdedProcessors()
         for interface in interfaces where interface.isDetached { reopen(interface) }
     }
 

@@ -53,7 +53,7 @@ enum FloorPlan {
                 "DriverRegistry.swift", "DriverError.swift", "BurstDriver.swift",
                 "InterfaceDriver.swift", "AddressAnswering.swift", "WorkerLoop.swift",
                 "WorkerCounts.swift", "AdaptiveSpin.swift", "ServedInterface.swift",
-                "DriverCommons.swift",
+                "DriverCommons.swift", "CrowdedProcessors.swift",
             ],
             imports: ["LVS", "Posix", "CPacketIO", "CPcap", "Synchronization"],
             unsafe: [

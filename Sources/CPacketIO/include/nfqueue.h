@@ -103,6 +103,9 @@ int lvs_nfq_open_counts(void);
 // `*lost` stays as it was. `*owner` is the port number of the socket that has it.
 int lvs_nfq_read_counts(int fd, uint16_t queue, uint64_t *lost, uint32_t *owner);
 
-// Adds the rule "queue everything to this queue" to a chain of nftables, by the xtables target NFQUEUE;
-// `family` is 4 or 6. Waits for the kernel's answer.
-int lvs_nft_add_queue_rule(int family, const char *table, const char *chain, uint16_t queue);
+// A socket for rules of nftables in the calling thread's network namespace; close it with
+// lvs_nfq_close.
+int lvs_nft_open_rules(void);
+// Adds the rule "queue everything to this queue" to a chain, by the xtables target NFQUEUE; `family` is
+// 4 or 6. Waits for the kernel's answer.
+int lvs_nft_add_queue_rule(int fd, int family, const char *table, const char *chain, uint16_t queue);

@@ -20,6 +20,8 @@ int cposix_read_signal(int fd);
 int cposix_ppoll(void *descriptors, size_t count, int64_t nanoseconds);
 int cposix_name_thread(const char *name);
 int cposix_pin_thread(int cpu);
+// Lets a thread of this process, named by its pthread_t, run on these CPUs; an error number or 0.
+int cposix_keep_thread(uintptr_t thread, const int *cpus, int count);
 // The CPUs that the calling thread may run on, in ascending order; how many, or -1.
 int cposix_allowed_cpus(int *cpus, int capacity);
 // Memory in 2 MiB pages that were reserved, all of them given; NULL when there are not enough.

@@ -87,7 +87,7 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
         case .notForUs:
             "addressed to another machine's MAC address"
         case .tableFull:
-            "the connection table is full; start the director with more --connections"
+            "the connection table is full; set drop_entry=1, or start with more --connections"
         case .madeFramesUsedUp:
             "more ICMP errors or fragments in one burst than there is memory for"
         case .fragment:

@@ -44,7 +44,7 @@ package final class NFQueueCommons: @unchecked Sendable {
     package init() {}
 
     /// Sets which queues there are; the first call decides.
-    func use(_ queues: QueueRange) {
+    package func use(_ queues: QueueRange) {
         if self.queues == nil { self.queues = queues }
     }
 

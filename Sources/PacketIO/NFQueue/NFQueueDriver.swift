@@ -24,14 +24,19 @@ package final class NFQueueDriver: InterfaceDriver, SettlingDriver, @unchecked S
         interface name: String, port: PortIndex, worker: Int, commons: NFQueueCommons
     ) throws(DriverError) {
         let found = try InterfaceDescription(named: name)
-        let (reception, isFirst) = try commons.reception(of: worker)
+        let socket = try Self.openSocket(found.index, name)
+        let reception: QueueReception
+        do throws(DriverError) {
+            (reception, isFirst) = try commons.reception(of: worker)
+        } catch {
+            afpacket_close(socket)
+            throw error
+        }
         self.port = port
         self.name = name
         self.commons = commons
         self.reception = reception
-        self.isFirst = isFirst
-        transmitter = PacketTransmitter(
-            descriptor: try Self.openSocket(found.index, name), cells: cells)
+        transmitter = PacketTransmitter(descriptor: socket, cells: cells)
         commons.add(name)
         commons.surroundings.set(port, interface: found.index, mtu: found.mtu)
         reception.add(cells, for: port)

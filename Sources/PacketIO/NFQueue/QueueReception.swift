@@ -279,8 +279,9 @@ final class QueueReception {
     }
 
     private func accept(_ frame: inout Frame, _ held: Held) {
-        // The kernel takes what comes back for a packet without anything left undone.
-        Offload.finish(&frame)
+        // The kernel takes what comes back for a packet without anything left undone; only joined
+        // datagrams are cut with what their sum began with.
+        if frame.segmentKind != 5 { Offload.finish(&frame) }
         let network = unsafe frame.bytes + Self.link
         let length = unsafe lvs_nfq_write_contents(
             network.assumingMemoryBound(to: UInt8.self), Int(frame.length) - Self.link,

@@ -10,6 +10,7 @@ internal import Synchronization
 /// the director's place. Used by the housekeeper's thread only.
 package final class QueueRules {
     private let filter: PacketFilter
+    private let socket: Int32
     private let commons: NFQueueCommons
     private var wanted: QueueTable
     private var isInPlace = false
@@ -20,6 +21,11 @@ package final class QueueRules {
         guard let queues = commons.queues else { preconditionFailure("no queue is open") }
         guard let filter = PacketFilter() else {
             throw QueueRulesError(step: "open libnftables", reason: "no memory")
+        }
+        socket = lvs_nft_open_rules()
+        guard socket >= 0 else {
+            let error = SystemError("socket", code: -socket)
+            throw QueueRulesError(step: "socket NETLINK_NETFILTER", reason: error.reason)
         }
         self.filter = filter
         self.commons = commons
@@ -34,6 +40,8 @@ package final class QueueRules {
         commons.surroundings.isTakingOver.store(Self.exists(filter), ordering: .relaxed)
         readForwarding()
     }
+
+    deinit { lvs_nfq_close(socket) }
 
     /// What stands in the host, for `status`.
     package static let description = "queue rules: nft tables ip and ip6 \(QueueTable.name)"
@@ -133,14 +141,22 @@ package final class QueueRules {
     private func lead(to queue: UInt16, _ family: AddressFamily) throws(QueueRulesError) {
         let chain = QueueTable.chain(queue)
         let list = filter.list("list chain \(QueueTable.table(family)) \(chain)")
-        guard list?.contains("NFQUEUE") != true else { return }
+        guard list.map(Self.isEmpty) != false else { return }
         let result = unsafe lvs_nft_add_queue_rule(
-            family == .v4 ? 4 : 6, QueueTable.name, chain, queue)
+            socket, family == .v4 ? 4 : 6, QueueTable.name, chain, queue)
         guard result < 0 else { return }
         let error = SystemError("rule", code: -result)
         throw QueueRulesError(
             step: "lead to queue \(queue)",
             reason: "\(error.reason) (the kernel needs nft_compat and xt_NFQUEUE)")
+    }
+
+    /// Whether a listing shows a chain without a rule; nft has several words for this rule.
+    private static func isEmpty(_ list: String) -> Bool {
+        !list.split(separator: "\n").contains { line in
+            let text = line.drop { $0 == "\t" || $0 == " " }
+            return !["table ", "chain ", "}", "#"].contains { text.hasPrefix($0) }
+        }
     }
 
     private static func exists(_ filter: PacketFilter) -> Bool {

@@ -24,23 +24,29 @@ package enum QueueMessage: Hashable, Sendable {
 
     /// Reads a message of the kernel; accepts any bytes.
     package init(_ bytes: [UInt8]) {
-        var packet = unsafe lvs_nfq_packet()
         var copy = bytes
         self = unsafe copy.withUnsafeMutableBytes { memory in
-            switch unsafe lvs_nfq_decode(memory.baseAddress, memory.count, &packet) {
-            case Int32(LVS_NFQ_PACKET):
-                let contents = unsafe UnsafeBufferPointer(
-                    start: packet.contents, count: Int(packet.length))
-                return unsafe .packet(
-                    Packet(
-                        id: packet.id, hook: packet.hook, etherType: packet.protocol,
-                        mark: packet.mark, interface: packet.ingress,
-                        isPartial: packet.flags & UInt8(LVS_NFQ_PARTIAL) != 0,
-                        isSuperFrame: packet.flags & UInt8(LVS_NFQ_SEGMENTS) != 0,
-                        contents: Array(contents), whole: Int(packet.whole)))
-            case Int32(LVS_NFQ_REFUSED): return unsafe .refused(packet.id)
-            default: return .other
-            }
+            guard let start = memory.baseAddress else { return .other }
+            return unsafe QueueMessage(at: start, count: memory.count)
+        }
+    }
+
+    /// Reads the message of so many bytes that lies there.
+    package init(at start: UnsafeMutableRawPointer, count: Int) {
+        var packet = unsafe lvs_nfq_packet()
+        switch unsafe lvs_nfq_decode(start, count, &packet) {
+        case Int32(LVS_NFQ_PACKET):
+            let contents = unsafe UnsafeBufferPointer(
+                start: packet.contents, count: Int(packet.length))
+            self = unsafe .packet(
+                Packet(
+                    id: packet.id, hook: packet.hook, etherType: packet.protocol,
+                    mark: packet.mark, interface: packet.ingress,
+                    isPartial: packet.flags & UInt8(LVS_NFQ_PARTIAL) != 0,
+                    isSuperFrame: packet.flags & UInt8(LVS_NFQ_SEGMENTS) != 0,
+                    contents: Array(contents), whole: Int(packet.whole)))
+        case Int32(LVS_NFQ_REFUSED): self = unsafe .refused(packet.id)
+        default: self = .other
         }
     }
 }

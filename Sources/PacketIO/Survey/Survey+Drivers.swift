@@ -18,8 +18,43 @@ extension Survey {
         switch scheme {
         case "xdp": chooseXDP(interface, plan, &report)
         case "afpacket": choosePackets(interface, plan, &report)
+        case "nfqueue":
+            report.plan(
+                interface.name,
+                "packets from netfilter's queue, and a packet socket for what it cannot take back")
         default: report.plan(interface.name, "served by \(scheme)")
         }
+    }
+
+    func tellQueues(_ queues: QueueRange, _ plan: Plan, _ report: inout SurveyReport) {
+        let last = Int(queues.first) + queues.count - 1
+        let name = queues.count == 1 ? "queue \(last)" : "queues \(queues.first) to \(last)"
+        report.plan("nfqueue", "\(name), led to by nft tables ip and ip6 \(QueueTable.name)")
+        if kernel.queues.isMissing {
+            report.obstacle(
+                "nfqueue",
+                "the kernel has no NFQUEUE (modprobe nfnetlink_queue xt_NFQUEUE); use afpacket")
+        }
+        if queues.count != plan.workers.count {
+            report.obstacle(
+                "nfqueue",
+                "each worker has a queue of its own, and there are \(plan.workers.count) workers; name as"
+                    + " many queues (nfqueue:0-\(max(0, plan.workers.count - 1))) or change --workers"
+            )
+        }
+        if plan.answersAddresses {
+            report.obstacle(
+                "nfqueue", "netfilter sees no ARP, so --answer does not work; use afpacket")
+        }
+        if privileges?.has(.netAdmin) == false {
+            report.obstacle("nfqueue", "CAP_NET_ADMIN is needed for queues; grant it")
+        }
+        report.plan(
+            "host",
+            isForwarding
+                ? "forwards NAT packets that the director gives back with new addresses"
+                : "does not forward (net.ipv4.ip_forward is 0), so NAT packets leave by packet sockets"
+        )
     }
 
     private func choosePackets(

@@ -12,6 +12,8 @@ package struct Survey: Sendable {
         /// Bytes that the table of so many connections needs.
         package var tableBytes: Int
         package var answersAddresses = false
+        /// The queues of netfilter that all interfaces are served by; nil for other drivers.
+        package var queues: QueueRange?
         /// The CPU of each worker, nil where the kernel chooses.
         package var workers: [Int?] = [nil]
 
@@ -75,7 +77,12 @@ package struct Survey: Sendable {
             guard let interface = interfaces.first(where: { $0.name == name }) else { continue }
             choose(scheme, interface, plan, &report)
         }
-        tellHost(plan, &report)
+        if let queues = plan.queues {
+            tellQueues(queues, plan, &report)
+        } else {
+            tellHost(plan, &report)
+        }
+        tellNeighbours(plan, &report)
         return report
     }
 
@@ -201,6 +208,9 @@ package struct Survey: Sendable {
         } else {
             report.plan("host", "gets what is its own by a TUN device, \(HostDoor.name)")
         }
+    }
+
+    private func tellNeighbours(_ plan: Plan, _ report: inout SurveyReport) {
         report.plan(
             "neighbours",
             kernel.isAtLeast(5, 16)

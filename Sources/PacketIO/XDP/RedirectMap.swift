@@ -54,11 +54,7 @@ package final class RedirectMap {
         var new = sets
         new.formUnion(added)
         // The next `update` compares with what is there.
-        served.services.formUnion(more.services)
-        served.blocks.formUnion(more.blocks)
-        served.servers.formUnion(more.servers)
-        served.tunnels.formUnion(more.tunnels)
-        served.hostAddresses.formUnion(more.hostAddresses)
+        served.formUnion(more)
         try change(adding: added, deleting: BlockedSets(), to: new)
     }
 

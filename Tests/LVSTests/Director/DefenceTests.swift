@@ -109,6 +109,52 @@ import Testing
         #expect(rig.director.settings[name] == 1)
     }
 
+    @Test(arguments: ["drop_entry", "drop_packet", "secure_tcp"])
+    func `An automatic defence is on while less than a sixteenth of the table is free`(
+        name: String
+    ) throws {
+        let rig = try rig(VirtualService(key: DefenceTests.tcp, scheduler: "rr"), connections: 1024)
+        rig.director.setFreePages(100_000)
+        try rig.director.set(name: name, value: 1)
+        open(rig, 900)
+        rig.advance(milliseconds: 1000)
+        #expect(rig.director.settings[name] == 1)
+        open(rig, 1000)
+        rig.advance(milliseconds: 1000)
+        #expect(rig.director.settings[name] == 2)
+        // Half-open connections are gone after a minute.
+        rig.advance(milliseconds: 65_000)
+        #expect(rig.director.settings[name] == 1)
+    }
+
+    @Test func `A full table makes room by drop_entry and tells how much`() throws {
+        let rig = try rig(VirtualService(key: DefenceTests.tcp, scheduler: "rr"), connections: 1024)
+        rig.director.setFreePages(100_000)
+        try rig.director.set(name: "drop_entry", value: 1)
+        open(rig, 1500)
+        #expect(rig.director.endedByDefence == 0)
+        let full = count(rig)
+        rig.advance(milliseconds: 2000)
+        let left = count(rig)
+        #expect(left < full, "\(full) connections before, \(left) after two seconds")
+        #expect(Int(rig.director.endedByDefence) == full - left)
+    }
+
+    @Test func `drop_packet takes more the less room the table has`() throws {
+        let rig = try rig(VirtualService(key: DefenceTests.tcp, scheduler: "rr"), connections: 1024)
+        rig.director.setFreePages(100_000)
+        try rig.director.set(name: "drop_packet", value: 1)
+        // 64 should be left and 32 are: every second packet goes.
+        open(rig, 992)
+        rig.advance(milliseconds: 1000)
+        let client = DirectorRig.client(IPAddress(v4: 0xc633_6401))
+        let drops = (0..<8).map { number in
+            rig.send(client.tcp(from: 3000 + number, to: 80, flags: 2), on: 0).verdict
+                == .drop(.defence)
+        }
+        #expect(drops == [false, true, false, true, false, true, false, true])
+    }
+
     @Test func `drop_packet takes more the less memory there is`() throws {
         let rig = try rig(VirtualService(key: DefenceTests.tcp, scheduler: "rr"))
         func drops(_ from: UInt16) -> [Bool] {

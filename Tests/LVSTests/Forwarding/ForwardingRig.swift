@@ -14,6 +14,8 @@ final class ForwardingRig {
     let rig = DirectorRig.twoLegged()
     private let memory: UnsafeMutableRawPointer
     private var burst = Burst()
+    /// Segment size of the frame sent last, as the director left it.
+    private(set) var segment: UInt16 = 0
     /// The frame sent last as it went through the host door; nil when it did not.
     private(set) var delivered: [UInt8]?
 
@@ -60,6 +62,7 @@ final class ForwardingRig {
         rig.director.workers[0].rest()
         var sent: [[UInt8]] = []
         let verdict = burst[0].verdict
+        segment = burst[0].segmentSize
         delivered = verdict.usesDoor ? ForwardingRig.bytes(burst[0]) : nil
         if verdict.kind == .send { sent.append(ForwardingRig.bytes(burst[0])) }
         for index in 0..<burst.madeCount {
