@@ -76,12 +76,15 @@ def run(prefix, given):
     finally:
         contenders.take_down(standing)
     names = [one.name for one in standing]
+    notes = [f"{one.name}: {one.note}" for one in standing if one.note]
     where = f"{machine()}; {rounds} round{'s' if rounds > 1 else ''}"
     command = "Lab/lab " + " ".join(sys.argv[sys.argv.index("bench"):])
     print(f"\n{where}; `{command}`\n")
     print(table.tables(results, names))
+    for note in notes:
+        print(note)
     if given.json:
-        told = {"machine": machine(), "rounds": rounds, "command": command, "results": results}
+        told = {"machine": machine(), "rounds": rounds, "command": command, "notes": notes, "results": results}
         pathlib.Path(given.json).write_text(json.dumps(told, indent=1))
     if given.html:
         pathlib.Path(given.html).write_text(page.page(results, names, where, command))

@@ -20,6 +20,8 @@ class Contender:
     name = ""
     # What it can be asked: frames of the crowd, TCP, datagrams of sockets, connections held in its memory.
     can = {"frames", "tcp", "ping"}
+    # What a reader of its figures must know.
+    note = ""
     # Whether its processes are put on a CPU of their own where the sender of frames has another.
     is_bound = False
 
@@ -143,7 +145,7 @@ class NginxStream(Proxy):
 class Balanced(Contender):
     """The director by NAT, with one driver."""
 
-    can = {"frames", "tcp", "ping", "held", "idle"}
+    can = {"frames", "tcp", "ping", "edits", "held", "idle"}
     is_bound = True
     interfaces = ("eth0", "eth1")
     options = ()
@@ -216,6 +218,8 @@ class TUN(OnOneSegment):
     def hold(self, server):
         receive_ipip(server)
         quiet_about_vip(server, self.vip, "tunnel")
+        if self.lab.file("receiver").exists():
+            self.note = "this kernel has no ipip: a program of the lab unwraps on the server, and bounds what comes to it"
 
 
 ALL = [Routing, NFT, HAProxy, NginxStream, AFPacket, XDP, NFQueue, TwoWorkers, DR, TUN]

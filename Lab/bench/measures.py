@@ -6,6 +6,7 @@ import re
 import subprocess
 import time
 
+from runner.edits import Edits, changes
 from runner.host import Failure
 from runner.traffic import Background, cpu_seconds, crowd, received, resident_bytes, traffic
 
@@ -166,6 +167,20 @@ def ping(contender, scale):
     return {"round trip p50 us": told["p50_us"], "round trip p99 us": told["p99_us"]}
 
 
+def edits(contender, scale):
+    """The round trip of one in a thousand, with nobody at the director's table and with a thousand edits a second."""
+    figures = {}
+    words = ("--to", contender.address, "--port", PING, "--count", 5 * scale.pings)
+    service, server = f"-u {contender.vip}:{FRAMES}", f"{contender.real_server}:{FRAMES}"
+    for name in ("round trip p999 us", "round trip p999 us during edits"):
+        editor = Edits(contender.director, changes(service, server, f"-u {contender.vip}:9999", contender.method)) \
+            if name.endswith("edits") else None
+        figures[name] = traffic(contender.client, "ping", *words)["p999_us"]
+        if editor:
+            figures["edits/s"] = editor.stop()
+    return figures
+
+
 def held(contender, scale):
     """Memory by which all processes grow for each open connection; the director's share of a table made at the start."""
     before = resident_bytes(contender.processes)
@@ -193,11 +208,12 @@ def idle(contender, scale):
 
 # What a contender must be able to do, and the measure.
 ALL = [
-    ("idle", idle), ("frames", frames), ("frames", new_flows), ("ping", ping), ("tcp", connections), ("tcp", http),
+    ("idle", idle), ("frames", frames), ("frames", new_flows), ("ping", ping), ("edits", edits), ("tcp", connections), ("tcp", http),
     ("tcp", http_close), ("tcp", bulk), ("held", held),
 ]
 # Figures of which less is better.
 LESS = {
     "CPU ns a frame", "CPU ns a frame of the director", "CPU ns a frame of the sender alone", "HTTP p99 ms",
-    "round trip p50 us", "round trip p99 us", "bytes a held connection", "idle CPU %",
+    "round trip p50 us", "round trip p99 us", "round trip p999 us", "round trip p999 us during edits",
+    "bytes a held connection", "idle CPU %",
 }

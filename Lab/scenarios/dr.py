@@ -26,9 +26,9 @@ def prepare_hosts(lab):
         start_nginx(lab.host(name))
 
 
-def prepare(lab, interfaces=("eth0",)):
+def prepare(lab, interfaces=("eth0",), options=()):
     prepare_hosts(lab)
-    director = lab.director(interfaces=interfaces)
+    director = lab.director(interfaces=interfaces, options=options)
     director.configure(RULES)
     return director
 

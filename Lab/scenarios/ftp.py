@@ -23,6 +23,11 @@ WAYS = {
 
 
 def run(lab):
+    transfer(lab)
+
+
+def transfer(lab, options=()):
+    """Every way over both families, with a director of these options."""
     lab.build("routed")
     director = lab.host("director")
     director.set(ip_forward=0)
@@ -30,7 +35,7 @@ def run(lab):
     payload.write_bytes(bytes(range(256)) * 4096)
     for name in ("server1", "server2"):
         start_vsftpd(lab.host(name), payload)
-    balancer = lab.director(interfaces=("eth0", "eth1"))
+    balancer = lab.director(interfaces=("eth0", "eth1"), options=options)
     balancer.configure(RULES)
     client = lab.host("client")
     for word, options in WAYS.items():

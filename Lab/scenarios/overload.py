@@ -181,6 +181,10 @@ def steered(lab):
     old = OldConnections(lab, director)
     # It looks for a better place once a second.
     flood(lab, 3, flows=FLOOD_FLOWS, kind="udp")
+    moves = [line.partition("director: ")[2] for line in director.told().splitlines() if "workers run on CPU" in line]
+    print("  the director says:", *moves)
+    if not moves:
+        raise Failure("the worker stays on the CPU that receiving takes up")
     steps = rising(lab)
     ended = time.monotonic()
     best = max(delivered for _, delivered in steps)

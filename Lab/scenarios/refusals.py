@@ -53,6 +53,16 @@ def run(lab):
     refused(host, "director", "--interface", "eth0", "--rules", str(rules), says=[":81", "nonsense"])
     refused(host, *NO_PRIVILEGE, "director", "--interface", "eth0", says=["CAP_NET_RAW"])
     refused(host, "director", "--interface", "eth0", "--connections", "1000000000", says=["268435455"])
+    for words, says in (
+        (("--workers", "0"), ["--workers 0", "auto"]),
+        (("--workers", "9999"), ["--workers 9999", "CPU", "accepted"]),
+        (("--workers", "many"), ["--workers many", "auto"]),
+        (("--workers", "2", "--cpus", "0"), ["one for each worker"]),
+        (("--cpus", "0,0"), ["twice"]),
+        (("--cpus", "1-"), ["--cpus 1-", "2-5"]),
+        (("--cpus", "8191"), ["8191", "accepted"]),
+    ):
+        refused(host, "director", "--interface", "eth0", *words, says=says)
     many = ("--connections", "100000000")
     refused(host, *LITTLE_MEMORY, "director", "--interface", "eth0", *many, says=["100000000 connections"])
     refused(host, "directorctl", "-Ln", says=["director"])

@@ -33,13 +33,19 @@ def build(lab):
     server.address("eth0", f"{SERVER}/24")
     client.gateway(VIP)
     server.gateway("192.168.0.8")
-    director.run("ip", "route", "add", CROWD_NETWORK, "via", "172.16.254.10")
+    introduce_all(lab)
+    keep_from_kernel(client, "daddr")
+    keep_from_kernel(server, "saddr")
+
+
+def introduce_all(lab):
+    """The neighbours and the crowd's route, which a host forgets with its link."""
+    client, director, server = lab.host("client"), lab.host("director"), lab.host("server1")
+    director.run("ip", "route", "replace", CROWD_NETWORK, "via", "172.16.254.10")
     introduce(client, "eth0", VIP, hardware(director, "eth0"))
     introduce(director, "eth0", "172.16.254.10", hardware(client, "eth0"))
     introduce(director, "eth1", SERVER, hardware(server, "eth0"))
     introduce(server, "eth0", "192.168.0.8", hardware(director, "eth1"))
-    keep_from_kernel(client, "daddr")
-    keep_from_kernel(server, "saddr")
 
 
 def hardware(host, interface):

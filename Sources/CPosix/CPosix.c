@@ -140,6 +140,11 @@ int64_t cposix_boottime(void) { return read_clock(CLOCK_BOOTTIME); }
 
 int64_t cposix_thread_cputime(void) { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
 
+int64_t cposix_thread_cputime_of(unsigned long thread) {
+    clockid_t clock;
+    return pthread_getcpuclockid((pthread_t)thread, &clock) == 0 ? read_clock(clock) : -1;
+}
+
 int64_t cposix_free_pages(void) {
     struct sysinfo info;
     if (sysinfo(&info) != 0) return -1;

@@ -108,7 +108,8 @@ package final class Director: @unchecked Sendable {
         let cells = DestinationCells()
         let live = LiveSettings()
         let parts = EngineParts(
-            table: table, cells: cells, hops: hops, settings: live, services: published)
+            table: table, cells: cells, hops: hops, settings: live, services: published,
+            commons: WorkerCommons())
         workers = counters.indices.map { number in
             Worker(
                 number: number, parts: parts, counters: counters[number], seed: random.next())

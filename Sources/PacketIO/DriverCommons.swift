@@ -6,7 +6,9 @@ internal import Posix
 /// Made by whoever opens drivers, on one thread, and filled as drivers need it; hence the unchecked
 /// conformance.
 package final class DriverCommons: @unchecked Sendable {
-    private var areas: [Int: FrameArea] = [:]
+    /// By worker, then by the size of their chunks.
+    private var areas: [Int: [Int: FrameArea]] = [:]
+    private var attachments: [String: Attached] = [:]
     private var groups: [String: FanoutGroup] = [:]
     /// The queues of netfilter, where interfaces are served by these.
     package let queues = NFQueueCommons()
@@ -14,6 +16,24 @@ package final class DriverCommons: @unchecked Sendable {
     package private(set) var redirects: RedirectMap?
 
     package init() {}
+
+    private struct Attached {
+        weak var attachment: RedirectAttachment?
+    }
+
+    /// The attachment to an interface that another worker has made, or a new one.
+    func attachment(
+        to interface: InterfaceDescription, make: () throws(DriverError) -> RedirectAttachment
+    ) throws(DriverError) -> RedirectAttachment {
+        if let known = attachments[interface.name]?.attachment,
+            known.interface == interface.index, !known.isDetached
+        {
+            return known
+        }
+        let made = try make()
+        attachments[interface.name] = Attached(attachment: made)
+        return made
+    }
 
     /// What shares an interface among the packet sockets of several workers; nil for one worker.
     func group(for interface: String, workers: Int) -> FanoutGroup? {
@@ -38,9 +58,9 @@ package final class DriverCommons: @unchecked Sendable {
         return made
     }
 
-    /// The area with chunks that take frames of an MTU, for so many interfaces.
+    /// The worker's area with chunks that take frames of an MTU, for so many interfaces.
     func area(
-        for interface: InterfaceDescription, interfaces: Int
+        for interface: InterfaceDescription, interfaces: Int, worker: Int
     ) throws(DriverError) -> FrameArea {
         let (name, mtu) = (interface.name, Int(interface.mtu))
         // Ethernet header and one VLAN tag.
@@ -52,10 +72,10 @@ package final class DriverCommons: @unchecked Sendable {
                 "\(name): MTU \(mtu) is more than AF_XDP takes here (\(most)); lower it (ip link set"
                     + " dev \(name) mtu 3498) or use afpacket:\(name)")
         }
-        if let area = areas[chunkBytes] { return area }
+        if let area = areas[worker]?[chunkBytes] { return area }
         do throws(SystemError) {
             let area = try FrameArea(chunkBytes: chunkBytes, interfaces: interfaces)
-            areas[chunkBytes] = area
+            areas[worker, default: [:]][chunkBytes] = area
             return area
         } catch {
             throw DriverError(.system, "\(name): frame memory for AF_XDP: \(error)")

@@ -122,15 +122,11 @@ package enum DriverRegistry {
                 "xdp:\(interface): ARP and neighbour discovery go to the host there, so --answer does"
                     + " not work; configure the address on the host or use afpacket:\(interface)")
         }
-        guard options.workers == 1 else {
-            throw DriverError(
-                .badArgument,
-                "xdp:\(interface): AF_XDP is served by one worker (--workers 1); use"
-                    + " afpacket:\(interface) with several")
-        }
         var own = XDPDriver.Options()
         own.interfaces = options.interfaces
         own.commons = options.commons
+        own.workers = options.workers
+        own.worker = options.worker
         return try XDPDriver(interface: interface, port: port, options: own)
     }
 

@@ -5,6 +5,8 @@ package import LVS
 package final class ServedInterface {
     /// One for each worker.
     package let drivers: [any InterfaceDriver]
+    /// Advice that was given already: workers find the same, each at its time.
+    private var told = Set<String>()
 
     /// Takes at least one driver, all of the same interface and port.
     package init(drivers: [any InterfaceDriver]) {
@@ -46,8 +48,7 @@ package final class ServedInterface {
 
     /// What the operator should know now, each thing once.
     package func takeAdvice() -> [String] {
-        var seen = Set<String>()
-        return drivers.compactMap { $0.takeAdvice() }.filter { seen.insert($0).inserted }
+        drivers.compactMap { $0.takeAdvice() }.filter { told.insert($0).inserted }
     }
 
     /// Serves the interface anew when it was deleted and exists again; true when a driver did so.

@@ -45,8 +45,6 @@ package final class WorkerLoop: @unchecked Sendable {
     private let wakeUp: WakeUp
     private let runQueue = RunQueue()
     private var thread: Thread?
-    /// Whether the kernel chooses the worker's CPU.
-    package private(set) var isFree = true
     /// Position of the door in `drivers`, -1 without one.
     private let doorPosition: Int
     private var turns: UInt = 0
@@ -84,10 +82,19 @@ package final class WorkerLoop: @unchecked Sendable {
         }
     }
 
+    /// The CPU that the thread is bound to; nil when to none.
+    package private(set) var cpu: Int?
+
+    /// Whether the kernel chooses the worker's CPU.
+    package var isFree: Bool { cpu == nil }
+
+    /// CPU time that the thread has used so far, nanoseconds.
+    package var cpuNanoseconds: UInt64 { thread?.cpuNanoseconds ?? 0 }
+
     /// Starts the thread, bound to `cpu` if given.
     package func start(cpu: Int? = nil) throws(SystemError) {
         precondition(thread == nil, "a worker starts once")
-        isFree = cpu == nil
+        self.cpu = cpu
         thread = try Thread(name: "worker-\(number)", cpu: cpu) { self.run() }
     }
 

@@ -27,6 +27,11 @@ package struct Thread: ~Copyable {
         _ = pthread_join(handle, nil)
     }
 
+    /// CPU time that the thread has used, nanoseconds.
+    package var cpuNanoseconds: UInt64 {
+        UInt64(max(0, cposix_thread_cputime_of(UInt(handle))))
+    }
+
     /// Has the thread run on these CPUs only; what the kernel refuses changes nothing.
     package func keep(to cpus: [Int]) {
         let numbers = cpus.map { Int32($0) }

@@ -34,6 +34,12 @@ extension Housekeeper: DaemonTarget {
             version: version, uptimeSeconds: (time - started) / 1_000_000_000,
             control: control?.path ?? "none")
         report.interfaces = interfaces.map(interface)
+        report.workers = loops.map { loop in
+            let counts = loop.counts
+            return StatusReport.Worker(
+                cpu: loop.cpu, frames: counts.frames, bursts: counts.bursts, sent: counts.sent,
+                sleeps: counts.sleeps, cpuNanoseconds: loop.cpuNanoseconds)
+        }
         report.drops = drops()
         report.connections = UInt64(director.table.count)
         report.capacity = UInt64(director.configuration.connections)

@@ -15,6 +15,13 @@ import Testing
     }
 
     @Test(arguments: Fixtures.packets)
+    func workersThatTakeFramesInTurnSendWhatOneSends(_ name: String) throws {
+        let golden = try Golden(contentsOf: Fixtures.scenario(name))
+        let differences = try GoldenPlayer.play(golden, checksum: .complete, workers: 2)
+        #expect(differences.isEmpty, "\(differences.prefix(12).joined(separator: "\n"))")
+    }
+
+    @Test(arguments: Fixtures.packets)
     func unfinishedChecksumsOnInputChangeNothing(_ name: String) throws {
         let golden = try Golden(contentsOf: Fixtures.scenario(name))
         // Where an option asks for it an unfinished checksum does change the packet (GUETests).

@@ -10,6 +10,9 @@ package struct GoldenPlayer {
 
     private let golden: Golden
     private let checksum: DirectorRig.ChecksumOnInput
+    private let workers: Int
+    /// Frames played so far: each goes to the next worker.
+    private var frames = 0
     private let rig: DirectorRig
     private let ports: [String: PortIndex]
     /// One line for every difference: step, field, expected and actual value.
@@ -17,19 +20,22 @@ package struct GoldenPlayer {
     private var time: UInt64 = 0
 
     /// Everything that differs; empty when the director does what was recorded.
+    ///
+    /// Several workers take the frames in turn, so that those of one flow meet all of them.
     package static func play(
-        _ golden: Golden, checksum: DirectorRig.ChecksumOnInput
+        _ golden: Golden, checksum: DirectorRig.ChecksumOnInput, workers: Int = 1
     ) throws -> [String] {
-        var player = GoldenPlayer(golden, checksum)
+        var player = GoldenPlayer(golden, checksum, workers)
         try player.setUp()
         for step in golden.steps { player.play(step) }
         return player.differences
     }
 
-    private init(_ golden: Golden, _ checksum: DirectorRig.ChecksumOnInput) {
+    private init(_ golden: Golden, _ checksum: DirectorRig.ChecksumOnInput, _ workers: Int) {
         self.golden = golden
         self.checksum = checksum
-        rig = DirectorRig()
+        self.workers = workers
+        rig = DirectorRig(workers: workers)
         ports = Dictionary(
             uniqueKeysWithValues: golden.setup.interfaces.enumerated().map {
                 ($1.name, PortIndex($0))
@@ -125,7 +131,8 @@ package struct GoldenPlayer {
         case "wait":
             rig.advance(milliseconds: step.ms ?? 0)
             time += step.ms ?? 0
-            compare(step, DirectorRig.Outcome(verdict: .consumed, sent: rig.turn()))
+            let sent = (0..<workers).flatMap { rig.turn(worker: $0) }
+            compare(step, DirectorRig.Outcome(verdict: .consumed, sent: sent))
         case "list":
             let kind = step.kind ?? ""
             let found = ListingText.differences(
@@ -149,8 +156,9 @@ package struct GoldenPlayer {
         let arrives = bytes.count <= Int(mtu) + 18
         let outcome =
             arrives
-            ? rig.send(bytes, on: port, checksum: checksum)
+            ? rig.send(bytes, on: port, checksum: checksum, worker: frames % workers)
             : DirectorRig.Outcome(verdict: .consumed, sent: [])
+        frames += 1
         compare(step, outcome)
     }
 

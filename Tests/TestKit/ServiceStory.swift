@@ -69,8 +69,10 @@ package struct ServiceStory {
 extension DirectorRig {
     /// A rig with the interfaces `cli` (0, 10.1.0.1/24) and `srv` (1, 10.2.0.1/24), a gateway towards
     /// all clients, and neighbours 10.2.0.11 to 10.2.0.36.
-    package static func twoLegged(connections: Int = 4096, seed: UInt64 = 1) -> DirectorRig {
-        let rig = DirectorRig(connections: connections, seed: seed)
+    package static func twoLegged(
+        connections: Int = 4096, workers: Int = 1, seed: UInt64 = 1
+    ) -> DirectorRig {
+        let rig = DirectorRig(connections: connections, workers: workers, seed: seed)
         let gateway = IPAddress(v4: 0x0a01_00fe)
         rig.director.setPorts([
             Port(

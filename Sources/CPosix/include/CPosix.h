@@ -31,6 +31,8 @@ int cposix_advise_huge(void *base, size_t bytes);
 int cposix_enter_network_namespace(int fd);
 int64_t cposix_boottime(void);
 int64_t cposix_thread_cputime(void);
+// CPU time of a thread that has not been joined (a pthread_t), or -1.
+int64_t cposix_thread_cputime_of(unsigned long thread);
 // Free and buffer pages of the machine, or -1.
 int64_t cposix_free_pages(void);
 // MTU of an interface of the calling thread's network namespace, or -1.

@@ -43,6 +43,30 @@ package struct StatusReport: Sendable {
         }
     }
 
+    /// One thread that forwards frames.
+    package struct Worker: Sendable {
+        /// The CPU it is bound to; nil when to none.
+        package var cpu: Int?
+        package var frames: UInt64
+        package var bursts: UInt64
+        package var sent: UInt64
+        package var sleeps: UInt64
+        /// CPU time it has used.
+        package var cpuNanoseconds: UInt64
+
+        package init(
+            cpu: Int?, frames: UInt64, bursts: UInt64, sent: UInt64, sleeps: UInt64,
+            cpuNanoseconds: UInt64
+        ) {
+            self.cpu = cpu
+            self.frames = frames
+            self.bursts = bursts
+            self.sent = sent
+            self.sleeps = sleeps
+            self.cpuNanoseconds = cpuNanoseconds
+        }
+    }
+
     /// A counted drop reason and what to do about it.
     package struct Drop: Sendable {
         package var reason: String
@@ -60,6 +84,8 @@ package struct StatusReport: Sendable {
     package var uptimeSeconds: UInt64
     package var control: String
     package var interfaces: [Interface] = []
+    /// The workers, in their order.
+    package var workers: [Worker] = []
     package var drops: [Drop] = []
     package var connections: UInt64 = 0
     package var capacity: UInt64 = 0
@@ -95,6 +121,7 @@ package struct StatusReport: Sendable {
             "table: \(connections) of \(capacity) connections (\(percent) %), "
                 + tablePages)
         for interface in interfaces { lines += render(interface) }
+        for (number, worker) in workers.enumerated() { lines.append(render(worker, number)) }
         lines += section("queues", queues)
         lines += section("kept in the host", hostObjects)
         lines += section("answers ARP for", answered)
@@ -126,6 +153,13 @@ package struct StatusReport: Sendable {
         return lines
     }
 
+    private func render(_ worker: Worker, _ number: Int) -> String {
+        let place = worker.cpu.map { "CPU \($0)" } ?? "any CPU"
+        let milliseconds = worker.cpuNanoseconds / 1_000_000
+        return "worker \(number): \(place), \(worker.frames) frames in \(worker.bursts) bursts, "
+            + "\(worker.sent) sent, slept \(worker.sleeps) times, \(milliseconds) ms of CPU"
+    }
+
     private func traffic(_ traffic: Traffic) -> String {
         "\(traffic.frames) frames, \(traffic.bytes) bytes, \(traffic.framesPerSecond) frames/s"
     }
@@ -155,6 +189,7 @@ extension StatusReport {
                 "bytes": .large(tableBytes), "pages": .text(tablePages),
             ]),
             "interfaces": .list(interfaces.map(Self.json)),
+            "workers": .list(workers.map(Self.json)),
             "drops": .list(
                 drops.map { drop in
                     .members([
@@ -180,6 +215,15 @@ extension StatusReport {
             "received": json(interface.received), "sent": json(interface.sent),
             "ring_full": .large(interface.ringFull), "truncated": .large(interface.truncated),
             "send_failed": .large(interface.sendFailed),
+        ])
+    }
+
+    private static func json(_ worker: Worker) -> JSONValue {
+        .members([
+            "cpu": worker.cpu.map { .large(UInt64($0)) } ?? .null,
+            "frames": .large(worker.frames), "bursts": .large(worker.bursts),
+            "sent": .large(worker.sent), "sleeps": .large(worker.sleeps),
+            "cpu_nanoseconds": .large(worker.cpuNanoseconds),
         ])
     }
 

@@ -64,13 +64,16 @@ extension Connection {
     /// Notes a FIN or a reset.
     func noteEnding(_ packet: Packet, _ direction: Direction) {
         guard packet.tcpFlags & 5 != 0, let word = unsafe helperWord(24) else { return }
-        var ending = ending
-        if packet.tcpFlags & 1 != 0 { ending.insert(.finished) }
-        if packet.isReset {
-            ending.remove(.resetByServer)
-            if direction == .outbound { ending.insert(.resetByServer) }
+        if packet.tcpFlags & 1 != 0 {
+            unsafe word.pointee.bitwiseOr(Ending.finished.rawValue, ordering: .relaxed)
         }
-        unsafe word.pointee.store(ending.rawValue, ordering: .relaxed)
+        guard packet.isReset else { return }
+        let bit = Ending.resetByServer.rawValue
+        if direction == .outbound {
+            unsafe word.pointee.bitwiseOr(bit, ordering: .relaxed)
+        } else {
+            unsafe word.pointee.bitwiseAnd(~bit, ordering: .relaxed)
+        }
     }
 
     /// True when connection tracking, on which IPVS leans for FTP, takes an opener for one more packet

@@ -27,8 +27,8 @@ struct Tunnel {
 
     /// Writes all that comes before the inner packet, whose TTL is decremented already.
     ///
-    /// `identification` counts for IPv4 packets without DF.
-    func writeHeaders(before inner: InnerPacket, identification: inout UInt16) {
+    /// `identifications` are for IPv4 packets without DF.
+    func writeHeaders(before inner: InnerPacket, identifications: inout Identifications) {
         let outer = unsafe inner.bytes - overhead
         let next = encapsulation.protocolNumber(of: inner)
         let service = inner.header.trafficClass
@@ -40,8 +40,7 @@ struct Tunnel {
             unsafe outer.set(0, byte: 0x45)
             unsafe outer.set(1, byte: outerService)
             unsafe outer.set(2, be16: UInt16(truncatingIfNeeded: length))
-            unsafe outer.set(4, be16: keepsWhole ? 0 : identification)
-            if !keepsWhole { identification &+= 1 }
+            unsafe outer.set(4, be16: keepsWhole ? 0 : identifications.take())
             unsafe outer.set(6, be16: keepsWhole ? 0x4000 : 0)
             unsafe outer.set(8, byte: inner.header.timeToLive)
             unsafe outer.set(9, byte: next)
@@ -77,7 +76,7 @@ struct Tunnel {
     /// The checksum is complete already, or left to the real server.
     func wrap(
         _ frame: Frame, _ packet: Packet, cause: Int, burst: inout Burst,
-        identification: inout UInt16
+        identifications: inout Identifications
     ) -> Frame? {
         let link = Int(packet.networkOffset)
         let count = Int(packet.ipLength)
@@ -102,7 +101,7 @@ struct Tunnel {
         if isPartial {
             inner.partial = (Int(frame.checksumStart) - link, Int(frame.checksumOffset))
         }
-        writeHeaders(before: inner, identification: &identification)
+        writeHeaders(before: inner, identifications: &identifications)
         wrapped.length = UInt32(length)
         wrapped.checksum = .complete
         wrapped.checksumStart = 0
@@ -114,7 +113,7 @@ struct Tunnel {
     /// `verdict`; false when the burst has no more of them, the rest of the segments then being lost.
     func wrapSegments(
         _ cut: Offload.Cut, _ frame: Frame, _ packet: Packet, cause: Int, verdict: Verdict,
-        burst: inout Burst, identification: inout UInt16
+        burst: inout Burst, identifications: inout Identifications
     ) -> Bool {
         let link = Int(packet.networkOffset)
         for index in 0..<cut.count {
@@ -130,7 +129,7 @@ struct Tunnel {
             if isPartial {
                 inner.partial = unsafe Offload.reopen(inner.bytes, count: count, packet)
             }
-            writeHeaders(before: inner, identification: &identification)
+            writeHeaders(before: inner, identifications: &identifications)
             made.vlan = frame.vlan
             made.verdict = verdict
             burst.setMadeFrame(burst.madeCount - 1, made)

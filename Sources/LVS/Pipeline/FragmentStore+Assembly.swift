@@ -15,10 +15,9 @@ extension FragmentStore {
 
     /// Copies the headers of the first fragment to where the whole is put together.
     func writeHeader(
-        _ number: Int32, _ memory: UnsafeMutableRawPointer
+        _ number: Int32, _ memory: UnsafeMutableRawPointer, into reassembly: inout Reassembly
     ) -> UnsafeMutableRawPointer {
-        let start =
-            unsafe header(Int32(FragmentStore.mostDatagrams), memory) + FragmentStore.headroom
+        let start = unsafe reassembly.start()
         unsafe start.copyMemory(
             from: header(number, memory), byteCount: headers(of: datagrams[Int(number)]))
         return unsafe start
@@ -41,40 +40,30 @@ extension FragmentStore {
         return count
     }
 
-    func frame(
-        _ start: UnsafeMutableRawPointer, _ datagram: FragmentedDatagram, count: Int
-    ) -> Frame {
-        var frame = unsafe Frame(
-            bytes: start, length: headers(of: datagram) + count,
-            capacity: FragmentStore.wholeBytes, headroom: FragmentStore.headroom,
-            ingress: datagram.ingress)
-        frame.vlan = datagram.vlan
-        frame.mark = datagram.mark
-        return frame
-    }
-
-    /// Puts a datagram together; nil when it is longer than any packet, or when its fragments do not
+    /// Puts a datagram together; false when it is longer than any packet, or when its fragments do not
     /// agree about congestion marks.
-    mutating func assemble(_ number: Int32, _ memory: UnsafeMutableRawPointer) -> Frame? {
+    func assemble(
+        _ number: Int32, _ memory: UnsafeMutableRawPointer, into reassembly: inout Reassembly
+    ) -> Bool {
         let datagram = datagrams[Int(number)]
         let headerLength = datagram.headerLength - datagram.fragmentHeaderLength
         let total = headerLength + datagram.length
         let most = datagram.isIPv6 ? 65_535 + 40 : 65_535
-        guard total <= most, let congestion = datagram.congestionMark else { return nil }
-        let start = unsafe writeHeader(number, memory)
+        guard total <= most, let congestion = datagram.congestionMark else { return false }
+        let start = unsafe writeHeader(number, memory, into: &reassembly)
         let network = unsafe start + datagram.link
         if datagram.isIPv6 {
             // The fragment header, the last one, goes; what it names takes its name.
             unsafe network.set(datagram.numberOffset, byte: network.byte(headerLength))
         }
         var target = unsafe network + headerLength
-        sizes.removeAll(keepingCapacity: true)
-        longest = datagram.longest
-        unfragmentableLength = headerLength
+        reassembly.sizes.removeAll(keepingCapacity: true)
+        reassembly.longest = datagram.longest
+        reassembly.unfragmentableLength = headerLength
         var piece = datagram.first
         while piece != FragmentStore.none {
             let size = unsafe copy(piece, to: target, memory)
-            sizes.append(UInt16(truncatingIfNeeded: size))
+            reassembly.sizes.append(UInt16(truncatingIfNeeded: size))
             unsafe target += size
             piece = pieces[Int(piece)].next
         }
@@ -85,7 +74,7 @@ extension FragmentStore {
             unsafe network.set(6, be16: datagram.hasDontFragment ? 0x4000 : 0)
         }
         header.seal(length: headerLength)
-        return unsafe frame(
-            start, datagram, count: datagram.length - datagram.fragmentHeaderLength)
+        reassembly.finish(datagram, count: datagram.length - datagram.fragmentHeaderLength)
+        return true
     }
 }

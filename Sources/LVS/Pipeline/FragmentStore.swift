@@ -5,12 +5,12 @@
 /// datagram ─► piece ─► piece ─► piece      by offset
 ///               └► piece ─► piece          more blocks of a fragment longer than one
 /// ```
-/// One store for each worker: all fragments of a datagram must come to the same one. The memory,
+/// One store for all workers, since the fragments of a datagram may come to several. The memory,
 /// 4 MiB as the kernel allows itself (`ipfrag_high_thresh`), is taken with the first fragment; when
 /// it is full the oldest datagram gives way, so that a flood of first fragments does not shut out
 /// those that follow it.
 @safe
-struct FragmentStore: ~Copyable {
+struct FragmentStore: ~Copyable, @unchecked Sendable {
     /// What becomes of a fragment.
     enum Outcome {
         /// Kept until the others come.
@@ -18,17 +18,16 @@ struct FragmentStore: ~Copyable {
         /// No fragment of a datagram: an IPv6 one of a length that only the last may have.
         case odd
         case refused(DropReason)
-        /// It was the last one: the whole datagram behind a link header, in memory of the store that
-        /// is good until the next fragment is taken.
-        case complete(Frame)
+        /// It was the last one, and the whole datagram is put together.
+        case complete
     }
 
     /// A datagram of which not everything came in time.
     enum Expired {
         /// Its first fragment never came: nobody can be told.
         case headless
-        /// Its first fragment, in memory of the store.
-        case first(Frame)
+        /// Its first fragment is there to be told of.
+        case first
     }
 
     /// Where a fragment belongs.
@@ -51,14 +50,6 @@ struct FragmentStore: ~Copyable {
     static let headroom = 128
     static let wholeBytes = 65_536 + 128
 
-    /// Datagrams that wait.
-    private(set) var count = 0
-    /// Payload bytes of each fragment of the datagram that was completed last, and the length of the
-    /// longest with its header; of no meaning but for that datagram.
-    var sizes: [UInt16] = []
-    var longest = 0
-    /// Bytes that stood before the fragment header in its first fragment of IPv6.
-    var unfragmentableLength = 0
     private var evicted = 0
 
     var datagrams: [FragmentedDatagram] = []
@@ -69,7 +60,7 @@ struct FragmentStore: ~Copyable {
     private var freePieces = 0
     private var oldest = FragmentStore.none
     private var youngest = FragmentStore.none
-    /// Blocks, then a header for each datagram, then room for a whole one.
+    /// Blocks, then a header for each datagram.
     var memory: UnsafeMutableRawPointer?
 
     init() { unsafe memory = nil }
@@ -77,7 +68,9 @@ struct FragmentStore: ~Copyable {
     deinit { unsafe memory?.deallocate() }
 
     /// Takes a fragment, which is copied; the caller has verified the header's checksum.
-    mutating func take(_ packet: Packet, _ frame: Frame, now: Instant) -> Outcome {
+    mutating func take(
+        _ packet: Packet, _ frame: Frame, into reassembly: inout Reassembly, now: Instant
+    ) -> Outcome {
         let memory = unsafe prepare()
         guard let fragment = ReceivedFragment(packet, frame) else { return .odd }
         guard fragment.network + fragment.headerLength <= FragmentStore.headerBytes
@@ -100,13 +93,13 @@ struct FragmentStore: ~Copyable {
             }
         }
         guard datagrams[Int(number)].isComplete else { return .waiting }
-        let whole = unsafe assemble(number, memory)
+        let isWhole = unsafe assemble(number, memory, into: &reassembly)
         forget(number)
-        return whole.map { .complete($0) } ?? .refused(.fragment)
+        return isWhole ? .complete : .refused(.fragment)
     }
 
     /// Gives up on the datagram that has waited longest, if that was too long.
-    mutating func nextExpired(now: Instant) -> Expired? {
+    mutating func nextExpired(into reassembly: inout Reassembly, now: Instant) -> Expired? {
         guard oldest != FragmentStore.none, let memory = unsafe memory,
             datagrams[Int(oldest)].deadline <= now
         else { return nil }
@@ -114,9 +107,15 @@ struct FragmentStore: ~Copyable {
         defer { forget(number) }
         let datagram = datagrams[Int(number)]
         guard datagram.hasFirst else { return .headless }
-        let start = unsafe writeHeader(number, memory)
+        let start = unsafe writeHeader(number, memory, into: &reassembly)
         let size = unsafe copy(datagram.first, to: start + headers(of: datagram), memory)
-        return unsafe .first(frame(start, datagram, count: size))
+        reassembly.finish(datagram, count: size)
+        return .first
+    }
+
+    /// When the datagram that waits longest is given up, nanoseconds; the end of time for none.
+    var patienceEnds: UInt64 {
+        oldest == FragmentStore.none ? .max : datagrams[Int(oldest)].deadline.nanoseconds
     }
 
     /// How many datagrams gave way to younger ones since the last call.
@@ -133,14 +132,12 @@ struct FragmentStore: ~Copyable {
         let bytes =
             FragmentStore.blocks * FragmentStore.blockBytes
             + FragmentStore.mostDatagrams * FragmentStore.headerBytes
-            + FragmentStore.headroom + FragmentStore.wholeBytes
         let all = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
         unsafe memory = all
         datagrams = Array(
             repeating: FragmentedDatagram(), count: FragmentStore.mostDatagrams)
         pieces = Array(repeating: FragmentPiece(), count: FragmentStore.blocks)
         buckets = Array(repeating: FragmentStore.none, count: FragmentStore.mostDatagrams)
-        sizes.reserveCapacity(FragmentStore.mostFragments)
         for index in datagrams.indices.reversed() {
             datagrams[index].chain = freeDatagram
             freeDatagram = Int32(index)
@@ -178,7 +175,6 @@ struct FragmentStore: ~Copyable {
         datagrams[Int(number)] = datagram
         buckets[bucket(key)] = number
         enqueue(number)
-        count += 1
         return number
     }
 
@@ -224,7 +220,6 @@ struct FragmentStore: ~Copyable {
         datagrams[Int(number)].first = FragmentStore.none
         datagrams[Int(number)].chain = freeDatagram
         freeDatagram = number
-        count -= 1
     }
 
     private mutating func unlink(_ number: Int32, _ datagram: FragmentedDatagram) {

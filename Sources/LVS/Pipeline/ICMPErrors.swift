@@ -40,7 +40,7 @@ package enum ICMPError: Hashable, Sendable {
     }
 }
 
-/// Makes one worker's ICMP errors, and limits how many a client gets.
+/// Makes one worker's ICMP errors, as many as a client may get.
 ///
 /// As the kernel sends them (ipvs-semantics 1.3): TTL 64, the quoted packet cut; with IPv4 precedence
 /// 0xc0 and at most 576 bytes, with IPv6 1280; as many as `ICMPRateLimiter` allows.
@@ -48,14 +48,19 @@ package struct ICMPErrors {
     /// Longest ICMP error, bytes of the IP packet (RFC 1812 section 4.3.2.3, RFC 4443 section 2.4).
     private static func longest(_ family: AddressFamily) -> Int { family == .v4 ? 576 : 1280 }
 
-    private var limiter = ICMPRateLimiter()
-    /// Identification of the next error; they carry no DF bit, so it has to differ.
-    private var identification: UInt16 = 1
-
+    /// Errors carry no DF bit, so that these have to differ.
+    private var identifications: Identifications
     private let settings: LiveSettings?
+    private let commons: WorkerCommons
 
     /// Without settings the defaults hold.
-    package init(settings: LiveSettings? = nil) { self.settings = settings }
+    init(
+        settings: LiveSettings? = nil, commons: WorkerCommons, identifications: Identifications
+    ) {
+        self.settings = settings
+        self.commons = commons
+        self.identifications = identifications
+    }
 
     /// What an error quotes: a packet, IP header first, and how many of its bytes are there.
     @safe
@@ -91,7 +96,7 @@ package struct ICMPErrors {
         let family = client.family
         guard client.isUnicast, source.family == family else { return nil }
         let rate = settings?.icmpRate ?? ICMPRateLimiter.Rate()
-        guard limiter.allows(error, to: client, by: routeBits, rate, now: now) else { return nil }
+        guard commons.allows(error, to: client, by: routeBits, rate, now: now) else { return nil }
         let headers = IPHeader.fixedLength(family) + 8
         let quoted = min(quote.count, ICMPErrors.longest(family) - headers)
         let length = headers + quoted
@@ -104,8 +109,7 @@ package struct ICMPErrors {
         let service = unsafe family == .v4 ? 0xc0 | quote.packet.byte(1) & 0x1e : 0
         header.write(
             from: source, to: client, transport: transport, payload: 8 + quoted,
-            trafficClass: service, identification: identification)
-        identification &+= 1
+            trafficClass: service, identification: identifications.take())
         let message = unsafe made.bytes + 14 + headers - 8
         let numbers = error.numbers(family)
         unsafe message.set(0, byte: numbers.type)

@@ -1,4 +1,4 @@
-/// How many ICMP errors one worker sends, as the kernel limits them: to each client six at once and
+/// How many ICMP errors the workers send, as the kernel limits them: to each client six at once and
 /// then one every `icmp_ratelimit`, to all together `icmp_msgs_burst` at once and then
 /// `icmp_msgs_per_sec`; types that `icmp_ratemask` leaves out, and what path MTU discovery lives on,
 /// as many as there are.
@@ -42,7 +42,8 @@ struct ICMPRateLimiter {
 
     private mutating func allowsAny(_ rate: Rate, _ now: Instant) -> Bool {
         let passed = ICMPRateLimiter.nanoseconds(from: last, to: now)
-        last = now
+        // The workers' clocks were read at different times.
+        last = max(last, now)
         let most = UInt64(rate.atOnce) * 1_000_000
         let gained = min(passed, 1_000_000_000) / 1000 * UInt64(rate.perSecond)
         credit = min(most, min(credit, most) + gained)
@@ -63,7 +64,7 @@ struct ICMPRateLimiter {
         }
         let passed = ICMPRateLimiter.nanoseconds(from: clients[slot].last, to: now)
         let credit = min(most, clients[slot].credit + min(passed, most))
-        clients[slot].last = now
+        clients[slot].last = max(clients[slot].last, now)
         let isEnough = credit >= cost
         clients[slot].credit = isEnough ? credit - cost : credit
         return isEnough

@@ -1,4 +1,4 @@
-/// What one worker has learned of the longest packets that reach real servers by tunnel.
+/// What is known of the longest packets that reach real servers by tunnel.
 ///
 /// As the kernel keeps it: never below 552 bytes, and forgotten after ten minutes (`ip_rt_min_pmtu`,
 /// `ip_rt_mtu_expires`). Two servers that share a slot take it from each other: a limit on memory,

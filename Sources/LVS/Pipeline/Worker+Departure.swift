@@ -110,7 +110,7 @@ extension Worker {
             if !tunnel.isPartial { unsafe Offload.complete(&frame, packet) }
             guard
                 let wrapped = tunnel.wrap(
-                    frame, packet, cause: index, burst: &burst, identification: &identification)
+                    frame, packet, cause: index, burst: &burst, identifications: &identifications)
             else { return .drop(.madeFramesUsedUp) }
             frame = wrapped
         } else {
@@ -128,7 +128,7 @@ extension Worker {
             isCut = frame.segmentSize == 0 && total > widest
         } else {
             // A whole of IPv6 that is no longer than its longest piece was leaves as it is.
-            isCut = !packet.isIPv6 || total > min(fragments.longest, widest)
+            isCut = !packet.isIPv6 || total > min(reassembly.longest, widest)
         }
         guard isCut else { return send(&frame, errand.number, path) }
         return sendFragments(
@@ -228,7 +228,7 @@ extension Worker {
         _ frame: Frame, _ packet: Packet, for mtu: UInt32, _ direction: Direction
     ) -> Bool {
         // Of an IPv6 packet that came in pieces the longest one counts, which is not cut again.
-        if packet.isIPv6, isReassembled { return fragments.longest > Int(mtu) }
+        if packet.isIPv6, isReassembled { return reassembly.longest > Int(mtu) }
         // Forwarding does not cut replies with DF again, however they came (the kernel's rule).
         return length(frame, packet) > Int(mtu)
             || (isReassembled && direction == .outbound && packet.hasDontFragment)

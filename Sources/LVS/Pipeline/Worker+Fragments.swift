@@ -17,21 +17,21 @@ extension Worker {
         guard
             var cut = unsafe Fragments.Cut(
                 header,
-                longest: isRemembered ? min(longest, max(fragments.longest, least)) : longest,
-                identification: UInt32(identification))
+                longest: isRemembered ? min(longest, max(reassembly.longest, least)) : longest,
+                identification: UInt32(identifications.next))
         else { return .drop(.tooLongForRoute) }
-        if isIPv6 { identification &+= 1 }
+        if isIPv6 { _ = identifications.take() }
         // What came in fragments leaves in the same ones when these fit.
         // As the kernel has it, whose buffers have no room for further headers to repeat.
         let keepsHeaders =
             !isIPv6
-            || (inside != .v4 && cut.headerLength <= fragments.unfragmentableLength)
+            || (inside != .v4 && cut.headerLength <= reassembly.unfragmentableLength)
         // In a tunnel the first of them grows by the headers that were put before it.
         let first =
             inside == nil || !isReassembled
-            ? Int(fragments.sizes.first ?? 0) : cut.rest(behind: fragments.sizes)
+            ? Int(reassembly.sizes.first ?? 0) : cut.rest(behind: reassembly.sizes)
         let keepsSizes =
-            isReassembled && keepsHeaders && cut.accepts(fragments.sizes, first: first)
+            isReassembled && keepsHeaders && cut.accepts(reassembly.sizes, first: first)
         cut.keepsDontFragment =
             unsafe isReassembled && !isIPv6 && !keepsSizes && header.byte(6) & 0x40 != 0
         var start = 0
@@ -39,7 +39,7 @@ extension Worker {
         while start < cut.payload {
             let count =
                 !keepsSizes
-                ? cut.size(from: start) : start == 0 ? first : Int(fragments.sizes[position])
+                ? cut.size(from: start) : start == 0 ? first : Int(reassembly.sizes[position])
             position += 1
             let length = network + cut.newHeaderLength + count
             guard var made = burst.make(length: length, ingress: frame.ingress, cause: index)
@@ -73,7 +73,7 @@ extension Worker {
     }
 
     /// Sends a super-frame without DF whose segments are too long for the way: each segment becomes
-    /// a packet of its own, and that goes in fragments.
+    /// a packet of its own, and that goes in reassembly.
     func sendSegments(
         _ errand: Errand, _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
     ) -> Verdict {
@@ -116,13 +116,14 @@ extension Worker {
         guard unsafe packet.hasRightHeaderChecksum(received.bytes) else {
             return .drop(.malformedHeader)
         }
-        let outcome = fragments.take(packet, received, now: path.now)
-        for _ in 0..<fragments.takeEvicted() { tally.countDrop(.fragmentsFull) }
-        switch outcome {
+        let taken = parts.commons.take(packet, received, into: &reassembly, now: path.now)
+        for _ in 0..<taken.evicted { tally.countDrop(.fragmentsFull) }
+        switch taken.outcome {
         case .waiting: return isShared ? .pass : .consumed
         case .odd: return followOdd(packet, index, &burst, path)
         case .refused(let reason): return isShared ? .pass : .drop(reason)
-        case .complete(let datagram):
+        case .complete:
+            guard let datagram = reassembly.frame else { return .drop(.fragment) }
             isReassembled = true
             defer { isReassembled = false }
             burst[index] = datagram
@@ -197,9 +198,9 @@ extension Worker {
 
     /// Gives up on datagrams that were not whole in time, and tells their senders.
     func expireFragments(_ burst: inout Burst, _ path: FastPath) {
-        while let expired = fragments.nextExpired(now: path.now) {
+        while let expired = parts.commons.nextExpired(into: &reassembly, now: path.now) {
             tally.countDrop(.fragmentTimeout)
-            guard case .first(let frame) = expired else { continue }
+            guard expired == .first, let frame = reassembly.frame else { continue }
             let packet = Packet(parsing: frame)
             // The host tells about its own share, which ICMP is.
             guard packet.transport != .icmp(of: packet.family) else { continue }

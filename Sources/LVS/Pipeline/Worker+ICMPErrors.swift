@@ -144,7 +144,8 @@ extension Worker {
     /// Learns the path MTU to a server, and returns the length of packets that the client is told.
     private func learn(_ mtu: UInt32, _ connection: Connection, _ path: FastPath) -> UInt32 {
         let hop = path.hops[path.cells[connection.destination].nextHop]
-        let known = pathMTUs.learn(mtu, to: connection.real, width: hop.mtu, now: path.now)
+        let known = parts.commons.learn(
+            mtu, to: connection.real, width: hop.mtu, now: path.now)
         return known > 68 + Tunnel.toldOverhead ? known - Tunnel.toldOverhead : known
     }
 

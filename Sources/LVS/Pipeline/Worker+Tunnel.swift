@@ -23,7 +23,7 @@ extension Worker {
     /// The longest packet, outer headers included, that a connection's real server can get, bytes.
     func pathMTU(to connection: Connection, over hop: NextHop, _ path: FastPath) -> UInt32 {
         let real = connection.real
-        return real.isV4 ? pathMTUs.use(real, width: hop.mtu, now: path.now) : hop.mtu
+        return real.isV4 ? parts.commons.pathMTU(to: real, width: hop.mtu, now: path.now) : hop.mtu
     }
 
     /// Cuts a super-frame and sends every segment in a packet of its own.
@@ -38,7 +38,7 @@ extension Worker {
         unsafe hop.writeHardware(word, frame.bytes)
         let whole = tunnel.wrapSegments(
             cut, frame, packet, cause: index, verdict: .send(word.port), burst: &burst,
-            identification: &identification)
+            identifications: &identifications)
         for _ in 0..<cut.count { tally.countMade() }
         return whole ? .consumed : .drop(.madeFramesUsedUp)
     }

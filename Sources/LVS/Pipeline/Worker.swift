@@ -8,16 +8,18 @@ package struct EngineParts: Sendable {
     package var hops: NextHopTable
     package var settings: LiveSettings
     package var services: PublishedServices
+    package var commons: WorkerCommons
 
     package init(
         table: ConnectionTable, cells: DestinationCells, hops: NextHopTable,
-        settings: LiveSettings, services: PublishedServices
+        settings: LiveSettings, services: PublishedServices, commons: WorkerCommons
     ) {
         self.table = table
         self.cells = cells
         self.hops = hops
         self.settings = settings
         self.services = services
+        self.commons = commons
     }
 }
 
@@ -50,11 +52,10 @@ package final class Worker: @unchecked Sendable {
     var admission: Admission
     var errors: ICMPErrors
     var parking = ParkingLot()
-    var pathMTUs = PathMTUs()
-    var fragments = FragmentStore()
-    /// The packet being worked on was put together from fragments; `fragments` knows their sizes.
+    var reassembly = Reassembly()
+    /// The packet being worked on was put together from fragments; `reassembly` knows their sizes.
     var isReassembled = false
-    var identification: UInt16 = 1
+    var identifications: Identifications
 
     /// The worker numbered `number`, from 0; `seed` feeds its random choices.
     package init(number: Int, parts: EngineParts, counters: WorkerCounters, seed: UInt64) {
@@ -63,7 +64,11 @@ package final class Worker: @unchecked Sendable {
         self.counters = counters
         machine = StateMachine()
         tally = Tally()
-        errors = ICMPErrors(settings: parts.settings)
+        let workers = parts.table.quiescence.workers
+        identifications = Identifications(worker: number, of: workers)
+        errors = ICMPErrors(
+            settings: parts.settings, commons: parts.commons,
+            identifications: Identifications(worker: number, of: workers))
         unsafe pending = .allocate(capacity: Burst.capacity)
         admission = Admission(
             table: parts.table, cells: parts.cells, counters: counters, settings: parts.settings,
@@ -94,10 +99,8 @@ package final class Worker: @unchecked Sendable {
     /// Gives every frame of the burst its verdict, and appends made frames; `now` must not go back.
     package func process(_ burst: inout Burst, now: Instant) {
         let path = beginTurn(now)
-        if parking.count | fragments.count != 0 {
-            releaseParked(&burst, path)
-            expireFragments(&burst, path)
-        }
+        if parking.count != 0 { releaseParked(&burst, path) }
+        if parts.commons.hasExpired(now) { expireFragments(&burst, path) }
         let count = burst.count
         if count != 0 {
             let frames = unsafe burst.base

@@ -24,7 +24,7 @@ struct SteeringProgram {
     private static let loadBytes: UInt32 = 26
     /// Headers of IPv6 before the transport header that are looked behind.
     private static let mostExtensions = 4
-    /// An odd number without a pattern, whose product carries low bits up (2^32 divided by the golden ratio, negated).
+    /// An odd number without a pattern (2^32 divided by the golden ratio, negated).
     private static let factor: Int32 = 0x61c8_8647
 
     private var code = Assembler()
@@ -159,7 +159,8 @@ struct SteeringProgram {
         code.calculate(.add, .r7, .r2)
         mix()
         code.place(done)
-        code.calculate(.shiftRight, .r7, value: 32)
+        // 31 bits: below 0 are the kernel's errors.
+        code.calculate(.shiftRight, .r7, value: 33)
         code.calculate(.move, .r0, .r7)
         code.exit()
     }

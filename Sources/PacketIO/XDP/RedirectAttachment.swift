@@ -10,6 +10,10 @@ final class RedirectAttachment {
     private static let logBytes = 1 << 18
 
     let name: String
+    /// Index of the interface.
+    let interface: Int32
+    /// Its receive queues when the program was attached.
+    let queues: Int
     let isGeneric: Bool
     /// Why the interface does not take the program in native mode; empty where it does.
     let reasonForGeneric: String
@@ -55,6 +59,8 @@ final class RedirectAttachment {
             }
         }
         self.name = name
+        self.interface = interface.index
+        self.queues = Int(queues)
         self.isGeneric = isGeneric
         reasonForGeneric = reason
         self.map = map

@@ -33,7 +33,7 @@ package final class RedirectMap {
 
     /// Has the programs of an interface follow the blocks from now on.
     func follow(_ attachment: RedirectAttachment) {
-        programs.removeAll { $0.attachment == nil }
+        programs.removeAll { $0.attachment == nil || $0.attachment === attachment }
         programs.append(Followers(attachment: attachment))
     }
 

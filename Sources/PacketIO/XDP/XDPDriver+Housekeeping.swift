@@ -31,7 +31,10 @@ extension XDPDriver {
         let attachment = current.attachment
         var text = "xdp: \(attachment.isGeneric ? "generic" : "native") mode, "
         text += current.isZeroCopy ? "zero-copy" : "copied once by the kernel"
-        text += ", \(current.count) receive queue\(current.count == 1 ? "" : "s"), frames of"
+        let queues = attachment.queues
+        text += ", \(queues) receive queue\(queues == 1 ? "" : "s")"
+        if options.workers > 1 { text += " for \(options.workers) workers" }
+        text += ", frames of"
         text += " \(area.chunkBytes) bytes"
         if attachment.isGeneric {
             text +=
@@ -70,9 +73,7 @@ extension XDPDriver {
                     + " (\(area.frameBytes - 18)); lower it (ip link set dev \(name) mtu"
                     + " \(area.frameBytes - 18)) or start the director again")
         }
-        let sockets = try Self.sockets(
-            found, area, redirects, hostVLANs: hostVLANs,
-            takesEverything: options.takesEverything)
+        let sockets = try Self.sockets(found, area, redirects, hostVLANs: hostVLANs, options)
         try sockets.beginReceiving()
         redirects.follow(sockets.attachment)
         let losses = current.losses

@@ -20,6 +20,9 @@ package final class XDPDriver: InterfaceDriver, @unchecked Sendable {
         package var interfaces = 1
         /// Memory and map to share with the other drivers.
         package var commons = DriverCommons()
+        /// How many workers share the receive queues, and which of them the driver is for, from 0.
+        package var workers = 1
+        package var worker = 0
         /// Whether every IPv4 and IPv6 frame to the interface is the director's, served or not.
         package var takesEverything = false
 
@@ -65,10 +68,10 @@ package final class XDPDriver: InterfaceDriver, @unchecked Sendable {
         interface name: String, port: PortIndex, options: Options = Options()
     ) throws(DriverError) {
         let found = try InterfaceDescription(named: name)
-        let area = try options.commons.area(for: found, interfaces: options.interfaces)
+        let area = try options.commons.area(
+            for: found, interfaces: options.interfaces, worker: options.worker)
         let redirects = try options.commons.redirects(for: name)
-        let sockets = try Self.sockets(
-            found, area, redirects, hostVLANs: [], takesEverything: options.takesEverything)
+        let sockets = try Self.sockets(found, area, redirects, hostVLANs: [], options)
         self.port = port
         self.name = name
         self.options = options
@@ -90,19 +93,24 @@ package final class XDPDriver: InterfaceDriver, @unchecked Sendable {
         unsafe held.deallocate()
     }
 
-    /// Attaches the program and opens a socket on every receive queue.
+    /// Attaches the program, unless another worker has, and opens a socket on every receive queue of
+    /// this worker.
     static func sockets(
         _ interface: InterfaceDescription, _ area: FrameArea, _ redirects: RedirectMap,
-        hostVLANs: Set<UInt16>, takesEverything: Bool
+        hostVLANs: Set<UInt16>, _ options: Options
     ) throws(DriverError) -> XDPSockets {
-        let queues = try XDPSockets.queueCount(of: interface.name)
+        let queues = try XDPSockets.queues(
+            of: interface.name, worker: options.worker, of: options.workers)
         let subject = RedirectProgram.Subject(
             station: interface.hardware, hostVLANs: hostVLANs, blocks: redirects.blocks,
-            takesEverything: takesEverything)
-        let attachment = try RedirectAttachment(
-            interface: interface, queues: UInt32(queues), map: redirects, subject: subject)
+            takesEverything: options.takesEverything)
+        let attachment = try options.commons.attachment(to: interface) {
+            () throws(DriverError) in
+            try RedirectAttachment(
+                interface: interface, queues: UInt32(queues.all), map: redirects, subject: subject)
+        }
         return try XDPSockets(
-            attachment: attachment, interface: interface, queues: queues, area: area)
+            attachment: attachment, interface: interface, numbers: queues.own, area: area)
     }
 
     package var descriptor: Int32? { waitDescriptor }

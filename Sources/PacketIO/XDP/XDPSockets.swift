@@ -2,8 +2,8 @@ internal import CPacketIO
 internal import LVS
 internal import Posix
 
-/// The AF_XDP sockets of one interface, one for each of its receive queues, and the program that
-/// redirects to them.
+/// The AF_XDP sockets of one interface and worker, one for each of its receive queues, and the program
+/// that redirects to them.
 ///
 /// Safe because rings are reached through the queue they belong to, which lives as long as this.
 @safe
@@ -15,21 +15,26 @@ final class XDPSockets {
     let attachment: RedirectAttachment
     let queues: UnsafeMutablePointer<xdp_queue>
     let count: Int
+    /// The receive queues' numbers on the interface.
+    private let numbers: [Int]
     /// Readable when a frame waits on any queue.
     let descriptor: Int32
     private let joined: Int32
 
     init(
-        attachment: RedirectAttachment, interface: InterfaceDescription, queues wanted: Int,
+        attachment: RedirectAttachment, interface: InterfaceDescription, numbers: [Int],
         area: FrameArea
     ) throws(DriverError) {
+        let wanted = numbers.count
         self.attachment = attachment
+        self.numbers = numbers
         unsafe queues = .allocate(capacity: wanted)
         var opened = 0
         do throws(DriverError) {
             for number in 0..<wanted {
                 let queue = try unsafe Self.open(
-                    number, of: interface, isGeneric: attachment.isGeneric, area: area)
+                    numbers[number], of: interface, isGeneric: attachment.isGeneric,
+                    area: area)
                 unsafe (queues + number).initialize(to: queue)
                 opened += 1
             }
@@ -49,8 +54,25 @@ final class XDPSockets {
         unsafe queues.deallocate()
     }
 
-    /// Receive queues of an interface.
-    static func queueCount(of interface: String) throws(DriverError) -> Int {
+    /// How many receive queues an interface has, and which of them are a worker's: those whose number
+    /// leaves the worker's when divided by the number of workers.
+    static func queues(
+        of interface: String, worker: Int, of workers: Int
+    ) throws(DriverError) -> (all: Int, own: [Int]) {
+        let count = try queueCount(of: interface)
+        guard count >= workers else {
+            throw DriverError(
+                .system,
+                "\(interface): \(workers) workers need a receive queue each, and there "
+                    + (count == 1 ? "is one" : "are \(count)")
+                    + "; make more (ethtool -L \(interface) combined \(workers); on a veth rx"
+                    + " \(workers) tx \(workers)), or use --workers \(count) or"
+                    + " afpacket:\(interface)")
+        }
+        return (count, (0..<count).filter { $0 % workers == worker })
+    }
+
+    private static func queueCount(of interface: String) throws(DriverError) -> Int {
         let count = unsafe Int(xdp_queue_count(interface))
         guard count <= mostQueues else {
             throw DriverError(
@@ -65,7 +87,7 @@ final class XDPSockets {
     /// Has the program redirect to the sockets; their fill rings have memory.
     func beginReceiving() throws(DriverError) {
         for number in 0..<count {
-            try attachment.redirect(queue: number, to: unsafe queues[number].fd)
+            try attachment.redirect(queue: numbers[number], to: unsafe queues[number].fd)
         }
     }
 
