@@ -35,7 +35,7 @@ extension SettlingDriver {
 /// Visits the frames of a burst that leave by `port` in the order they must leave: received frames
 /// as they came, made frames after their cause (frames made by timers come last).
 @inline(__always)
-func forEachSend(
+package func forEachSend(
     of burst: borrowing Burst, on port: PortIndex, _ send: (borrowing Frame) -> Void
 ) {
     let wanted = Verdict.send(port)
