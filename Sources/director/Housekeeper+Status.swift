@@ -142,7 +142,8 @@ extension Director {
         case .elsewhere(let interface):
             return "\(server.address): the route leaves by \(interface), which is not served "
                 + "(--interface)"
-        case .refused: return "\(server.address): the route is a blackhole or unreachable"
+        case .refused, .proceed:
+            return "\(server.address): the route is a blackhole or unreachable"
         case .local: return nil
         case nil: return "\(server.address): there is no route (ip route)"
         }

@@ -1,7 +1,7 @@
 """Bytes by TCP, and datagrams with and without DF.
 
-`bulk.py serve PORT` takes connections and answers each, when its end has come, with the sha256 of what came;
-on the same port of UDP it answers every datagram with its length and sha256.
+`bulk.py serve PORT ADDRESS...` takes connections and answers each, when its end has come, with the sha256 of what came;
+on the same port of UDP it answers every datagram to one of the addresses, from that address, with length and sha256.
 `bulk.py send ADDRESS PORT BYTES` sends random bytes and prints `same` or `DIFFERS`, and MB/s.
 `bulk.py datagram ADDRESS PORT BYTES df|cut` sends one datagram a few times, with DF or without, and prints what came
 of it: `answered`, `damaged`, `silence`, or `too long MTU` with the path's MTU when the kernel has learned it.
@@ -40,11 +40,11 @@ def answer(door):
         door.sendto(f"{len(data)} {hashlib.sha256(data).hexdigest()}".encode(), peer)
 
 
-def serve(port):
-    datagrams = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-    datagrams.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-    datagrams.bind(("::", port))
-    threading.Thread(target=answer, args=(datagrams,), daemon=True).start()
+def serve(port, addresses):
+    for address in addresses:
+        datagrams = socket.socket(family(address), socket.SOCK_DGRAM)
+        datagrams.bind((address, port))
+        threading.Thread(target=answer, args=(datagrams,), daemon=True).start()
     with socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True) as door:
         while True:
             threading.Thread(target=take, args=(door.accept()[0],), daemon=True).start()
@@ -90,8 +90,8 @@ def datagram(address, port, count, has_df):
 
 
 match sys.argv[1:]:
-    case ["serve", port]:
-        serve(int(port))
+    case ["serve", port, *addresses]:
+        serve(int(port), addresses)
     case ["send", address, port, count]:
         send(address, int(port), int(count))
     case ["datagram", address, port, count, df]:

@@ -81,8 +81,22 @@ struct lvs_rt_rule {
     uint8_t family;
     uint8_t protocol;      // who installed it
     uint8_t plain;         // one of the three rules a kernel starts with
+    uint8_t action;        // enum lvs_rt_rule_action
+    uint8_t elsewhere;     // for packets that come from or go to a named interface only
+    uint8_t qualified;     // asks for more than addresses and interfaces
+    uint8_t source_length;
+    uint8_t destination_length;
     uint32_t priority;
     uint32_t table;
+    uint8_t source[16];
+    uint8_t destination[16];
+};
+
+enum lvs_rt_rule_action {
+    LVS_RT_RULE_LOOKUP = 1,
+    LVS_RT_RULE_REFUSE = 2,
+    LVS_RT_RULE_NOTHING = 3,
+    LVS_RT_RULE_OTHER = 4,
 };
 
 struct lvs_rt_event {

@@ -100,19 +100,17 @@ package final class NextHopKeeper {
     /// Needed neighbours whose hardware address is unknown.
     package func unresolved() -> [Neighbour] { inUse.filter { known[$0] == nil } }
 
-    /// The route that packets to an address take; nil when there is none.
+    /// The route that packets to an address take, whatever their source is; nil when there is none.
     package func route(to address: IPAddress) -> Route? {
-        var best: Route?
-        for route in routes where route.contains(address) {
-            guard let current = best else {
-                best = route
-                continue
+        let matching = routes.filter { $0.source == nil && $0.contains(address) }
+        for (_, routes) in Dictionary(grouping: matching, by: \.rank).sorted(by: { $0.key < $1.key }
+        ) {
+            let best = routes.reduce(routes[0]) { best, route in
+                (best.prefixLength, route.metric) < (route.prefixLength, best.metric) ? route : best
             }
-            if (current.prefixLength, route.metric) < (route.prefixLength, current.metric) {
-                best = route
-            }
+            if best.kind != .proceed { return best }
         }
-        return best
+        return nil
     }
 
     /// Frees route tables that no worker can hold any more; the housekeeper's tick.
@@ -153,7 +151,7 @@ extension NextHopTable {
         }
         let ways = UnsafeMutablePointer<Ways>.allocate(capacity: 1)
         unsafe ways.initialize(
-            to: Ways(routes: RouteTable(routes), ports: faces, portCount: count))
+            to: Ways(routes: PolicyRoutes(routes), ports: faces, portCount: count))
         return unsafe ways
     }
 
@@ -176,12 +174,6 @@ extension NextHop {
 extension Route {
     /// True when the address lies in the route's prefix.
     func contains(_ address: IPAddress) -> Bool {
-        guard address.isV4 == prefix.isV4 else { return false }
-        let length = Int(prefixLength) + (prefix.isV4 ? 96 : 0)
-        let high = UInt64.max << UInt64(max(0, 64 - length))
-        let low = length <= 64 ? 0 : UInt64.max << UInt64(max(0, 128 - length))
-        let highMask = length == 0 ? 0 : high
-        return address.high & highMask == prefix.high & highMask
-            && address.low & low == prefix.low & low
+        AddressPrefix(address: prefix, length: prefixLength).contains(address)
     }
 }

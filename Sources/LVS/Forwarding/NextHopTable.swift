@@ -29,7 +29,7 @@ package struct NextHopTable: @unchecked Sendable {
     /// Routes and ports as published together.
     @safe
     struct Ways {
-        var routes: RouteTable
+        var routes: PolicyRoutes
         var ports: UnsafeMutablePointer<PortFace>
         var portCount: Int
     }
@@ -83,12 +83,15 @@ package struct NextHopTable: @unchecked Sendable {
 
     /// The slot of the way to an address: `noRoute`, `local`, or a neighbour's, which may still be
     /// unresolved.
-    package func resolve(_ address: IPAddress) -> NextHopIndex {
+    ///
+    /// `source` is that of the packet where the host's policy rules may ask for it; a packet that is
+    /// routed before it has one, as IPVS does with requests to servers, has none.
+    package func resolve(_ address: IPAddress, from source: IPAddress? = nil) -> NextHopIndex {
         let ways = unsafe shared.pointee.ways.load(ordering: .acquiring)
             .assumingMemoryBound(to: Ways.self)
-        var way = unsafe ways.pointee.routes.find(address)
+        var way = unsafe ways.pointee.routes.find(address, from: source)
         switch way.kind {
-        case .noRoute, .elsewhere: return NextHopTable.noRoute
+        case .noRoute, .elsewhere, .proceed: return NextHopTable.noRoute
         case .local: return NextHopTable.local
         case .forward:
             way.neighbour = way.gateway == .anyV6 ? address : way.gateway
@@ -104,7 +107,7 @@ package struct NextHopTable: @unchecked Sendable {
     func prefixLength(to address: IPAddress) -> UInt8 {
         let ways = unsafe shared.pointee.ways.load(ordering: .acquiring)
             .assumingMemoryBound(to: Ways.self)
-        return unsafe ways.pointee.routes.find(address).prefixLength
+        return unsafe ways.pointee.routes.find(address, from: nil).prefixLength
     }
 
     /// The slot of a neighbour, claimed when there is none; nil when all slots are taken.

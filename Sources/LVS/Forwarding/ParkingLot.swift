@@ -27,7 +27,9 @@ struct ParkingLot: ~Copyable {
 
     private let memory: UnsafeMutableRawPointer
     private var table: [Space]
-    private(set) var count = 0
+    /// The spaces in use, in the order in which they were taken.
+    private var order: [Int] = []
+    var count: Int { order.count }
 
     /// Takes its memory from the heap and touches it, since who parks a frame is in a hurry.
     init() {
@@ -36,6 +38,7 @@ struct ParkingLot: ~Copyable {
         unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
         let nothing = unsafe Frame(bytes: memory, length: 0, capacity: 0, headroom: 0, ingress: 0)
         table = Array(repeating: Space(frame: nothing), count: ParkingLot.spaces)
+        order.reserveCapacity(ParkingLot.spaces)
     }
 
     deinit { unsafe memory.deallocate() }
@@ -58,7 +61,7 @@ struct ParkingLot: ~Copyable {
         unsafe copy.bytes = memory + free * ParkingLot.frameBytes
         unsafe copy.bytes.copyMemory(from: frame.bytes, byteCount: Int(frame.length))
         table[free] = Space(hop: hop, since: now, frame: copy)
-        count += 1
+        order.append(free)
         return .parked
     }
 
@@ -69,23 +72,29 @@ struct ParkingLot: ~Copyable {
         _ hops: NextHopTable, now: Instant, send: (Frame, NextHop, NextHopWord) -> Bool
     ) -> Int {
         var lost = 0
-        let order = (0..<ParkingLot.spaces).filter { table[$0].hop != NextHopTable.noRoute }
-            .sorted { table[$0].since < table[$1].since }
-        for index in order {
+        var kept = 0
+        var isSending = true
+        for position in order.indices {
+            let index = order[position]
             let hop = hops[table[index].hop]
             let word = hop.word
+            let leaves: Bool
             if word.isResolved {
-                guard send(table[index].frame, hop, word) else { break }
+                isSending = isSending && send(table[index].frame, hop, word)
+                leaves = isSending
             } else {
                 let waited = now.nanoseconds &- table[index].since.nanoseconds
-                guard now > table[index].since, waited > ParkingLot.patienceNanoseconds else {
-                    continue
-                }
-                lost += 1
+                leaves = now > table[index].since && waited > ParkingLot.patienceNanoseconds
+                lost += leaves ? 1 : 0
             }
-            table[index].hop = NextHopTable.noRoute
-            count -= 1
+            if leaves {
+                table[index].hop = NextHopTable.noRoute
+            } else {
+                order[kept] = index
+                kept += 1
+            }
         }
+        order.removeLast(order.count - kept)
         return lost
     }
 }

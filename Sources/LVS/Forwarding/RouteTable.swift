@@ -6,7 +6,8 @@
 struct RouteTable {
     /// What becomes of packets to an address.
     struct Way: Equatable {
-        enum Kind: UInt8 { case noRoute, local, forward, elsewhere }
+        /// `proceed`: nothing here says anything of the address.
+        enum Kind: UInt8 { case noRoute, local, forward, elsewhere, proceed }
 
         var kind = Kind.noRoute
         var port: PortIndex = 0
@@ -27,7 +28,7 @@ struct RouteTable {
     let count: Int
 
     init(_ routes: [Route]) {
-        let cuts = RouteTable.cut(routes)
+        let cuts = RouteTable.compose(routes)
         count = cuts.count
         unsafe starts = .allocate(capacity: cuts.count)
         unsafe ways = .allocate(capacity: cuts.count)
@@ -73,17 +74,47 @@ struct RouteTable {
         UInt128(address.high) << 64 | UInt128(address.low)
     }
 
+    /// One rank after another: a later one decides where those before it have nothing to say.
+    private static func compose(_ routes: [Route]) -> [Cut] {
+        let ranks = Dictionary(grouping: routes, by: \.rank).sorted { $0.key < $1.key }
+        var composed = ranks.first.map { cut($0.value) } ?? cut([])
+        for (_, routes) in ranks.dropFirst() { composed = merge(composed, before: cut(routes)) }
+        for index in composed.indices where composed[index].way.kind == .proceed {
+            composed[index].way = Way()
+        }
+        return composed
+    }
+
+    /// Both lists over one another, the first on top.
+    private static func merge(_ first: [Cut], before second: [Cut]) -> [Cut] {
+        var merged: [Cut] = []
+        var (upper, lower) = (0, 0)
+        while upper < first.count || lower < second.count {
+            let starts = (
+                upper < first.count ? first[upper].start : .max,
+                lower < second.count ? second[lower].start : .max
+            )
+            let start = min(starts.0, starts.1)
+            if upper < first.count, starts.0 == start { upper += 1 }
+            if lower < second.count, starts.1 == start { lower += 1 }
+            // Both lists begin at the first address.
+            let way = first[upper - 1].way
+            merged.append(
+                Cut(start: start, way: way.kind == .proceed ? second[lower - 1].way : way))
+        }
+        return merged
+    }
+
     /// Nested ranges become neighbouring ones: a stack of open ranges, the innermost on top.
     private static func cut(_ routes: [Route]) -> [Cut] {
+        let nothing = Way(kind: .proceed)
         var ranges = routes.map(range)
-        ranges.append(
-            range(
-                prefix: .anyV4, length: 96, metric: .max, way: Way()))
+        ranges.append(range(prefix: .anyV4, length: 96, metric: .max, way: nothing))
         ranges.sort {
             ($0.start, $0.length, $1.metric) < ($1.start, $1.length, $0.metric)
         }
-        var cuts = [Cut(start: 0, way: Way())]
-        var open = [(end: UInt128.max, way: Way())]
+        var cuts = [Cut(start: 0, way: nothing)]
+        var open = [(end: UInt128.max, way: nothing)]
         func begin(_ start: UInt128, _ way: Way) {
             if cuts[cuts.count - 1].start == start { cuts.removeLast() }
             cuts.append(Cut(start: start, way: way))
@@ -115,6 +146,7 @@ struct RouteTable {
         case .elsewhere: way.kind = .elsewhere
         case .local: way.kind = .local
         case .refused: way.kind = .noRoute
+        case .proceed: way.kind = .proceed
         }
         let length = min(128, Int(route.prefixLength) + (route.prefix.isV4 ? 96 : 0))
         way.prefixLength = UInt8(length)

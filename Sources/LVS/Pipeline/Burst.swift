@@ -9,12 +9,13 @@ package struct Burst: ~Copyable {
     /// How many frames ahead the worker brings headers into the cache: what stands behind the last
     /// frame may be read, too.
     static let ahead = 8
-    /// Small frames that can be made in one burst, and the bytes of each (2 KiB and a cache line).
-    package static let smallFrames = 1024
-    package static let smallFrameBytes = 2048 + 64
-    /// Large frames (64 KiB) that can be made in one burst, and the bytes of each.
-    package static let largeFrames = 4
-    package static let largeFrameBytes = 65536 + 256
+    /// Bytes for the frames that are made in one burst: as many as the segments of 64 super-frames of
+    /// 64 KiB take, each with headroom and headers of its own.
+    package static let madeBytes = 5 << 20
+    /// Most frames that can be made in one burst.
+    package static let mostMade = 4096
+    /// Length of the longest made frame, bytes.
+    package static let longestMade = 65536 + 128
     /// Headroom of a made frame, bytes.
     package static let madeHeadroom = 128
 
@@ -23,8 +24,7 @@ package struct Burst: ~Copyable {
     private let memory: UnsafeMutableRawPointer
     package private(set) var count = 0
     package private(set) var madeCount = 0
-    private var smallUsed = 0
-    private var largeUsed = 0
+    private var usedBytes = 0
 
     /// A frame the engine made: the frame, and which frame of the burst it follows.
     package struct MadeFrame {
@@ -35,12 +35,10 @@ package struct Burst: ~Copyable {
 
     package init() {
         unsafe frames = .allocate(capacity: Burst.capacity + Burst.ahead)
-        unsafe made = .allocate(capacity: Burst.smallFrames + Burst.largeFrames)
-        let bytes =
-            Burst.smallFrames * Burst.smallFrameBytes + Burst.largeFrames * Burst.largeFrameBytes
-        unsafe memory = .allocate(byteCount: bytes, alignment: 64)
+        unsafe made = .allocate(capacity: Burst.mostMade)
+        unsafe memory = .allocate(byteCount: Burst.madeBytes, alignment: 64)
         // Touched now, so that no packet waits for a page later.
-        unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+        unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: Burst.madeBytes)
         unsafe frames.initialize(
             repeating: Frame(bytes: memory, length: 0, capacity: 0, headroom: 0, ingress: 0),
             count: Burst.capacity + Burst.ahead)
@@ -65,8 +63,7 @@ package struct Burst: ~Copyable {
     package mutating func removeAll() {
         count = 0
         madeCount = 0
-        smallUsed = 0
-        largeUsed = 0
+        usedBytes = 0
     }
 
     package subscript(index: Int) -> Frame {
@@ -98,23 +95,16 @@ package struct Burst: ~Copyable {
     ///
     /// The frame's number is `madeCount - 1` afterwards.
     package mutating func make(length: Int, ingress: PortIndex, cause: Int) -> Frame? {
-        let large = length > Burst.smallFrameBytes - Burst.madeHeadroom
-        let size = large ? Burst.largeFrameBytes : Burst.smallFrameBytes
-        guard length <= size - Burst.madeHeadroom else { return nil }
-        let offset: Int
-        if large {
-            guard largeUsed < Burst.largeFrames else { return nil }
-            offset =
-                Burst.smallFrames * Burst.smallFrameBytes + largeUsed * Burst.largeFrameBytes
-            largeUsed += 1
-        } else {
-            guard smallUsed < Burst.smallFrames else { return nil }
-            offset = smallUsed * Burst.smallFrameBytes
-            smallUsed += 1
-        }
+        // Whole cache lines, and no less than the headers that somebody may look at.
+        let room = (max(length, 192) + 63) & ~63
+        let offset = usedBytes + Burst.madeHeadroom
+        guard length <= Burst.longestMade, madeCount < Burst.mostMade,
+            offset + room <= Burst.madeBytes
+        else { return nil }
+        usedBytes = offset + room
         let frame = unsafe Frame(
-            bytes: memory + offset + Burst.madeHeadroom, length: length,
-            capacity: size - Burst.madeHeadroom, headroom: Burst.madeHeadroom, ingress: ingress)
+            bytes: memory + offset, length: length, capacity: room,
+            headroom: Burst.madeHeadroom, ingress: ingress)
         unsafe (made + madeCount).initialize(to: MadeFrame(frame: frame, cause: cause))
         madeCount += 1
         return frame

@@ -18,7 +18,8 @@ extension Worker {
         // An error about a client's packet need not go to that client.
         let number =
             isError && !inbound
-            ? path.hops.resolve(packet.destination) : nextHop(connection, direction, path)
+            ? path.hops.resolve(packet.destination, from: connection.virtual)
+            : nextHop(connection, direction, path)
         let hop = path.hops[number]
         let teller = teller(connection, direction, packet, path)
         let isLocal = inbound && connection.method == .localNode
@@ -194,7 +195,8 @@ extension Worker {
         }
         let stored = connection.clientHop
         if stored >> 16 == path.generation { return NextHopIndex(truncatingIfNeeded: stored) }
-        let number = path.hops.resolve(connection.client)
+        // Replies are routed as if they came from the director (`snat_reroute`, ipvs-semantics 6.2).
+        let number = path.hops.resolve(connection.client, from: connection.virtual)
         connection.setClientHop(UInt32(number) | path.generation << 16)
         return number
     }

@@ -183,7 +183,8 @@ extension Worker {
             counters.countOut(
                 connection.destination, bytes: UInt64(made.length) - 14)
         }
-        made.verdict = send(&made, path.hops.resolve(client), path)
+        let source = unsafe IPHeader(made.bytes + 14).source
+        made.verdict = send(&made, path.hops.resolve(client, from: source), path)
         tally.countMade()
         if made.verdict.kind == .drop { tally.count(made.verdict) }
         burst.setMadeFrame(burst.madeCount - 1, made)

@@ -13,7 +13,7 @@ extension Worker {
         var frame = burst[index]
         let packet = Packet(parsing: frame)
         guard packet.ipLength != 0 else { return .drop(.malformedHeader) }
-        let number = path.hops.resolve(packet.destination)
+        let number = path.hops.resolve(packet.destination, from: packet.source)
         let hop = path.hops[number]
         switch hop.word.kind {
         case .noRoute: return .drop(.noRoute)

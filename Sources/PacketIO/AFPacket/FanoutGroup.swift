@@ -79,6 +79,8 @@ final class FanoutGroup {
     /// How frames come to the workers, for `status`.
     var summary: String {
         guard let reasonForHash else { return "\(workers) workers, shared by clients" }
-        return "\(workers) workers, shared by a hash of both ends (\(reasonForHash))"
+        return
+            "\(workers) workers, shared by a hash of both ends (\(reasonForHash)), so that requests and"
+            + " answers of a connection may meet different ones"
     }
 }

@@ -82,7 +82,7 @@ package final class HostRules {
 
     /// Makes the table hold what leaves by served interfaces, and nothing else.
     package func follow(_ routes: [Route]) throws(SystemError) {
-        let known = routes.filter { families.contains($0.prefix.family) }
+        let known = routes.filter { families.contains($0.prefix.family) && $0.source == nil }
         var wanted = Set(families.map(Way.everything))
         let elsewhere = known.filter(\.isElsewhere).map {
             Way(prefix: $0.prefix, length: $0.prefixLength, usesDoor: false)

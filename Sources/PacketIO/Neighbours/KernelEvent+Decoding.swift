@@ -103,23 +103,21 @@ extension HostAddress {
 }
 
 extension KernelRoute {
-    /// Nil for routes of other tables, for one kind of traffic only, dead ones and `throw`, which
-    /// leaves its table for the next rule's.
+    /// Nil for routes for one kind of traffic only, dead ones and those of a director's own.
     fileprivate init?(_ route: lvs_rt_route) {
-        guard route.table == RouteTable.main || route.table == RouteTable.local,
-            route.dead == 0, route.selective == 0,
-            UInt32(route.kind) != LVS_RT_THROW.rawValue,
+        guard route.table != HostRules.table, route.dead == 0, route.selective == 0,
             let prefix = IPAddress(route.destination, family: route.family)
         else { return nil }
         let kind: Kind =
             switch UInt32(route.kind) {
             case LVS_RT_UNICAST.rawValue: .unicast
             case LVS_RT_LOCAL.rawValue: .local
+            case LVS_RT_THROW.rawValue: .proceed
             default: .refused
             }
         self.init(
-            prefix: prefix, prefixLength: route.prefix_length, kind: kind,
-            isLocalTable: route.table == RouteTable.local, interface: route.interface,
+            prefix: prefix, prefixLength: route.prefix_length, kind: kind, table: route.table,
+            interface: route.interface,
             gateway: IPAddress(route.gateway, family: route.gateway_family),
             source: route.has_source != 0 ? IPAddress(route.source, family: route.family) : nil,
             metric: route.metric, mtu: route.mtu)
@@ -127,12 +125,28 @@ extension KernelRoute {
 }
 
 extension PolicyRule {
-    /// Nil for the three rules a kernel starts with.
+    /// Nil for families that packets are not routed by.
     fileprivate init?(_ rule: lvs_rt_rule) {
         let author: UInt8 = 76  // as the C shim signs its rules
-        guard rule.plain == 0, let family = AddressFamily(rawValue: rule.family) else { return nil }
+        guard let family = AddressFamily(rawValue: rule.family) else { return nil }
+        let action: Action =
+            switch UInt32(rule.action) {
+            case LVS_RT_RULE_LOOKUP.rawValue: .lookUp
+            case LVS_RT_RULE_REFUSE.rawValue: .refuse
+            case LVS_RT_RULE_NOTHING.rawValue: .nothing
+            default: .other
+            }
         self.init(
-            family: family, priority: rule.priority, table: rule.table,
-            isOwn: rule.protocol == author)
+            family: family, priority: rule.priority, action: action, table: rule.table,
+            source: Self.prefix(rule.source, rule.source_length, rule.family),
+            destination: Self.prefix(rule.destination, rule.destination_length, rule.family),
+            isElsewhere: rule.elsewhere != 0, isQualified: rule.qualified != 0,
+            isPlain: rule.plain != 0, isOwn: rule.protocol == author)
+    }
+
+    private static func prefix(_ bytes: Bytes16, _ length: UInt8, _ family: UInt8) -> AddressPrefix?
+    {
+        guard length > 0, let address = IPAddress(bytes, family: family) else { return nil }
+        return AddressPrefix(address: address, length: length)
     }
 }

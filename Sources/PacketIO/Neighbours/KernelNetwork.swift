@@ -46,24 +46,18 @@ package struct HostAddress: Hashable, Sendable {
 
 /// A route as the kernel has it, before interfaces become ports.
 struct KernelRoute: Hashable {
-    enum Kind { case unicast, local, refused }
+    enum Kind { case unicast, local, refused, proceed }
 
     var prefix: IPAddress
     var prefixLength: UInt8
     var kind: Kind
-    var isLocalTable: Bool
+    var table: UInt32
     /// Interface of the first hop that works; 0: none.
     var interface: Int32
     var gateway: IPAddress?
     var source: IPAddress?
     var metric: UInt32
     var mtu: UInt32
-}
-
-/// The kernel's tables of routes that count here (RT_TABLE_MAIN, RT_TABLE_LOCAL).
-enum RouteTable {
-    static let main: UInt32 = 254
-    static let local: UInt32 = 255
 }
 
 /// A neighbour by the kernel's interface number.
@@ -82,20 +76,36 @@ struct NeighbourState: Hashable {
     var isManaged: Bool
 }
 
-/// A policy rule that a fresh kernel does not have.
+/// A policy rule: which packets look for their route where.
 struct PolicyRule: Hashable {
+    enum Action { case lookUp, refuse, nothing, other }
+
     var family: AddressFamily
     var priority: UInt32
+    var action: Action
     var table: UInt32
+    /// Nil: every address.
+    var source: AddressPrefix?
+    var destination: AddressPrefix?
+    /// For packets from or to a named interface only, which those of a director are not: IPVS routes
+    /// requests and replies as the host's own packets are routed.
+    var isElsewhere: Bool
+    /// Asks for more than addresses: a mark, a port, a user.
+    var isQualified: Bool
+    /// One of the three rules a kernel starts with.
+    var isPlain: Bool
     /// Installed by a director (see `HostRules`).
     var isOwn: Bool
+
+    /// Whether it counts for what a director sends.
+    var isFollowed: Bool { !isQualified && !isElsewhere && !isOwn && action != .other }
 }
 
 /// One thing that was listed, or that happened.
 enum KernelEvent {
     case link(Link, removed: Bool)
     case address(HostAddress, removed: Bool)
-    /// Nil for routes of other tables.
+    /// Nil for routes that packets of a director do not meet.
     case route(KernelRoute?)
     case neighbour(KernelNeighbour, NeighbourState, removed: Bool)
     case rule(PolicyRule?)

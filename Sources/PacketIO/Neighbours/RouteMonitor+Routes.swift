@@ -1,42 +1,96 @@
 package import LVS
 
 extension RouteMonitor {
-    /// The kernel's routes as the engine takes them: one for each prefix, the best.
+    /// The kernel's routes as the engine takes them: by the tables that policy rules lead to, and of
+    /// each table one for each prefix, the best.
     ///
-    /// `ports` tells which interface (the kernel's number) is which port. The local table comes before
-    /// the main one, as the kernel's first policy rule has it; then the lowest metric wins, and the
-    /// first of equals.
+    /// `ports` tells which interface (the kernel's number) is which port.
     package func routes(ports: [Int32: PortIndex]) -> [Route] {
-        var best: [Prefix: Int] = [:]
-        for (number, route) in kernelRoutes.enumerated() {
-            let prefix = Prefix(address: route.prefix, length: route.prefixLength)
-            guard let other = best[prefix] else {
-                best[prefix] = number
-                continue
-            }
-            let earlier = kernelRoutes[other]
-            if route.isLocalTable != earlier.isLocalTable {
-                if route.isLocalTable { best[prefix] = number }
-            } else if route.metric < earlier.metric {
-                best[prefix] = number
-            }
+        let byTable = Dictionary(grouping: kernelRoutes) {
+            Table(number: $0.table, family: $0.prefix.family)
         }
+        .mapValues(best)
         let addressesByInterface = Dictionary(grouping: addresses, by: \.interface)
-        return best.values.sorted().map { number in
-            let route = kernelRoutes[number]
-            return Route(
-                prefix: route.prefix, prefixLength: route.prefixLength,
-                kind: kind(of: route, ports: ports),
-                preferredSource: route.source
-                    ?? source(for: route, among: addressesByInterface[route.interface] ?? []),
-                mtu: route.mtu, metric: route.metric)
+        var routes: [Route] = []
+        var ranks: [AddressFamily: Int] = [:]
+        for rule in rules where rule.isFollowed {
+            let rank = ranks[rule.family, default: 0]
+            ranks[rule.family] = rank + 1
+            switch rule.action {
+            case .nothing, .other: continue
+            case .refuse:
+                let everything = AddressPrefix(
+                    address: rule.family == .v4 ? .anyV4 : .anyV6, length: 0)
+                let prefix = rule.destination ?? everything
+                routes.append(
+                    Route(
+                        prefix: prefix.address, prefixLength: prefix.length, kind: .refused,
+                        rank: rank, source: rule.source))
+            case .lookUp:
+                let table = Table(number: rule.table, family: rule.family)
+                for route in narrowed(byTable[table] ?? [], to: rule.destination) {
+                    routes.append(
+                        Route(
+                            prefix: route.prefix, prefixLength: route.prefixLength,
+                            kind: kind(of: route, ports: ports),
+                            preferredSource: route.source
+                                ?? source(
+                                    for: route, among: addressesByInterface[route.interface] ?? []),
+                            mtu: route.mtu, metric: route.metric, rank: rank, source: rule.source))
+                }
+            }
         }
+        return routes
+    }
+
+    /// One route for each prefix: the lowest metric wins, and the first of equals.
+    private func best(_ routes: [KernelRoute]) -> [KernelRoute] {
+        var best: [AddressPrefix: Int] = [:]
+        for (number, route) in routes.enumerated() {
+            let prefix = AddressPrefix(address: route.prefix, length: route.prefixLength)
+            if let other = best[prefix], routes[other].metric <= route.metric { continue }
+            best[prefix] = number
+        }
+        return best.values.sorted().map { routes[$0] }
+    }
+
+    /// Routes as packets to some addresses meet them: those within, and the narrowest around.
+    private func narrowed(
+        _ routes: [KernelRoute], to destination: AddressPrefix?
+    ) -> [KernelRoute] {
+        guard let destination else { return routes }
+        var within: [KernelRoute] = []
+        var around: KernelRoute?
+        for route in routes {
+            let prefix = AddressPrefix(address: route.prefix, length: route.prefixLength)
+            if destination.contains(prefix) {
+                within.append(route)
+            } else if prefix.contains(destination),
+                around.map({ $0.prefixLength < route.prefixLength }) ?? true
+            {
+                around = route
+            }
+        }
+        let isCovered = within.contains { $0.prefixLength == destination.length }
+        if var around, !isCovered {
+            around.prefix = destination.address
+            around.prefixLength = destination.length
+            within.append(around)
+        }
+        return within
+    }
+
+    /// A table of the kernel, of which there is one for each family.
+    private struct Table: Hashable {
+        var number: UInt32
+        var family: AddressFamily
     }
 
     private func kind(of route: KernelRoute, ports: [Int32: PortIndex]) -> Route.Kind {
         switch route.kind {
         case .local: return .local
         case .refused: return .refused
+        case .proceed: return .proceed
         case .unicast:
             if let port = ports[route.interface] {
                 return .forward(port: port, gateway: route.gateway)
@@ -74,11 +128,6 @@ extension RouteMonitor {
         }
         let first = candidates.first { !$0.isSecondary } ?? candidates.first
         return (near ?? first ?? addresses.first { usable($0) && !isLinkLocal })?.address
-    }
-
-    private struct Prefix: Hashable {
-        var address: IPAddress
-        var length: UInt8
     }
 }
 

@@ -160,8 +160,13 @@ extension RouteMonitor {
 
     var kernelRoutes: [KernelRoute] { routeTable }
 
-    /// Policy rules that a fresh kernel does not have and no director installed.
-    var foreignRules: [PolicyRule] { ruleTable.filter { !$0.isOwn } }
+    /// Policy rules in the kernel's order, those of a family in theirs.
+    var rules: [PolicyRule] { ruleTable }
+
+    /// Rules that may be for packets of a director and are not followed.
+    var strangeRules: [PolicyRule] {
+        ruleTable.filter { !$0.isOwn && !$0.isElsewhere && !$0.isFollowed }
+    }
 
     func takeChangedNeighbours() -> Set<KernelNeighbour> {
         defer { changedNeighbours = [] }

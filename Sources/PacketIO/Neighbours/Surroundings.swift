@@ -201,12 +201,11 @@ package final class Surroundings {
                 texts.insert("interface \(port.name) has no carrier")
             }
         }
-        let rules = monitor.foreignRules.map { String($0.priority) }
+        let rules = monitor.strangeRules.map { String($0.priority) }
         if !rules.isEmpty {
             texts.insert(
-                "policy rules beyond the usual are set (ip rule; priorities "
-                    + "\(rules.joined(separator: ", "))): next hops are taken from the tables local "
-                    + "and main only")
+                "policy rules (ip rule) with priority \(rules.joined(separator: ", ")) ask for more than "
+                    + "addresses and are not followed")
         }
         if let refusal = monitor.neighbourRefusal {
             texts.insert(

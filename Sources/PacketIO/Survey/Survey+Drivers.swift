@@ -22,6 +22,12 @@ extension Survey {
             report.plan(
                 interface.name,
                 "packets from netfilter's queue, and a packet socket for what it cannot take back")
+            if kernel.queues.isMissing {
+                report.obstacle(
+                    interface.name,
+                    "the kernel has no queue for packets (CONFIG_NETFILTER_NETLINK_QUEUE, "
+                        + "CONFIG_NETFILTER_XT_TARGET_NFQUEUE); use afpacket:\(interface.name)")
+            }
         default: report.plan(interface.name, "served by \(scheme)")
         }
     }

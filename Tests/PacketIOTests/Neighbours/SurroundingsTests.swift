@@ -78,13 +78,13 @@ struct SurroundingsTests {
                 == Route(
                     prefix: .anyV4, prefixLength: 0,
                     kind: .forward(port: 0, gateway: RoutedNetwork.client),
-                    preferredSource: IPAddress(v4: 0x0a4c_01fe)))
+                    preferredSource: IPAddress(v4: 0x0a4c_01fe), rank: 1))
         #expect(
             routes.contains(
                 Route(
                     prefix: IPAddress(v4: 0x0a4c_0200), prefixLength: 24,
                     kind: .forward(port: 1, gateway: nil),
-                    preferredSource: IPAddress(v4: 0x0a4c_02fe))))
+                    preferredSource: IPAddress(v4: 0x0a4c_02fe), rank: 1)))
         #expect(
             routes.contains {
                 $0.prefix == IPAddress(v4: 0x0a4c_02fe) && $0.prefixLength == 32
@@ -267,16 +267,62 @@ struct SurroundingsTests {
                 == .forward(port: 1, gateway: RoutedNetwork.server))
     }
 
-    @Test("Policy rules are warned of once")
+    @Test("Policy rules that ask for more than addresses are warned of once")
+    func strangeRules() throws {
+        let network = try RoutedNetwork()
+        let surroundings = try network.surroundings()
+        var steps = Steps()
+        _ = try surroundings.update(now: steps.next())
+        try network.lvs.run("ip rule add fwmark 9 lookup 77 priority 1077")
+        try network.lvs.run("ip rule add iif d1 lookup 77 priority 1078")
+        try network.lvs.run("ip rule add from 10.9.0.0/16 lookup 77 priority 1079")
+        var warnings: [String] = []
+        for _ in 0..<5 { warnings += try surroundings.update(now: steps.next()).warnings }
+        #expect(warnings.count == 1)
+        #expect(warnings.first?.contains("priority 1077 ask") == true)
+    }
+
+    @Test("Policy rules for addresses lead to the routes of their tables, in their order")
     func policyRules() throws {
         let network = try RoutedNetwork()
         let surroundings = try network.surroundings()
         var steps = Steps()
         _ = try surroundings.update(now: steps.next())
-        try network.lvs.run("ip rule add from 10.9.0.0/16 lookup 77 priority 1077")
-        var warnings: [String] = []
-        for _ in 0..<5 { warnings += try surroundings.update(now: steps.next()).warnings }
-        #expect(warnings.count == 1)
-        #expect(warnings.first?.contains("1077") == true)
+        try network.lvs.run("ip route add 20.0.0.0/8 via 10.76.2.1 table 77")
+        try network.lvs.run("ip route add throw 20.9.0.0/16 table 77")
+        try network.lvs.run("ip rule add from 10.9.0.0/16 to 20.1.0.0/16 lookup 77 priority 1077")
+        try network.lvs.run("ip rule add to 20.0.0.0/7 lookup 77 priority 1078")
+        try network.lvs.run("ip rule add from 10.8.0.0/16 unreachable priority 1079")
+        let routes = try #require(surroundings.update(now: steps.next()).routes)
+        let server = Route.Kind.forward(port: 1, gateway: RoutedNetwork.server)
+        func ruled(_ rank: Int) -> [Route] {
+            routes.filter { $0.rank == rank && $0.prefix.isV4 }
+                .map { route in
+                    var route = route
+                    route.preferredSource = nil
+                    return route
+                }
+                .sorted { $0.prefixLength < $1.prefixLength }
+        }
+        let nine = AddressPrefix(address: IPAddress(v4: 0x0a09_0000), length: 16)
+        #expect(
+            ruled(1) == [
+                Route(
+                    prefix: IPAddress(v4: 0x1401_0000), prefixLength: 16, kind: server, rank: 1,
+                    source: nine)
+            ])
+        #expect(
+            ruled(2) == [
+                Route(prefix: IPAddress(v4: 0x1400_0000), prefixLength: 8, kind: server, rank: 2),
+                Route(
+                    prefix: IPAddress(v4: 0x1409_0000), prefixLength: 16, kind: .proceed, rank: 2),
+            ])
+        let eight = AddressPrefix(address: IPAddress(v4: 0x0a08_0000), length: 16)
+        #expect(
+            ruled(3) == [
+                Route(prefix: .anyV4, prefixLength: 0, kind: .refused, rank: 3, source: eight)
+            ])
+        #expect(
+            ruled(4).contains { $0.prefix == .anyV4 && $0.prefixLength == 0 }, "main comes last")
     }
 }
