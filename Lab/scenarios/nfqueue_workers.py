@@ -22,6 +22,12 @@ def run(lab):
     refused = host.attempt("director", "--interface", "nfqueue:0", "--workers", "2")
     if refused.returncode == 0 or "write nfqueue:0-1 or --workers 1" not in refused.stderr:
         raise Failure(f"two workers with one queue are not refused: {refused.stderr}")
+    unprivileged = host.attempt(
+        *("setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin"),
+        *("director", "--interface", "nfqueue:0"),
+    )
+    if unprivileged.returncode == 0 or "needs CAP_NET_ADMIN" not in unprivileged.stderr:
+        raise Failure(f"a missing privilege is not named: {unprivileged.stderr}")
     director = lab.director(interfaces=("nfqueue:0-1",), options=("--workers", "2"))
     director.configure(nat.RULES)
     for _ in range(4):

@@ -18,6 +18,9 @@ package protocol RecoverableDriver: PacketDriver {
 
 /// A driver whose kernel waits for an answer about every frame that it handed over.
 package protocol SettlingDriver: PacketDriver {
+    /// False for a wrapper around a driver whose kernel does not wait.
+    var settles: Bool { get }
+
     /// Answers for the received frames of the burst, by their verdicts, before any of them is sent.
     ///
     /// A frame that needs no sending any more becomes `.consumed`; one for the host's stack reaches it
@@ -25,10 +28,14 @@ package protocol SettlingDriver: PacketDriver {
     func settle(_ burst: inout Burst)
 }
 
+extension SettlingDriver {
+    package var settles: Bool { true }
+}
+
 /// Visits the frames of a burst that leave by `port` in the order they must leave: received frames
 /// as they came, made frames after their cause (frames made by timers come last).
 @inline(__always)
-func forEachSend(
+package func forEachSend(
     of burst: borrowing Burst, on port: PortIndex, _ send: (borrowing Frame) -> Void
 ) {
     let wanted = Verdict.send(port)

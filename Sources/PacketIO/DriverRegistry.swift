@@ -14,6 +14,8 @@ package enum DriverRegistry {
         package var worker = 0
         /// What the drivers opened with these options share.
         package var commons = DriverCommons()
+        /// The file to show all frames to.
+        package var capture: CaptureFile?
 
         package init() {}
     }
@@ -87,7 +89,8 @@ package enum DriverRegistry {
     ) throws(DriverError) -> any InterfaceDriver {
         let (scheme, interface) = try split(text)
         for entry in drivers where entry.scheme == scheme {
-            return try entry.open(interface, port, options)
+            let driver = try entry.open(interface, port, options)
+            return options.capture?.capturing(driver, worker: options.worker) ?? driver
         }
         throw DriverError(.unknownScheme, "\(text): no driver is called \"\(scheme)\"")
     }

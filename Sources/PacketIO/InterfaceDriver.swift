@@ -23,8 +23,13 @@ package protocol InterfaceDriver: BurstDriver, RecoverableDriver, Sendable {
 
     /// Follows what the kernel says of the interface now: its MTU and hardware address.
     func follow(_ port: Port)
+
+    /// What the traffic so far shows that the operator should know, each thing once; the housekeeper
+    /// asks every second.
+    func takeAdvice() -> String?
 }
 
 extension InterfaceDriver {
     package func follow(_ port: Port) {}
+    package func takeAdvice() -> String? { nil }
 }

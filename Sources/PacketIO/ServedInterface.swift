@@ -5,6 +5,8 @@ package import LVS
 package final class ServedInterface {
     /// One for each worker.
     package let drivers: [any InterfaceDriver]
+    /// Advice that was given already: workers find the same, each at its time.
+    private var told = Set<String>()
 
     /// Takes at least one driver, all of the same interface and port.
     package init(drivers: [any InterfaceDriver]) {
@@ -42,6 +44,11 @@ package final class ServedInterface {
 
     package func follow(_ port: Port) {
         for driver in drivers { driver.follow(port) }
+    }
+
+    /// What the operator should know now, each thing once.
+    package func takeAdvice() -> [String] {
+        drivers.compactMap { $0.takeAdvice() }.filter { told.insert($0).inserted }
     }
 
     /// Serves the interface anew when it was deleted and exists again; true when a driver did so.

@@ -71,7 +71,10 @@ package final class WorkerLoop: @unchecked Sendable {
         if let door { all.append(door) }
         self.drivers = all
         burstDrivers = all.map { $0 as? any BurstDriver }
-        settlingDrivers = all.map { $0 as? any SettlingDriver }
+        settlingDrivers = all.map { driver in
+            guard let settling = driver as? any SettlingDriver, settling.settles else { return nil }
+            return settling
+        }
         wakeUp = try WakeUp()
         for (position, driver) in all.enumerated() {
             precondition(Int(driver.port) < Self.mostPorts, "a worker serves ports 0 to 63")

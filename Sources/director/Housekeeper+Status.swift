@@ -1,5 +1,6 @@
 import Control
 import LVS
+import Logging
 import PacketIO
 import Posix
 
@@ -62,6 +63,7 @@ extension Housekeeper: DaemonTarget {
         report.queues = hostSide.queueSummary
         report.notes = surroundings.standingWarnings + defences() + processorNotes
         if let trouble = state?.keeper.trouble { report.notes.append(trouble) }
+        if let capture { report.notes.append(capture.summary) }
         return report
     }
 
@@ -109,6 +111,7 @@ extension Housekeeper: DaemonTarget {
 
     /// Looks at the drivers' counters, once a second.
     func measure(_ now: Instant) {
+        if let news = capture?.takeNews() { logger.warning("\(news)") }
         for interface in interfaces {
             let statistics = interface.statistics
             var rate = PortRate(at: now.nanoseconds, statistics: statistics)
@@ -122,6 +125,7 @@ extension Housekeeper: DaemonTarget {
                     statistics.sentFrames, last.statistics.sentFrames)
             }
             rates[interface.port] = rate
+            for advice in interface.takeAdvice() { logger.notice("\(advice)") }
         }
     }
 }

@@ -29,6 +29,7 @@ final class Housekeeper {
     private let groups: SolicitedGroups?
     private var rules: RulesSource?
     let state: SavedState?
+    var capture: CaptureFile?
     private var nextTick: UInt64 = 0
     /// Whether the block holds more than is served, and when it may be made exact.
     private var isInexact = false
@@ -160,6 +161,7 @@ final class Housekeeper {
             logger.error("the state file could not be written at the end: \(failure)")
         }
         for loop in loops { loop.stop() }
+        capture?.close()
         hostSide.remove()
         surroundings.close()
         logger.info("ended; the host is as it was")

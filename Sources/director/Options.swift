@@ -99,6 +99,23 @@ struct Options: ParsableArguments {
 
     @Option(
         name: .long,
+        help: ArgumentHelp(
+            "File for every frame that comes and leaves, for Wireshark and tcpdump.",
+            discussion: """
+                Frames of AF_XDP, which tcpdump does not see, are in it as well. What the disk is too slow \
+                for is left out and counted by 'directorctl status'.
+                """, valueName: "file"))
+    var captureTo: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Size in MiB that the capture ends at (100 unless told otherwise).",
+            valueName: "number"))
+    var captureLimit: Int?
+
+    @Option(
+        name: .long,
         help: ArgumentHelp("Connections the table has room for.", valueName: "number"))
     var connections = 1_000_000
 
@@ -154,6 +171,12 @@ struct Options: ParsableArguments {
             throw ValidationError("--state-partial needs --state FILE")
         }
         _ = try Processors(self)
+        guard captureLimit == nil || captureTo != nil else {
+            throw ValidationError("--capture-limit needs --capture-to FILE")
+        }
+        if let captureLimit, !(1...1_000_000).contains(captureLimit) {
+            throw ValidationError("--capture-limit \(captureLimit): 1 to 1000000 are accepted")
+        }
         if let controlGroup, Identity.group(controlGroup) == nil {
             throw ValidationError(
                 "--control-group \(controlGroup): the name or number of a group is accepted")

@@ -15,13 +15,16 @@ enum Wiring {
         let answering = try answering(options)
         let processors = try Processors(options)
         let (director, memory) = try engine(options, workers: processors.count)
-        let (interfaces, commons) = try open(options, surroundings, workers: processors.count)
+        let capture = try capture(options, workers: processors.count)
+        let (interfaces, commons) = try open(
+            options, surroundings, workers: processors.count, capture)
         let hostSide = HostSide(surroundings, commons, logger)
         if hostSide.hasQueues { director.setFramesCarryMarks() }
         let housekeeper = Housekeeper(
             director: director, memory: memory, surroundings: surroundings, hostSide: hostSide,
             interfaces: interfaces, answering: answering, rules: rules, state: state,
             answered: options.answer, logger)
+        housekeeper.capture = capture
         // The control socket first: where another director lives nothing of the host is touched.
         let path = ControlPath.resolve(options.control)
         do throws(SystemError) {
@@ -42,6 +45,7 @@ enum Wiring {
         }
         do {
             let loops = try workers(director, interfaces, hostSide, answering)
+            try capture?.begin()
             // Routes and rules first: the first frame shall meet a director that is ready.
             try housekeeper.begin(loops)
             for (loop, cpu) in zip(loops, processors.cpus) { try loop.start(cpu: cpu) }
@@ -106,13 +110,24 @@ enum Wiring {
         }
     }
 
+    private static func capture(_ options: Options, workers: Int) throws -> CaptureFile? {
+        guard let path = options.captureTo else { return nil }
+        do throws(SystemError) {
+            let bytes = UInt64(options.captureLimit ?? 100) << 20
+            return try CaptureFile(path: path, bytes: bytes, workers: workers)
+        } catch {
+            throw StartFailure("--capture-to \(path): \(error)")
+        }
+    }
+
     private static func open(
-        _ options: Options, _ surroundings: Surroundings, workers: Int
+        _ options: Options, _ surroundings: Surroundings, workers: Int, _ capture: CaptureFile?
     ) throws -> ([ServedInterface], DriverCommons) {
         var driverOptions = DriverRegistry.Options()
         driverOptions.answersAddresses = !options.answer.isEmpty
         driverOptions.interfaces = surroundings.ports.count
         driverOptions.workers = workers
+        driverOptions.capture = capture
         let asked = options.interfaces
         do {
             let interfaces = try surroundings.ports.map { port in

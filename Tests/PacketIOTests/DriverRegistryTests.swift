@@ -17,7 +17,7 @@ import Testing
         #expect(error?.code == .unknownScheme)
         #expect(
             error?.description
-                == "dpdk:eth0: no driver is called \"dpdk\"; there is afpacket, xdp")
+                == "dpdk:eth0: no driver is called \"dpdk\"; there is afpacket, xdp, nfqueue")
     }
 
     @Test func aDriverWithoutAnInterfaceIsRefused() {

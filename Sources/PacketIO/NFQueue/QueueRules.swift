@@ -13,6 +13,8 @@ package final class QueueRules {
     private let socket: Int32
     private let commons: NFQueueCommons
     private var wanted: QueueTable
+    /// What the rules were last made for.
+    private var served: ServedTraffic?
     private var isInPlace = false
 
     /// Finds out whether this kernel takes such rules; what an earlier director left stays as it is
@@ -54,10 +56,12 @@ package final class QueueRules {
 
     /// Makes the rules lead exactly this to the queues.
     package func update(_ served: ServedTraffic) throws(QueueRulesError) {
+        guard served != self.served || !isInPlace else { return }
         var new = wanted
         new.sets = BlockedSets(served)
         new.marks = served.marks
         try change(to: new)
+        self.served = served
         commons.surroundings.isTakingOver.store(false, ordering: .relaxed)
     }
 
@@ -67,6 +71,7 @@ package final class QueueRules {
         new.sets.formUnion(BlockedSets(more))
         new.marks.formUnion(more.marks)
         try change(to: new)
+        served?.formUnion(more)
     }
 
     /// Goes by what `NFQueueCommons.followForwarding` read, and puts the rules back when somebody has

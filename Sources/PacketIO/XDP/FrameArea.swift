@@ -1,4 +1,4 @@
-internal import Posix
+package import Posix
 
 /// The frame memory of a worker, shared by the AF_XDP sockets of all its interfaces, in chunks of one
 /// frame each.
@@ -12,14 +12,25 @@ internal import Posix
 ///    │                                            │ send          ▲
 ///    └────────────── take (copy) ──────────► sent ◄┘ ── completed ─┘
 /// ```
+/// Every interface has its share and cannot take that of another: what waits in the rings of one that
+/// is flooded, or on the way out by one that is slow, starves none of the others. Each socket registers
+/// the same memory for itself, and does not share the registration of the first (XDP_SHARED_UMEM):
+/// then a veth beside a card could not copy while that does not, and nothing could be opened again
+/// once the first interface was deleted.
+///
 /// Used by the worker's thread, and before it starts by the one that opens drivers; hence the
 /// unchecked conformance. Safe because chunks are reached by number, which is checked.
 @safe
-final class FrameArea: @unchecked Sendable {
+package final class FrameArea: @unchecked Sendable {
     /// What the kernel keeps free before a received frame (XDP_PACKET_HEADROOM).
     static let headroom = 256
-    /// Chunks for each interface: a full fill ring, receive ring and transmit ring.
-    static let chunksPerInterface = 8192
+    /// Most chunks that the kernel fills for an interface: a full fill ring and receive ring.
+    package static let mostFilled = 6144
+    /// Most chunks that an interface sends: a full transmit ring, less a burst that is held.
+    package static let mostSent = 2048 - 64
+    /// Chunks for each interface: both of the above, and the burst.
+    package static let chunksPerInterface = 8192
+    private static let ports = 64
 
     /// Who has a chunk at the moment.
     private enum State {
@@ -30,18 +41,21 @@ final class FrameArea: @unchecked Sendable {
 
     let base: UnsafeMutableRawPointer
     let chunkBytes: Int
-    let count: Int
+    package let count: Int
     private let shift: UInt64
     private let memory: MappedMemory
     private let states: UnsafeMutablePointer<UInt8>
     /// The port whose socket fills or sends a chunk.
     private let owners: UnsafeMutablePointer<UInt16>
+    /// Chunks of each port that are filled, and that are sent.
+    private let filled: UnsafeMutablePointer<Int>
+    private let sent: UnsafeMutablePointer<Int>
     /// Numbers of free chunks; the one freed last is taken first, its lines may be cached.
     private let free: UnsafeMutablePointer<UInt32>
-    private(set) var freeCount: Int
+    package private(set) var freeCount: Int
 
     /// `chunkBytes` is 2,048 or 4,096, as the kernel has it.
-    init(chunkBytes: Int, interfaces: Int) throws(SystemError) {
+    package init(chunkBytes: Int, interfaces: Int) throws(SystemError) {
         count = max(1, interfaces) * Self.chunksPerInterface
         self.chunkBytes = chunkBytes
         shift = UInt64(chunkBytes.trailingZeroBitCount)
@@ -52,6 +66,10 @@ final class FrameArea: @unchecked Sendable {
         unsafe states.initialize(repeating: 0, count: count)
         unsafe owners = .allocate(capacity: count)
         unsafe owners.initialize(repeating: 0, count: count)
+        unsafe filled = .allocate(capacity: Self.ports)
+        unsafe filled.initialize(repeating: 0, count: Self.ports)
+        unsafe sent = .allocate(capacity: Self.ports)
+        unsafe sent.initialize(repeating: 0, count: Self.ports)
         unsafe free = .allocate(capacity: count)
         for index in 0..<count { unsafe (free + index).initialize(to: UInt32(count - 1 - index)) }
         freeCount = count
@@ -60,6 +78,8 @@ final class FrameArea: @unchecked Sendable {
     deinit {
         unsafe states.deallocate()
         unsafe owners.deallocate()
+        unsafe filled.deallocate()
+        unsafe sent.deallocate()
         unsafe free.deallocate()
     }
 
@@ -86,54 +106,72 @@ final class FrameArea: @unchecked Sendable {
     @inline(__always)
     func address(of chunk: Int) -> UInt64 { UInt64(chunk) << shift }
 
-    /// Takes a chunk for the fill ring of a port; nil when none is free.
+    /// Takes a chunk for the fill ring of a port; nil when it has its share or none is free.
     @inline(__always)
-    func takeForFilling(_ port: UInt16) -> Int? { take(State.filled, port) }
-
-    /// Takes a chunk that a port sends a copy from; nil when none is free.
-    func takeForSending(_ port: UInt16) -> Int? { take(State.sent, port) }
-
-    @inline(__always)
-    private func take(_ state: UInt8, _ port: UInt16) -> Int? {
-        guard freeCount > 0 else { return nil }
-        freeCount -= 1
-        let chunk = unsafe Int(free[freeCount])
-        unsafe states[chunk] = state
+    package func takeForFilling(_ port: UInt16) -> Int? {
+        guard unsafe filled[Int(port)] < Self.mostFilled, let chunk = pop() else { return nil }
+        unsafe states[chunk] = State.filled
         unsafe owners[chunk] = port
+        unsafe filled[Int(port)] += 1
         return chunk
     }
 
+    /// Takes a chunk that a port sends a copy from; nil when it has its share or none is free.
+    package func takeForSending(_ port: UInt16) -> Int? {
+        guard unsafe sent[Int(port)] < Self.mostSent, let chunk = pop() else { return nil }
+        unsafe states[chunk] = State.sent
+        unsafe owners[chunk] = port
+        unsafe sent[Int(port)] += 1
+        return chunk
+    }
+
+    @inline(__always)
+    private func pop() -> Int? {
+        guard freeCount > 0 else { return nil }
+        freeCount -= 1
+        return unsafe Int(free[freeCount])
+    }
+
+    /// Whether a port may send another chunk.
+    @inline(__always)
+    func maySend(_ port: UInt16) -> Bool { unsafe sent[Int(port)] < Self.mostSent }
+
     /// The kernel has put a frame into the chunk; false when it was not given to it.
     @inline(__always)
-    func received(_ chunk: Int) -> Bool {
+    package func received(_ chunk: Int) -> Bool {
         guard unsafe states[chunk] == State.filled else { return false }
         unsafe states[chunk] = State.held
+        unsafe filled[Int(owners[chunk])] -= 1
         return true
     }
 
     /// A port sends the chunk that a burst holds; false when one sends it already, or nobody holds it.
     @inline(__always)
-    func send(_ chunk: Int, by port: UInt16) -> Bool {
+    package func send(_ chunk: Int, by port: UInt16) -> Bool {
         guard unsafe states[chunk] == State.held else { return false }
         unsafe states[chunk] = State.held | State.sent
         unsafe owners[chunk] = port
+        unsafe sent[Int(port)] += 1
         return true
     }
 
     /// The burst is done with the chunk.
     @inline(__always)
-    func release(_ chunk: Int) { clear(State.held, chunk) }
+    package func release(_ chunk: Int) {
+        let state = unsafe states[chunk]
+        guard state & State.held != 0 else { return }
+        unsafe states[chunk] = state & ~State.held
+        if state == State.held { push(chunk) }
+    }
 
     /// The kernel is done with sending the chunk.
     @inline(__always)
-    func completed(_ chunk: Int) { clear(State.sent, chunk) }
-
-    @inline(__always)
-    private func clear(_ bit: UInt8, _ chunk: Int) {
+    package func completed(_ chunk: Int) {
         let state = unsafe states[chunk]
-        guard state & bit != 0 else { return }
-        unsafe states[chunk] = state & ~bit
-        if state == bit { push(chunk) }
+        guard state & State.sent != 0 else { return }
+        unsafe states[chunk] = state & ~State.sent
+        unsafe sent[Int(owners[chunk])] -= 1
+        if state == State.sent { push(chunk) }
     }
 
     @inline(__always)
@@ -143,12 +181,14 @@ final class FrameArea: @unchecked Sendable {
     }
 
     /// Takes back what a port's sockets held when they were closed.
-    func recover(_ port: UInt16) {
+    package func recover(_ port: UInt16) {
         for chunk in 0..<count where unsafe owners[chunk] == port {
             let state = unsafe states[chunk]
             guard state & (State.filled | State.sent) != 0 else { continue }
             unsafe states[chunk] = state & State.held
             if state & State.held == 0 { push(chunk) }
         }
+        unsafe filled[Int(port)] = 0
+        unsafe sent[Int(port)] = 0
     }
 }

@@ -39,10 +39,14 @@ extension XDPDriver {
         if attachment.isGeneric {
             text +=
                 " (native: \(attachment.reasonForGeneric)); segmentation offload of whoever sends"
-            text += " here must be off (ethtool -K ... tso off gso off), or use afpacket:\(name)"
+            text += " here must be off (ethtool -K ... tso off gso off), VLAN tags that a card or a"
+            text += " bridge takes out are not seen; or use afpacket:\(name)"
         }
         return text + (isDetached ? ", interface gone" : "")
     }
+
+    /// Frames that were copied on their way out: made ones, and those of other drivers.
+    package var copiedFrames: UInt64 { copied.count }
 
     /// Whether the interface was deleted and `refresh` has not found it again yet.
     package var isDetached: Bool { current.attachment.isDetached }

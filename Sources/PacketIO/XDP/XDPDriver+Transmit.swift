@@ -32,6 +32,7 @@ extension XDPDriver {
         }
         let target = unsafe start(of: chunk)
         unsafe target.copyMemory(from: frame.bytes, byteCount: length)
+        copied.raise(by: 1)
         unsafe put(target, length, vlan: frame.vlan)
     }
 
@@ -70,6 +71,7 @@ extension XDPDriver {
             }
             let target = unsafe start(of: chunk)
             unsafe target.copyMemory(from: frame.bytes, byteCount: link)
+            copied.raise(by: 1)
             unsafe Offload.writeSegment(
                 index, of: cut, packet, from: frame.bytes + link, to: target + link)
             unsafe put(target, link + cut.length(index), vlan: frame.vlan)
@@ -79,9 +81,9 @@ extension XDPDriver {
     /// Whether the ring takes another frame, after a flush if need be.
     @inline(__always)
     private func hasRoom() -> Bool {
-        if unsafe xdp_room(&queues.pointee.transmit) > queued { return true }
+        if unsafe xdp_room(&queues.pointee.transmit) > queued, area.maySend(port) { return true }
         flush()
-        return unsafe xdp_room(&queues.pointee.transmit) > queued
+        return unsafe xdp_room(&queues.pointee.transmit) > queued && area.maySend(port)
     }
 
     private func fail(_ count: Int) {

@@ -43,6 +43,8 @@ package final class XDPDriver: InterfaceDriver, @unchecked Sendable {
     private var turn = 0
     private let held: UnsafeMutablePointer<UInt32>
     private var heldCount = 0
+    /// Whether a fill ring has less than it may have, for want of chunks.
+    private var isShort = false
     var queued: UInt32 = 0
     var queuedBytes = 0
 
@@ -51,11 +53,15 @@ package final class XDPDriver: InterfaceDriver, @unchecked Sendable {
     var retired: XDPSockets?
     var hostVLANs: Set<UInt16> = []
     var earlier: (ringFull: UInt64, tooLong: UInt64, notSent: UInt64) = (0, 0, 0)
+    var advice = Advice()
 
     // Between the two.
     /// Sockets to change to; stored by `refresh` (release), taken by `receive` (acquire).
     let replacement = unsafe Atomic<UnsafeMutableRawPointer?>(nil)
     let cells = AFPacketCells()
+    /// Frames sent from a copy, and long frames whose sum their sender had left undone.
+    let copied = CounterCell()
+    let undone = CounterCell()
 
     /// Opens the interface in the calling thread's network namespace.
     package init(
@@ -113,6 +119,7 @@ package final class XDPDriver: InterfaceDriver, @unchecked Sendable {
         if unsafe replacement.load(ordering: .relaxed) != nil { changeSockets() }
         var appended = 0
         var bytes = 0
+        var longUndone = 0
         for _ in 0..<queueCount {
             // Queues take turns at being first, since a burst may be full before the last.
             let queue = unsafe queues + turn
@@ -123,6 +130,7 @@ package final class XDPDriver: InterfaceDriver, @unchecked Sendable {
                 let entry = unsafe xdp_received(&queue.pointee.receive, index)
                 guard let frame = frame(of: entry) else { continue }
                 bytes += Int(frame.length)
+                if frame.checksum == .partial, frame.length > 1000 { longUndone += 1 }
                 burst.append(frame)
                 appended += 1
             }
@@ -131,6 +139,10 @@ package final class XDPDriver: InterfaceDriver, @unchecked Sendable {
         if appended > 0 {
             cells.received.raise(by: appended)
             cells.receivedBytes.raise(by: bytes)
+            undone.raise(by: longUndone)
+        } else if heldCount > 0 || isShort {
+            // Nobody releases what is no frame, nor fills what gets none.
+            release()
         }
         return appended
     }
@@ -182,6 +194,7 @@ package final class XDPDriver: InterfaceDriver, @unchecked Sendable {
     /// Gives free chunks to the kernel, each queue its share of what an interface may have there.
     private func fill() {
         complete()
+        isShort = false
         let most = max(64, XDPSockets.sizes.fill / UInt32(queueCount))
         let size = XDPSockets.sizes.fill
         for number in 0..<queueCount {
@@ -194,6 +207,7 @@ package final class XDPDriver: InterfaceDriver, @unchecked Sendable {
                 unsafe xdp_put_address(&queue.pointee.fill, count, area.address(of: chunk))
                 count += 1
             }
+            if count < most - there { isShort = true }
             if count > 0 { unsafe xdp_produce(&queue.pointee.fill, count) }
             unsafe xdp_wake_receive(queue)
         }
