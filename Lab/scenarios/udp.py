@@ -15,7 +15,7 @@ RULES = f"""
 # Answers every datagram with the server's name and the datagram.
 SERVER = """
 import socket, sys
-door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+door = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
 door.bind(("", 5300))
 while True:
     data, peer = door.recvfrom(65536)
@@ -24,8 +24,9 @@ while True:
 # A socket of its own for each datagram; a connected one takes answers from the VIP's port only.
 CLIENT = """
 import os, socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
 for size in [int(word) for word in sys.argv[2:]] * 5:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
+    with socket.socket(family, socket.SOCK_DGRAM) as door:
         door.settimeout(3)
         door.connect((sys.argv[1], 5353))
         data = os.urandom(size)
@@ -42,14 +43,14 @@ def run(lab):
     director.ctl("-Lnc")
 
 
-def exchange(lab, sizes):
+def exchange(lab, sizes, vip=nat.VIP):
     """Five datagrams of each size are answered as they were sent, by both servers alike."""
     for name in ("server1", "server2"):
         host = lab.host(name)
         host.start(sys.executable, "-c", SERVER, name, log="udp.log")
         until(lambda: ":5300" in host.run("ss", "-lun"), f"the UDP server on {name}")
     words = [str(size) for size in sizes]
-    answers = lab.host("client").run(sys.executable, "-c", CLIENT, nat.VIP, *words).split()
+    answers = lab.host("client").run(sys.executable, "-c", CLIENT, vip, *words).split()
     print("  " + " ".join(answers))
     half = len(sizes) * 5 // 2
     if collections.Counter(answers) != {"server1": half, "server2": half}:
