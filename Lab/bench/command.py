@@ -1,5 +1,6 @@
 """Lab/lab bench: rounds, in each of which every contender is measured in turn, and a table of what came of it."""
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -11,6 +12,9 @@ import time
 from runner.host import Failure, Skip
 
 from . import contenders, measures, page, table
+
+# Contenders that are checked at the same time.
+AT_ONCE = 4
 
 
 def add_arguments(parser):
@@ -63,15 +67,15 @@ def run(prefix, given):
     rounds = 1 if given.check or given.quick else given.rounds
     began = time.monotonic()
     standing = contenders.stand_up(prefix, given.names)
-    results, failures, good = {}, [], 0
+    results, failures = {}, []
     try:
-        for number in range(rounds):
-            for ability, measure in wanted:
-                for one in standing:
-                    if ability in one.can:
-                        failed = measure_one(measure, one, scale, results)
-                        failures += failed
-                        good += not failed
+        if given.check:
+            # No figures are wanted, so contenders need not wait for each other.
+            with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+                failures = list(pool.map(lambda one: measure_all(one, wanted, scale, results), standing))
+        for number in range(0 if given.check else rounds):
+            for measure in wanted:
+                failures += [measure_all(one, [measure], scale, results) for one in standing]
             print(f"round {number + 1} of {rounds} ended after {time.monotonic() - began:.0f} s", file=sys.stderr)
     finally:
         contenders.take_down(standing)
@@ -88,11 +92,23 @@ def run(prefix, given):
         pathlib.Path(given.json).write_text(json.dumps(told, indent=1))
     if given.html:
         pathlib.Path(given.html).write_text(page.page(results, names, where, command))
+    failures = [failure for several in failures for failure in several]
     for failure in failures:
         print(f"failed: {failure}")
     if given.check:
-        print(f"{good} passed, {len(failures)} failed")
+        asked = sum(ability in one.can for one in standing for ability, _ in wanted)
+        print(f"{asked - len(failures)} passed, {len(failures)} failed")
     return 1 if failures else 0
+
+
+def measure_all(contender, wanted, scale, results):
+    """Adds a contender's figures of the measures it can be asked for; returns what failed."""
+    return [
+        failure
+        for ability, measure in wanted
+        if ability in contender.can
+        for failure in measure_one(measure, contender, scale, results)
+    ]
 
 
 def measure_one(measure, contender, scale, results):

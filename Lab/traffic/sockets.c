@@ -96,6 +96,17 @@ static int begin(const struct settings *s, int queue) {
     return fd;
 }
 
+// Takes a connection that was begun one step on: 0 while it waits, 1 when it was answered, -1 when it failed.
+static int go_on(int queue, const struct epoll_event *event) {
+    int fd = event->data.fd;
+    char byte = 'x';
+    if (!(event->events & (EPOLLERR | EPOLLHUP | EPOLLIN))) {
+        struct epoll_event wanted = {.events = EPOLLIN, .data.fd = fd};
+        if (send(fd, &byte, 1, 0) == 1 && epoll_ctl(queue, EPOLL_CTL_MOD, fd, &wanted) == 0) return 0;
+    }
+    return recv(fd, &byte, 1, 0) == 1 ? 1 : -1;
+}
+
 void run_dial(const struct settings *s) {
     allow_many_sockets();
     int queue = epoll_create1(EPOLL_CLOEXEC);
@@ -118,12 +129,9 @@ void run_dial(const struct settings *s) {
         int ready = epoll_wait(queue, events, EVENTS, 100);
         for (int i = 0; i < ready; i++) {
             int fd = events[i].data.fd;
-            char byte = 'x';
-            if (!(events[i].events & (EPOLLERR | EPOLLHUP | EPOLLIN))) {
-                struct epoll_event wanted = {.events = EPOLLIN, .data.fd = fd};
-                if (send(fd, &byte, 1, 0) == 1 && epoll_ctl(queue, EPOLL_CTL_MOD, fd, &wanted) == 0) continue;
-            }
-            if (recv(fd, &byte, 1, 0) == 1) {
+            int answer = go_on(queue, &events[i]);
+            if (answer == 0) continue;
+            if (answer > 0) {
                 good++;
                 note(times, now() - starts[fd]);
             } else {
@@ -154,12 +162,9 @@ void run_hold(const struct settings *s) {
         int ready = epoll_wait(queue, events, EVENTS, 100);
         for (int i = 0; i < ready; i++) {
             int fd = events[i].data.fd;
-            char byte = 'x';
-            if (!(events[i].events & (EPOLLERR | EPOLLHUP | EPOLLIN))) {
-                struct epoll_event wanted = {.events = EPOLLIN, .data.fd = fd};
-                if (send(fd, &byte, 1, 0) == 1 && epoll_ctl(queue, EPOLL_CTL_MOD, fd, &wanted) == 0) continue;
-            }
-            if (recv(fd, &byte, 1, 0) == 1) {
+            int answer = go_on(queue, &events[i]);
+            if (answer == 0) continue;
+            if (answer > 0) {
                 held++;
                 epoll_ctl(queue, EPOLL_CTL_DEL, fd, NULL);
             } else {

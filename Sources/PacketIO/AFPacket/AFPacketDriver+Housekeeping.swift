@@ -43,13 +43,7 @@ extension AFPacketDriver {
     package func refresh() throws(DriverError) -> Bool {
         if retired != nil, unsafe replacement.load(ordering: .acquiring) == nil { retired = nil }
         guard retired == nil, isDetached else { return false }
-        let found: InterfaceDescription
-        do throws(DriverError) {
-            found = try InterfaceDescription(named: name)
-        } catch {
-            guard error.code == .noSuchInterface else { throw error }
-            return false
-        }
+        guard let found = try InterfaceDescription.ifThere(name) else { return false }
         let sockets = try PacketSockets(
             interface: found.index, name: name, slots: options.slots, group: group,
             worker: options.worker)

@@ -25,6 +25,16 @@ package struct InterfaceDescription: Hashable, Sendable {
         hardware = found.hardware
         isUp = found.is_up != 0
     }
+
+    /// The same, nil while there is no such interface.
+    static func ifThere(_ name: String) throws(DriverError) -> InterfaceDescription? {
+        do throws(DriverError) {
+            return try InterfaceDescription(named: name)
+        } catch {
+            guard error.code == .noSuchInterface else { throw error }
+            return nil
+        }
+    }
 }
 
 /// The two sockets of one interface and the receive ring, owned until nobody refers to them.

@@ -117,13 +117,7 @@ package final class NFQueueDriver: InterfaceDriver, SettlingDriver, @unchecked S
     /// did so.
     package func refresh() throws(DriverError) -> Bool {
         guard isDetached else { return false }
-        let found: InterfaceDescription
-        do throws(DriverError) {
-            found = try InterfaceDescription(named: name)
-        } catch {
-            guard error.code == .noSuchInterface else { throw error }
-            return false
-        }
+        guard let found = try InterfaceDescription.ifThere(name) else { return false }
         // In the place of the old one, in one step, so that the worker need not know.
         let socket = try Self.openSocket(found.index, name)
         defer { afpacket_close(socket) }

@@ -59,13 +59,7 @@ extension XDPDriver {
     package func refresh() throws(DriverError) -> Bool {
         if retired != nil, unsafe replacement.load(ordering: .acquiring) == nil { retired = nil }
         guard retired == nil, isDetached else { return false }
-        let found: InterfaceDescription
-        do throws(DriverError) {
-            found = try InterfaceDescription(named: name)
-        } catch {
-            guard error.code == .noSuchInterface else { throw error }
-            return false
-        }
+        guard let found = try InterfaceDescription.ifThere(name) else { return false }
         guard Int(found.mtu) + 18 <= area.frameBytes else {
             throw DriverError(
                 .system,
