@@ -81,7 +81,8 @@ def run(prefix, given):
         contenders.take_down(standing)
     names = [one.name for one in standing]
     notes = [f"{one.name}: {one.note}" for one in standing if one.note]
-    where = f"{machine()}; {rounds} round{'s' if rounds > 1 else ''}"
+    how = f"{rounds} round{'s' if rounds > 1 else ''}"
+    where = f"{machine()}; {'only a check, whose figures mean nothing' if given.check else how}"
     command = "Lab/lab " + " ".join(sys.argv[sys.argv.index("bench"):])
     print(f"\n{where}; `{command}`\n")
     print(table.tables(results, names))
