@@ -8,13 +8,8 @@ from runner.host import Failure, until
 from runner.servers import make_payload
 from runner.usage import usage
 
-from . import nat
+from . import nat, udp
 
-RULES = nat.RULES + f"""
-    -A -u {nat.VIP}:5353 -s rr
-    -a -u {nat.VIP}:5353 -r 192.168.0.18:5300 -m
-    -a -u {nat.VIP}:5353 -r 192.168.0.28:5300 -m
-"""
 # Takes datagrams in and says nothing: what matters is how they get here.
 SERVER = """
 import socket
@@ -47,7 +42,7 @@ def forwarded(director):
 
 
 def run(lab):
-    director = nat.prepare(lab, rules=RULES)
+    director = nat.prepare(lab, rules=nat.RULES + udp.RULES)
     payload = make_payload(lab)
     client, process = lab.host("client"), director.process.pid
     for name in ("server1", "server2"):

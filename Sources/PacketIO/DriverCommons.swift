@@ -65,14 +65,13 @@ package final class DriverCommons: @unchecked Sendable {
         for interface: InterfaceDescription, interfaces: Int, worker: Int
     ) throws(DriverError) -> FrameArea {
         let (name, mtu) = (interface.name, Int(interface.mtu))
-        // Ethernet header and one VLAN tag.
-        let needed = mtu + 18 + FrameArea.headroom
-        guard let chunkBytes = [2048, 4096].first(where: { needed <= $0 }) else {
-            let most = 4096 - FrameArea.headroom - 18
+        let fitting = FrameArea.chunkSizes.first { mtu <= FrameArea.longestMTU(of: $0) }
+        guard let chunkBytes = fitting else {
             throw DriverError(
                 .system,
-                "\(name): MTU \(mtu) is more than AF_XDP takes here (\(most)); lower it (ip link set"
-                    + " dev \(name) mtu 3498) or use afpacket:\(name)")
+                "\(name): MTU \(mtu) is more than AF_XDP takes here (\(FrameArea.longestMTU)); lower it"
+                    + " (ip link set dev \(name) mtu \(FrameArea.longestNativeMTU)) or use afpacket:\(name)"
+            )
         }
         if let area = areas[worker]?[chunkBytes] { return area }
         do throws(SystemError) {

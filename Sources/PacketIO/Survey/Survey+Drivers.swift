@@ -1,11 +1,6 @@
 // Which driver serves an interface, and what is in its way.
 
 extension Survey {
-    /// Longest MTU whose frames AF_XDP's memory takes here.
-    static let mostXDP = 4096 - FrameArea.headroom - 18
-    /// Longest MTU of a veth's peer with a program in native mode.
-    private static let mostNativeVeth = 3498
-
     func choose(
         _ scheme: String, _ interface: InterfaceSurvey, _ plan: Plan, _ report: inout SurveyReport
     ) {
@@ -110,15 +105,15 @@ extension Survey {
                 "another XDP program is attached (\(interface.xdpProgram)); remove it (ip link set dev "
                     + "\(name) xdp off) or use afpacket:\(name)")
         }
-        if interface.mtu > Survey.mostXDP {
+        if interface.mtu > FrameArea.longestMTU {
             report.obstacle(
                 name,
-                "MTU \(interface.mtu) is more than AF_XDP takes here (\(Survey.mostXDP)); lower it or use "
+                "MTU \(interface.mtu) is more than AF_XDP takes here (\(FrameArea.longestMTU)); lower it or use "
                     + "afpacket:\(name)")
         }
         switch interface.xdp {
         case .native(let zeroCopy):
-            let isTooLong = interface.driver == "veth" && interface.mtu > Survey.mostNativeVeth
+            let isTooLong = interface.driver == "veth" && interface.mtu > FrameArea.longestNativeMTU
             report.plan(
                 name,
                 isTooLong

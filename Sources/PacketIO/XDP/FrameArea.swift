@@ -30,6 +30,14 @@ package final class FrameArea: @unchecked Sendable {
     package static let mostSent = 2048 - 64
     /// Chunks for each interface: both of the above, and the burst.
     package static let chunksPerInterface = 8192
+    /// Bytes of a chunk that the kernel accepts here, the smallest first.
+    static let chunkSizes = [2048, 4096]
+    /// Ethernet header and one VLAN tag, bytes.
+    private static let linkBytes = 18
+    /// Longest MTU whose frames a chunk takes.
+    static let longestMTU = longestMTU(of: 4096)
+    /// Longest MTU of a veth whose peer runs a program in native mode.
+    static let longestNativeMTU = 3498
     private static let ports = 64
 
     /// Who has a chunk at the moment.
@@ -85,6 +93,12 @@ package final class FrameArea: @unchecked Sendable {
 
     /// Most bytes of a frame that is received or copied into a chunk.
     var frameBytes: Int { chunkBytes - Self.headroom }
+
+    /// Longest MTU whose frames a chunk of so many bytes takes.
+    static func longestMTU(of chunkBytes: Int) -> Int { chunkBytes - headroom - linkBytes }
+
+    /// Longest MTU whose frames this area's chunks take.
+    var longestMTU: Int { Self.longestMTU(of: chunkBytes) }
 
     /// The number of the chunk that an address of a ring lies in; nil beyond the area.
     @inline(__always)

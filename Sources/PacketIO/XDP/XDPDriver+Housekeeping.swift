@@ -60,12 +60,12 @@ extension XDPDriver {
         if retired != nil, unsafe replacement.load(ordering: .acquiring) == nil { retired = nil }
         guard retired == nil, isDetached else { return false }
         guard let found = try InterfaceDescription.ifThere(name) else { return false }
-        guard Int(found.mtu) + 18 <= area.frameBytes else {
+        guard Int(found.mtu) <= area.longestMTU else {
             throw DriverError(
                 .system,
                 "\(name): MTU \(found.mtu) is more than the frame memory was made for"
-                    + " (\(area.frameBytes - 18)); lower it (ip link set dev \(name) mtu"
-                    + " \(area.frameBytes - 18)) or start the director again")
+                    + " (\(area.longestMTU)); lower it (ip link set dev \(name) mtu"
+                    + " \(area.longestMTU)) or start the director again")
         }
         let sockets = try Self.sockets(found, area, redirects, hostVLANs: hostVLANs, options)
         try sockets.beginReceiving()
