@@ -95,7 +95,9 @@ def play_all(lab, names):
 def play_beside(prefix, jobs, names):
     """As `play_all` with several labs at once, each with a prefix of its own; what they say comes in one piece each.
 
-    Most of a lab's time is waiting. Those that measure (`ALONE` in their module) are played at the end, by themselves.
+    Most of a lab's time is waiting. Those that measure (`ALONE` in their module) are played at the end, by themselves,
+    and so is once more what failed in company: a lab with its time limits may fail for want of a processor, and a fault
+    of the director shows by itself too. That it took two attempts is said.
     """
     alone = [name for name in names if getattr(scenario(name), "ALONE", False)]
     beside = [name for name in names if name not in alone]
@@ -119,8 +121,12 @@ def play_beside(prefix, jobs, names):
         one.start()
     for one in players:
         one.join()
-    beside.extend(alone)
+    again = [name for name in names if outcomes.get(name) == "failed"]
+    beside.extend(again + alone)
     player(0)
+    twice = [name for name in again if outcomes[name] == "passed"]
+    if twice:
+        print("\npassed only when played by themselves:", ", ".join(twice))
     of = lambda outcome: [name for name in names if outcomes[name] == outcome]
     for outcome in ("failed", "skipped"):
         if of(outcome):
