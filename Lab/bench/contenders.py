@@ -216,8 +216,10 @@ class TUN(OnOneSegment):
     method = "-i"
 
     def hold(self, server):
-        receive_ipip(server)
+        receive_ipip(server, must_be_fast=True)
         quiet_about_vip(server, self.vip, "tunnel")
+        if self.lab.file("unwrap").exists():
+            self.note = "this kernel has no ipip: a BPF program of the lab unwraps on the server"
         if self.lab.file("receiver").exists():
             self.note = "this kernel has no ipip: a program of the lab unwraps on the server, and bounds what comes to it"
 
