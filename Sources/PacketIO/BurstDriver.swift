@@ -38,22 +38,21 @@ extension SettlingDriver {
 package func forEachSend(
     of burst: borrowing Burst, on port: PortIndex, _ send: (borrowing Frame) -> Void
 ) {
-    let wanted = Verdict.send(port)
     let frames = unsafe burst.base
     var made = 0
     let madeCount = burst.madeCount
     for index in 0..<burst.count {
-        if unsafe frames[index].verdict == wanted { unsafe send(frames[index]) }
+        if unsafe frames[index].verdict.sends(by: port) { unsafe send(frames[index]) }
         while made < madeCount {
             let entry = burst.madeFrame(made)
             guard entry.cause <= index else { break }
-            if entry.frame.verdict == wanted { send(entry.frame) }
+            if entry.frame.verdict.sends(by: port) { send(entry.frame) }
             made += 1
         }
     }
     while made < madeCount {
         let entry = burst.madeFrame(made)
-        if entry.frame.verdict == wanted { send(entry.frame) }
+        if entry.frame.verdict.sends(by: port) { send(entry.frame) }
         made += 1
     }
 }

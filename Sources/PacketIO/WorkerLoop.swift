@@ -38,9 +38,9 @@ package final class WorkerLoop: @unchecked Sendable {
     private let processor: any BurstProcessor
     private let answering: AddressAnswering?
     /// Position in `drivers` of each port's driver, -1 where there is none.
-    private var driverOfPort = [Int](repeating: -1, count: mostPorts)
+    private let driverOfPort: [Int]
     /// A bit for each port whose frames the host has not seen.
-    private var keptFromHost: UInt64 = 0
+    private let keptFromHost: UInt64
     private let cells = WorkerCells()
     private let wakeUp: WakeUp
     private let runQueue = RunQueue()
@@ -76,6 +76,8 @@ package final class WorkerLoop: @unchecked Sendable {
             return settling
         }
         wakeUp = try WakeUp()
+        var driverOfPort = [Int](repeating: -1, count: Self.mostPorts)
+        var keptFromHost: UInt64 = 0
         for (position, driver) in all.enumerated() {
             precondition(Int(driver.port) < Self.mostPorts, "a worker serves ports 0 to 63")
             driverOfPort[Int(driver.port)] = position
@@ -83,6 +85,8 @@ package final class WorkerLoop: @unchecked Sendable {
                 keptFromHost |= 1 << UInt64(driver.port)
             }
         }
+        self.driverOfPort = driverOfPort
+        self.keptFromHost = keptFromHost
     }
 
     /// The CPU that the thread is bound to; nil when to none.
@@ -228,7 +232,7 @@ package final class WorkerLoop: @unchecked Sendable {
         }
         for index in 0..<burst.madeCount {
             let verdict = burst.madeFrame(index).frame.verdict
-            guard verdict.kind == .send else { continue }
+            guard case .send = verdict.kind else { continue }
             let bit = bit(of: verdict.port)
             ports |= bit
             kinds.sent += bit == 0 ? 0 : 1
@@ -280,7 +284,10 @@ package final class WorkerLoop: @unchecked Sendable {
             return
         }
         let frames = unsafe burst.base
-        for index in 0..<burst.count where unsafe frames[index].verdict == .passThroughDoor {
+        for index in 0..<burst.count {
+            guard case .pass = unsafe frames[index].verdict.kind,
+                unsafe frames[index].verdict.usesDoor
+            else { continue }
             unsafe door.enqueue(frames[index])
         }
         door.flush()

@@ -9,9 +9,9 @@ import Testing
         let names = Fixtures.fuzz(target.rawValue)
         #expect(names.count >= 20, "the corpus of \(target.rawValue) is there")
         // A world for each input, as a finding has to be repeatable; without optimisation making one
-        // costs more than all else, and eight inputs share it.
+        // costs more than all else, and two dozen inputs share it.
         #if DEBUG
-            let worlds = FuzzWorlds(lifetime: 8)
+            let worlds = FuzzWorlds(lifetime: 24)
         #else
             let worlds = FuzzWorlds(lifetime: 1)
         #endif

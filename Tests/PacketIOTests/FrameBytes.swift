@@ -77,6 +77,9 @@ enum FrameBytes {
 }
 
 /// Memory that holds one frame with room before it, as a test hands it to a driver.
+///
+/// The memory goes with the object, and an optimised build lets go of an object after its last use:
+/// whoever hands `frame` to a driver keeps the object until the flush (`withExtendedLifetime`).
 @safe
 final class HeldFrame {
     var frame: Frame

@@ -3,9 +3,9 @@
 /// Made frames (ICMP errors, segments, fragments) live in memory of the burst and carry the number
 /// of the frame that caused them; they are sent after it (architecture, section 5).
 @safe
-package struct Burst: ~Copyable {
+public struct Burst: ~Copyable {
     /// Most frames a burst carries.
-    package static let capacity = 64
+    @inlinable public static var capacity: Int { 64 }
     /// How many frames ahead the worker brings headers into the cache: what stands behind the last
     /// frame may be read, too.
     static let ahead = 8
@@ -19,18 +19,19 @@ package struct Burst: ~Copyable {
     /// Headroom of a made frame, bytes.
     package static let madeHeadroom = 128
 
-    private let frames: UnsafeMutablePointer<Frame>
-    private let made: UnsafeMutablePointer<MadeFrame>
+    @usableFromInline let frames: UnsafeMutablePointer<Frame>
+    @usableFromInline let made: UnsafeMutablePointer<MadeFrame>
     private let memory: UnsafeMutableRawPointer
-    package private(set) var count = 0
-    package private(set) var madeCount = 0
-    private var usedBytes = 0
+    @usableFromInline var frameCount = 0
+    @usableFromInline var madeFrameCount = 0
+    @usableFromInline var usedBytes = 0
 
     /// A frame the engine made: the frame, and which frame of the burst it follows.
-    package struct MadeFrame {
-        package var frame: Frame
+    public struct MadeFrame {
+        /// The frame as it is to be sent.
+        public var frame: Frame
         /// Position of the causing frame; frames made by timers carry `Burst.capacity`.
-        package var cause: Int
+        public var cause: Int
     }
 
     package init() {
@@ -50,23 +51,33 @@ package struct Burst: ~Copyable {
         unsafe memory.deallocate()
     }
 
-    package var room: Int { Burst.capacity - count }
+    /// How many frames were received into the burst.
+    @inlinable public var count: Int { frameCount }
+    /// How many frames the engine made in it.
+    @inlinable public var madeCount: Int { madeFrameCount }
+
+    /// How many more frames can be received.
+    @inlinable public var room: Int { Burst.capacity - count }
 
     /// Adds a received frame; the caller has seen that there is room.
-    package mutating func append(_ frame: Frame) {
+    @inlinable
+    public mutating func append(_ frame: Frame) {
         precondition(count < Burst.capacity, "a burst holds 64 frames")
         unsafe frames[count] = frame
-        count += 1
+        frameCount += 1
     }
 
     /// Empties the burst; the memory of its frames is the driver's business.
-    package mutating func removeAll() {
-        count = 0
-        madeCount = 0
+    @inlinable
+    public mutating func removeAll() {
+        frameCount = 0
+        madeFrameCount = 0
         usedBytes = 0
     }
 
-    package subscript(index: Int) -> Frame {
+    /// A received frame by its position, from 0.
+    @inlinable
+    public subscript(index: Int) -> Frame {
         get {
             assert(index < count)
             return unsafe frames[index]
@@ -78,9 +89,11 @@ package struct Burst: ~Copyable {
     }
 
     /// Direct access for the waves of the worker.
-    package var base: UnsafeMutablePointer<Frame> { unsafe frames }
+    @inlinable public var base: UnsafeMutablePointer<Frame> { unsafe frames }
 
-    package func madeFrame(_ index: Int) -> MadeFrame {
+    /// A made frame by its number, from 0 in the order they were made.
+    @inlinable
+    public func madeFrame(_ index: Int) -> MadeFrame {
         assert(index < madeCount)
         return unsafe made[index]
     }
@@ -106,7 +119,7 @@ package struct Burst: ~Copyable {
             bytes: memory + offset, length: length, capacity: room,
             headroom: Burst.madeHeadroom, ingress: ingress)
         unsafe (made + madeCount).initialize(to: MadeFrame(frame: frame, cause: cause))
-        madeCount += 1
+        madeFrameCount += 1
         return frame
     }
 }

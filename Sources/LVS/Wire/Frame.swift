@@ -1,5 +1,5 @@
 /// How far the transport checksum of a frame can be trusted (packet-io: partial checksums).
-package enum ChecksumState: UInt8, Sendable {
+public enum ChecksumState: UInt8, Sendable {
     /// The field is a complete checksum that nobody has verified.
     case complete = 0
     /// The field holds the uninverted pseudo-header sum; the sender's kernel left the rest undone.
@@ -20,43 +20,51 @@ package enum ChecksumState: UInt8, Sendable {
 /// borrowed until the burst is released. Marked safe because whoever reads through `bytes` must say
 /// `unsafe` there.
 @safe
-package struct Frame {
-    package var bytes: UnsafeMutableRawPointer
+public struct Frame {
+    /// The destination MAC address, the frame's first byte.
+    public var bytes: UnsafeMutableRawPointer
     /// Bytes of the frame from the destination MAC address on, without frame check sequence.
-    package var length: UInt32
+    public var length: UInt32
     /// Writable bytes from `bytes` on.
-    package var capacity: UInt32
+    public var capacity: UInt32
     /// Writable bytes before `bytes`.
-    package var headroom: UInt16
+    public var headroom: UInt16
     /// The port (served interface) the frame came in on.
-    package var ingress: PortIndex
+    public var ingress: PortIndex
     /// Set by the engine.
-    package var verdict: Verdict = .pass
+    public var verdict: Verdict = .pass
 
-    package var checksum: ChecksumState = .complete
+    /// What is known of the transport's checksum.
+    public var checksum: ChecksumState = .complete
     /// Segmentation kind as the virtio-net header numbers it: 0 none, 1 TCP over IPv4, 4 TCP over
     /// IPv6, 5 UDP; the bit 0x80 says that congestion marks are used.
-    package var segmentKind: UInt8 = 0
+    public var segmentKind: UInt8 = 0
     /// Payload bytes of each segment of a super-frame, 0 for a plain frame.
-    package var segmentSize: UInt16 = 0
+    public var segmentSize: UInt16 = 0
     /// Length of all headers of a super-frame, from `bytes` on.
-    package var headerLength: UInt16 = 0
+    public var headerLength: UInt16 = 0
     /// Where the sum of a partial checksum begins, counted from `bytes`.
-    package var checksumStart: UInt16 = 0
+    public var checksumStart: UInt16 = 0
     /// Where the checksum field lies behind `checksumStart`.
-    package var checksumOffset: UInt16 = 0
+    public var checksumOffset: UInt16 = 0
     /// Whether the sender's segment size is unknown: `segmentSize` is the largest it can be, and the
     /// engine may choose a smaller one where the transport does not mind (TCP).
-    package var segmentSizeIsOpen = false
+    public var segmentSizeIsOpen = false
     /// Outermost VLAN tag that the kernel took out: protocol identifier << 16 | tag control
     /// information, host order; 0 when there was none.
-    package var vlan: UInt32 = 0
+    public var vlan: UInt32 = 0
     /// Firewall mark; 0 when the driver sees none.
-    package var mark: UInt32 = 0
+    public var mark: UInt32 = 0
     /// The driver's own cookie for the memory behind the frame.
-    package var slot: UInt32 = 0
+    public var slot: UInt32 = 0
 
-    package init(
+    /// Whether the checksum is still to be finished.
+    @inlinable
+    public var isPartial: Bool { if case .partial = checksum { true } else { false } }
+
+    /// A plain frame with a complete checksum, `headroom` clamped to 65,535.
+    @inlinable
+    public init(
         bytes: UnsafeMutableRawPointer, length: Int, capacity: Int, headroom: Int,
         ingress: PortIndex
     ) {
@@ -69,4 +77,4 @@ package struct Frame {
 }
 
 /// Number of a port: an interface that the director serves, in the order they were opened.
-package typealias PortIndex = UInt16
+public typealias PortIndex = UInt16

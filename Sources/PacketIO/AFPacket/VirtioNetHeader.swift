@@ -39,7 +39,7 @@ enum VirtioNetHeader {
     ) {
         var word: UInt64 = 0
         var offset: UInt16 = 0
-        if frame.checksum == .partial {
+        if frame.isPartial {
             word = UInt64(needsChecksum) | UInt64(frame.checksumStart &+ shift) << 48
             offset = frame.checksumOffset
         }

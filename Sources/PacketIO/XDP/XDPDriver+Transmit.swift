@@ -17,7 +17,7 @@ extension XDPDriver {
         var frame = copy given
         guard frame.segmentKind == 0 else { return cut(frame) }
         guard frame.length >= 14, hasRoom() else { return fail(1) }
-        if frame.checksum == .partial { Offload.finish(&frame) }
+        if frame.isPartial { Offload.finish(&frame) }
         let tag = frame.vlan == 0 ? 0 : 4
         let length = Int(frame.length)
         if Int(frame.headroom) >= tag,

@@ -130,7 +130,7 @@ package final class XDPDriver: InterfaceDriver, @unchecked Sendable {
                 let entry = unsafe xdp_received(&queue.pointee.receive, index)
                 guard let frame = frame(of: entry) else { continue }
                 bytes += Int(frame.length)
-                if frame.checksum == .partial, frame.length > 1000 { longUndone += 1 }
+                if frame.isPartial, frame.length > 1000 { longUndone += 1 }
                 burst.append(frame)
                 appended += 1
             }

@@ -7,7 +7,7 @@ import Testing
 @Suite struct ConnectionPropertyTests {
     // Builds without optimisation take ten times as long for each: they play every part's beginning.
     #if DEBUG
-        private let histories: UInt64 = 32
+        private let histories: UInt64 = 12
     #else
         private let histories: UInt64 = 130
     #endif

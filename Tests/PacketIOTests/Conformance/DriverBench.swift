@@ -93,6 +93,7 @@ class DriverBench {
     /// Sends frames that did not come by a driver.
     final func send(_ frames: [TestFrame]) {
         let held = frames.map { $0.held() }
+        defer { withExtendedLifetime(held) {} }
         for frame in held { driver.enqueue(frame.frame) }
         driver.flush()
     }
@@ -213,6 +214,7 @@ final class CableBench: DriverBench {
 
     override func arrive(_ frames: [TestFrame]) {
         let held = frames.map { $0.held() }
+        defer { withExtendedLifetime(held) {} }
         for frame in held { far.enqueue(frame.frame) }
         far.flush()
     }

@@ -65,6 +65,7 @@ extension DriverConformance {
         let bench = try row.bench()
         let frame = TestFrame(number: 7, to: bench.farStation)
         let held = frame.held()
+        defer { withExtendedLifetime(held) {} }
         bench.driver.enqueue(held.frame)
         #expect(bench.departed().isEmpty)
         bench.driver.flush()
@@ -185,6 +186,7 @@ extension DriverConformance {
         try #require(burst.count == 40)
         let target = FrameBytes.mac(bench.farStation)
         var held: [HeldFrame] = []
+        defer { withExtendedLifetime(held) {} }
         for index in 0..<40 {
             unsafe burst[index].bytes.copyMemory(from: target, byteCount: 6)
             bench.driver.enqueue(burst[index])

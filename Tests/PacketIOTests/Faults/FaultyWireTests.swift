@@ -6,6 +6,12 @@ import Testing
 /// A director whose wires do harm: what leaves is right or was harmed on its way out, and nothing traps,
 /// hangs or is lost in the director.
 @Suite struct FaultyWireTests {
+    /// Rounds of a talk; enough in a debug build for every fault to happen in both directions.
+    #if DEBUG
+        private static let rounds: UInt16 = 20
+    #else
+        private static let rounds: UInt16 = 60
+    #endif
     private static let own = [0x0200_0a01_0001, 0x0200_0a02_0001].map { HardwareAddress(value: $0) }
     private static let client = IPAddress(v4: 0x0a01_0009)
     private static let virtual = IPAddress(v4: 0x0a01_0064)
@@ -101,7 +107,7 @@ import Testing
         let drivers = wires.map {
             FaultyDriver($0, receiving: .init(every: number), seed: seed)
         }
-        let (requests, replies) = talk(rig, wires, drivers, rounds: 60)
+        let (requests, replies) = talk(rig, wires, drivers, rounds: Self.rounds)
         #expect(drivers.allSatisfy { $0.harmed > 0 })
         for sent in requests + replies {
             // The director passes on what is whole, so what leaves is whole and right.
@@ -121,7 +127,7 @@ import Testing
         var faults = FaultyDriver.Faults(every: number)
         faults.cut = 0
         let drivers = wires.map { FaultyDriver($0, sending: faults, seed: 7) }
-        let (requests, replies) = talk(rig, wires, drivers, rounds: 60)
+        let (requests, replies) = talk(rig, wires, drivers, rounds: Self.rounds)
         for sent in requests + replies {
             #expect(TestFrame.isRight(sent.bytes), "\(sent.bytes)")
         }

@@ -7,6 +7,7 @@ import Testing
         let driver = MemoryDriver(port: 0)
         driver.isDown = true
         let held = HeldFrame(FrameBytes.plain(to: 1))
+        defer { withExtendedLifetime(held) {} }
         driver.enqueue(held.frame)
         driver.flush()
         #expect(driver.takeSent().isEmpty)

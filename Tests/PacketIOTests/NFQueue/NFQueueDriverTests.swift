@@ -362,6 +362,7 @@ struct NFQueueDriverTests {
             try InterfaceDescription(named: "e0").hardware
         }
         let held = HeldFrame(FrameBytes.plain(to: station, number: 5))
+        defer { withExtendedLifetime(held) {} }
         driver.enqueue(held.frame)
         driver.flush()
         var burst = Burst()

@@ -88,6 +88,7 @@ import Testing
         #expect(bounce(driver) == 2)
         let made = TestFrame(number: 4, to: 9)
         let held = made.held()
+        defer { withExtendedLifetime(held) {} }
         driver.enqueue(held.frame)
         driver.flush()
         file.close()
@@ -136,6 +137,7 @@ import Testing
         let (driver, file) = try capturing(memory, "\(directory)/a.pcap")
         try file.begin()
         let long = HeldFrame([UInt8](repeating: 7, count: 65_000))
+        defer { withExtendedLifetime(long) {} }
         for _ in 0..<400 { driver.enqueue(long.frame) }
         file.close()
         let all = try entries("\(directory)/a.pcap")

@@ -147,6 +147,7 @@ struct WorkerLoopNetworkTests {
             loops.append(loop)
         }
         let question = HeldFrame(FrameBytes.arpRequest(for: [10, 0, 0, 1], from: asker))
+        defer { withExtendedLifetime(question) {} }
         far.enqueue(question.frame)
         far.flush()
         var answers: [[UInt8]] = []
