@@ -38,7 +38,7 @@ def machine():
 
 def needed(names):
     """Refuses before anything stands when a program is missing."""
-    programs = {"haproxy": "haproxy", "nginx-stream": "nginx", "": "wrk iperf3 nginx cc taskset nft"}
+    programs = {"haproxy": "haproxy", "nginx-stream": "nginx", "": "wrk iperf3 nginx cc taskset nft ethtool"}
     for name, words in programs.items():
         for program in words.split():
             if (not name or not names or name in names) and not shutil.which(program):

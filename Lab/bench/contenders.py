@@ -217,6 +217,8 @@ class TUN(OnOneSegment):
 
     def hold(self, server):
         receive_ipip(server, must_be_fast=True)
+        # What comes in a tunnel comes in single segments, and cards put them together again; a veth does when told.
+        server.run("ethtool", "-K", "eth0", "gro", "on")
         quiet_about_vip(server, self.vip, "tunnel")
         if self.lab.file("unwrap").exists():
             self.note = "this kernel has no ipip: a BPF program of the lab unwraps on the server"

@@ -147,5 +147,5 @@ def unwrap_ipip(host):
     if unwrapping.stdout.readline() != b"ready\n":
         return False
     host.say(["unwrap", "eth0", "&"])
-    host.run("ip", "link", "add", "name", "tunnel", "type", "dummy")
+    host.run("ip", "tuntap", "add", "dev", "tunnel", "mode", "tun")
     return True

@@ -43,6 +43,9 @@ def make_switch(lab, members, name="switch"):
     switch = lab.add(name)
     switch.run("ip", "link", "add", "name", "bridge", "type", "bridge", "stp_state", "0")
     switch.run("ip", "link", "set", "bridge", "up")
+    # A switch does not look into what it carries; where br_netfilter is loaded a bridge would.
+    for family in ("ip", "ip6", "arp"):
+        switch.attempt("sysctl", "-qw", f"net.bridge.bridge-nf-call-{family}tables=0")
     for member, interface in members.items():
         host = lab.hosts.get(member) or lab.add(member)
         cable(host, interface, switch, f"to-{member}")
