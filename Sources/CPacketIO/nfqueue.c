@@ -2,6 +2,7 @@
 #include "nfqueue.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
@@ -199,10 +200,11 @@ int lvs_nfq_decode(void *message, size_t length, struct lvs_nfq_packet *packet)
     return LVS_NFQ_PACKET;
 }
 
-void lvs_nfq_write_link(struct lvs_nfq_packet packet, void *target)
+void lvs_nfq_write_link(struct lvs_nfq_packet packet, uint64_t station, void *target)
 {
     uint16_t protocol = htons(packet.protocol);
-    memset(target, 0, 6);
+    uint64_t address = htobe64(station << 16);
+    memcpy(target, &address, 6);
     memcpy((char *)target + 6, packet.sender, 6);
     memcpy((char *)target + 12, &protocol, sizeof protocol);
 }
@@ -223,11 +225,11 @@ struct lvs_nfq_batch *lvs_nfq_batch(void *buffers, size_t stride, size_t most, u
 
 void lvs_nfq_free_batch(struct lvs_nfq_batch *batch) { free(batch); }
 
-int lvs_nfq_receive(int fd, struct lvs_nfq_batch *batch, unsigned count)
+int lvs_nfq_receive(int fd, struct lvs_nfq_batch *batch, unsigned from, unsigned count)
 {
     int got;
     do
-        got = recvmmsg(fd, batch->messages, count, MSG_DONTWAIT, NULL);
+        got = recvmmsg(fd, batch->messages + from, count, MSG_DONTWAIT, NULL);
     while (got < 0 && errno == EINTR);
     return got < 0 ? -errno : got;
 }

@@ -76,15 +76,16 @@ void lvs_nfq_close(int fd);
 // Reads a message of `length` bytes; reads nothing beyond them, whatever they say.
 int lvs_nfq_decode(void *message, size_t length, struct lvs_nfq_packet *packet);
 
-// Writes the Ethernet header that the packet came behind, as far as it is known, into 14 bytes.
-void lvs_nfq_write_link(struct lvs_nfq_packet packet, void *target);
+// Writes the Ethernet header that the packet came behind into 14 bytes; the kernel tells the sender
+// alone, `station` is the MAC address of the interface in the low 48 bits, 0 where none is known.
+void lvs_nfq_write_link(struct lvs_nfq_packet packet, uint64_t station, void *target);
 
 // Receivers of `count` messages, which lie `stride` bytes apart from `buffers` on and are at most
 // `most` bytes long; NULL without memory.
 struct lvs_nfq_batch *lvs_nfq_batch(void *buffers, size_t stride, size_t most, unsigned count);
 void lvs_nfq_free_batch(struct lvs_nfq_batch *batch);
-// Takes up to `count` messages without waiting: how many came.
-int lvs_nfq_receive(int fd, struct lvs_nfq_batch *batch, unsigned count);
+// Takes up to `count` messages without waiting, from the buffer at `from` on: how many came.
+int lvs_nfq_receive(int fd, struct lvs_nfq_batch *batch, unsigned from, unsigned count);
 // Length of the message at `index`; 0 when it was longer than its buffer.
 size_t lvs_nfq_length(const struct lvs_nfq_batch *batch, unsigned index);
 
