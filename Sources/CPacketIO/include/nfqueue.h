@@ -68,6 +68,10 @@ struct lvs_nfq_piece {
 
 struct lvs_nfq_batch;
 
+// A socket to netfilter in the calling thread's network namespace, which hears nobody but the kernel;
+// close it with lvs_nfq_close.
+int lvs_nfq_connect(void);
+
 // Binds a queue and returns its socket: packets come whole, super-frames too, and up to `longest` of
 // them wait. On failure *step names what failed.
 int lvs_nfq_open(uint16_t queue, uint32_t longest, const char **step);
@@ -104,9 +108,6 @@ int lvs_nfq_open_counts(void);
 // `*lost` stays as it was. `*owner` is the port number of the socket that has it.
 int lvs_nfq_read_counts(int fd, uint16_t queue, uint64_t *lost, uint32_t *owner);
 
-// A socket for rules of nftables in the calling thread's network namespace; close it with
-// lvs_nfq_close.
-int lvs_nft_open_rules(void);
-// Adds the rule "queue everything to this queue" to a chain, by the xtables target NFQUEUE; `family` is
+// Adds, by such a socket, the rule "queue everything to this queue" to a chain, by the xtables target NFQUEUE; `family` is
 // 4 or 6. Waits for the kernel's answer.
 int lvs_nft_add_queue_rule(int fd, int family, const char *table, const char *chain, uint16_t queue);
