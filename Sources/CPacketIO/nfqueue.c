@@ -1,7 +1,10 @@
 #define _GNU_SOURCE
 #include "nfqueue.h"
 
+#include "nfqueue_private.h"
+
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
@@ -44,15 +47,22 @@ static struct nlmsghdr *begin(void *buffer, uint16_t queue, int type)
     return h;
 }
 
+ssize_t lvs_nfq_wait(int fd, void *buffer, size_t bytes)
+{
+    ssize_t got;
+    do
+        got = recv(fd, buffer, bytes, 0);
+    while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
 // Waits for the answer to the request with sequence 1; packets that come before it are let go.
 static int take_answer(int fd, uint16_t queue, char *buffer, size_t bytes)
 {
     for (;;) {
-        ssize_t got = recv(fd, buffer, bytes, 0);
-        if (got < 0 && errno == EINTR)
-            continue;
+        ssize_t got = lvs_nfq_wait(fd, buffer, bytes);
         if (got < 0)
-            return -errno;
+            return (int)got;
         const struct nlmsghdr *h = (const struct nlmsghdr *)buffer;
         if (mnl_nlmsg_ok(h, (int)got) && h->nlmsg_type == NLMSG_ERROR && h->nlmsg_seq == 1
             && mnl_nlmsg_get_payload_len(h) >= sizeof(struct nlmsgerr))
@@ -97,20 +107,28 @@ static void set_buffer(int fd, int forced, int plain)
         (void)setsockopt(fd, SOL_SOCKET, plain, &bytes, sizeof bytes);
 }
 
-int lvs_nfq_open(uint16_t queue, uint32_t longest, const char **step)
+int lvs_nfq_connect(void)
 {
-    *step = "socket NETLINK_NETFILTER";
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
     if (fd < 0)
         return -errno;
     struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+    if (bind(fd, (struct sockaddr *)&kernel, sizeof kernel) == 0
+        && connect(fd, (struct sockaddr *)&kernel, sizeof kernel) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    return -error;
+}
+
+int lvs_nfq_open(uint16_t queue, uint32_t longest, const char **step)
+{
+    *step = "socket NETLINK_NETFILTER";
+    int fd = lvs_nfq_connect();
+    if (fd < 0)
+        return fd;
     int on = 1;
-    int result = 0;
-    // Connected: what other processes send is not taken for the kernel's.
-    if (bind(fd, (struct sockaddr *)&kernel, sizeof kernel) != 0
-        || connect(fd, (struct sockaddr *)&kernel, sizeof kernel) != 0
-        || setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof on) != 0)
-        result = -errno;
+    int result = setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof on) != 0 ? -errno : 0;
     // A refused verdict is told by its number alone, not by sending it back.
     (void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
     set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
@@ -199,10 +217,11 @@ int lvs_nfq_decode(void *message, size_t length, struct lvs_nfq_packet *packet)
     return LVS_NFQ_PACKET;
 }
 
-void lvs_nfq_write_link(struct lvs_nfq_packet packet, void *target)
+void lvs_nfq_write_link(struct lvs_nfq_packet packet, uint64_t station, void *target)
 {
     uint16_t protocol = htons(packet.protocol);
-    memset(target, 0, 6);
+    uint64_t address = htobe64(station << 16);
+    memcpy(target, &address, 6);
     memcpy((char *)target + 6, packet.sender, 6);
     memcpy((char *)target + 12, &protocol, sizeof protocol);
 }
@@ -223,11 +242,11 @@ struct lvs_nfq_batch *lvs_nfq_batch(void *buffers, size_t stride, size_t most, u
 
 void lvs_nfq_free_batch(struct lvs_nfq_batch *batch) { free(batch); }
 
-int lvs_nfq_receive(int fd, struct lvs_nfq_batch *batch, unsigned count)
+int lvs_nfq_receive(int fd, struct lvs_nfq_batch *batch, unsigned from, unsigned count)
 {
     int got;
     do
-        got = recvmmsg(fd, batch->messages, count, MSG_DONTWAIT, NULL);
+        got = recvmmsg(fd, batch->messages + from, count, MSG_DONTWAIT, NULL);
     while (got < 0 && errno == EINTR);
     return got < 0 ? -errno : got;
 }

@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "nfqueue.h"
 
+#include "nfqueue_private.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -11,7 +13,6 @@
 #include <linux/netfilter/xt_NFQUEUE.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 // xtables rounds what a target is told up to eight bytes.
 #define ROUNDED(bytes) (((bytes) + 7) & ~(size_t)7)
@@ -53,11 +54,9 @@ static int transact(int fd, struct mnl_nlmsg_batch *batch, char *buffer, size_t 
     if (send(fd, mnl_nlmsg_batch_head(batch), mnl_nlmsg_batch_size(batch), 0) < 0)
         return -errno;
     for (;;) {
-        ssize_t got = recv(fd, buffer, bytes, 0);
-        if (got < 0 && errno == EINTR)
-            continue;
+        ssize_t got = lvs_nfq_wait(fd, buffer, bytes);
         if (got < 0)
-            return -errno;
+            return (int)got;
         // Whatever of the batch the kernel answers first decides about all of it.
         int result = mnl_cb_run(buffer, (size_t)got, 0, 0, NULL, NULL);
         if (result < 0)
@@ -65,21 +64,6 @@ static int transact(int fd, struct mnl_nlmsg_batch *batch, char *buffer, size_t 
         if (result == MNL_CB_STOP)
             return 0;
     }
-}
-
-int lvs_nft_open_rules(void)
-{
-    struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-    if (fd < 0)
-        return -errno;
-    if (bind(fd, (struct sockaddr *)&kernel, sizeof kernel) != 0
-        || connect(fd, (struct sockaddr *)&kernel, sizeof kernel) != 0) {
-        int error = errno;
-        close(fd);
-        return -error;
-    }
-    return fd;
 }
 
 int lvs_nft_add_queue_rule(int fd, int family, const char *table, const char *chain, uint16_t queue)

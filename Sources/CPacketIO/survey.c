@@ -103,25 +103,22 @@ static struct nlmsghdr *generic(char *buffer, uint16_t family, uint8_t command)
     return h;
 }
 
-static int read_family(const struct nlmsghdr *h, void *context)
-{
-    const struct nlattr *a;
-    if (mnl_nlmsg_get_payload_len(h) < sizeof(struct genlmsghdr))
-        return MNL_CB_OK;
-    mnl_attr_for_each(a, h, sizeof(struct genlmsghdr))
-        if (mnl_attr_get_type(a) == CTRL_ATTR_FAMILY_ID && mnl_attr_get_payload_len(a) >= 2)
-            *(uint16_t *)context = mnl_attr_get_u16(a);
-    return MNL_CB_OK;
-}
+// A number that the answer of a generic family holds, in an attribute of at least so many bytes.
+struct number {
+    uint16_t type;
+    uint16_t bytes;
+    void *value;
+};
 
-static int read_features(const struct nlmsghdr *h, void *context)
+static int read_number(const struct nlmsghdr *h, void *context)
 {
+    const struct number *number = context;
     const struct nlattr *a;
     if (mnl_nlmsg_get_payload_len(h) < sizeof(struct genlmsghdr))
         return MNL_CB_OK;
     mnl_attr_for_each(a, h, sizeof(struct genlmsghdr))
-        if (mnl_attr_get_type(a) == NETDEV_A_DEV_XDP_FEATURES_ && mnl_attr_get_payload_len(a) >= 8)
-            *(uint64_t *)context = mnl_attr_get_u64(a);
+        if (mnl_attr_get_type(a) == number->type && mnl_attr_get_payload_len(a) >= number->bytes)
+            memcpy(number->value, mnl_attr_get_payload(a), number->bytes);
     return MNL_CB_OK;
 }
 
@@ -131,7 +128,8 @@ int survey_xdp(int32_t interface, uint64_t *features)
     uint16_t family = 0;
     struct nlmsghdr *h = generic(buffer, GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
     mnl_attr_put_strz(h, CTRL_ATTR_FAMILY_NAME, "netdev");
-    int result = ask(NETLINK_GENERIC, h, read_family, &family);
+    struct number id = {.type = CTRL_ATTR_FAMILY_ID, .bytes = sizeof family, .value = &family};
+    int result = ask(NETLINK_GENERIC, h, read_number, &id);
     if (result < 0)
         return result;
     if (family == 0)
@@ -139,7 +137,9 @@ int survey_xdp(int32_t interface, uint64_t *features)
     h = generic(buffer, family, NETDEV_CMD_DEV_GET_);
     mnl_attr_put_u32(h, NETDEV_A_DEV_IFINDEX_, (uint32_t)interface);
     *features = 0;
-    return ask(NETLINK_GENERIC, h, read_features, features);
+    struct number bits = {
+        .type = NETDEV_A_DEV_XDP_FEATURES_, .bytes = sizeof *features, .value = features};
+    return ask(NETLINK_GENERIC, h, read_number, &bits);
 }
 
 static int read_program(const struct nlmsghdr *h, void *context)

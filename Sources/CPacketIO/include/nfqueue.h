@@ -68,6 +68,10 @@ struct lvs_nfq_piece {
 
 struct lvs_nfq_batch;
 
+// A socket to netfilter in the calling thread's network namespace, which hears nobody but the kernel;
+// close it with lvs_nfq_close.
+int lvs_nfq_connect(void);
+
 // Binds a queue and returns its socket: packets come whole, super-frames too, and up to `longest` of
 // them wait. On failure *step names what failed.
 int lvs_nfq_open(uint16_t queue, uint32_t longest, const char **step);
@@ -76,15 +80,16 @@ void lvs_nfq_close(int fd);
 // Reads a message of `length` bytes; reads nothing beyond them, whatever they say.
 int lvs_nfq_decode(void *message, size_t length, struct lvs_nfq_packet *packet);
 
-// Writes the Ethernet header that the packet came behind, as far as it is known, into 14 bytes.
-void lvs_nfq_write_link(struct lvs_nfq_packet packet, void *target);
+// Writes the Ethernet header that the packet came behind into 14 bytes; the kernel tells the sender
+// alone, `station` is the MAC address of the interface in the low 48 bits, 0 where none is known.
+void lvs_nfq_write_link(struct lvs_nfq_packet packet, uint64_t station, void *target);
 
 // Receivers of `count` messages, which lie `stride` bytes apart from `buffers` on and are at most
 // `most` bytes long; NULL without memory.
 struct lvs_nfq_batch *lvs_nfq_batch(void *buffers, size_t stride, size_t most, unsigned count);
 void lvs_nfq_free_batch(struct lvs_nfq_batch *batch);
-// Takes up to `count` messages without waiting: how many came.
-int lvs_nfq_receive(int fd, struct lvs_nfq_batch *batch, unsigned count);
+// Takes up to `count` messages without waiting, from the buffer at `from` on: how many came.
+int lvs_nfq_receive(int fd, struct lvs_nfq_batch *batch, unsigned from, unsigned count);
 // Length of the message at `index`; 0 when it was longer than its buffer.
 size_t lvs_nfq_length(const struct lvs_nfq_batch *batch, unsigned index);
 
@@ -103,9 +108,6 @@ int lvs_nfq_open_counts(void);
 // `*lost` stays as it was. `*owner` is the port number of the socket that has it.
 int lvs_nfq_read_counts(int fd, uint16_t queue, uint64_t *lost, uint32_t *owner);
 
-// A socket for rules of nftables in the calling thread's network namespace; close it with
-// lvs_nfq_close.
-int lvs_nft_open_rules(void);
-// Adds the rule "queue everything to this queue" to a chain, by the xtables target NFQUEUE; `family` is
+// Adds, by such a socket, the rule "queue everything to this queue" to a chain, by the xtables target NFQUEUE; `family` is
 // 4 or 6. Waits for the kernel's answer.
 int lvs_nft_add_queue_rule(int fd, int family, const char *table, const char *chain, uint16_t queue);

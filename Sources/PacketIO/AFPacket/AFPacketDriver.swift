@@ -128,7 +128,8 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
             cells.received.raise(by: appended)
             cells.receivedBytes.raise(by: bytes)
             cells.ignored.raise(by: ignored)
-            if appended == 0 { release() }
+            // Nobody releases what is no frame; what was received before is somebody's still.
+            if appended == 0, held == looked { release() }
         }
         return appended
     }
@@ -180,6 +181,7 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
         }
         guard unsafe isWanted(slot.pointee.packet_type, start), !isHosts(vlan) else {
             ignored += 1
+            if status & UInt32(AFPACKET_COPY) != 0 { longUsed -= 1 }
             return nil
         }
         frame.vlan = vlan

@@ -38,7 +38,8 @@ package final class NFQueueDriver: InterfaceDriver, SettlingDriver, @unchecked S
         self.reception = reception
         transmitter = PacketTransmitter(descriptor: socket, cells: cells)
         commons.add(name)
-        commons.surroundings.set(port, interface: found.index, mtu: found.mtu)
+        commons.surroundings.set(
+            port, interface: found.index, mtu: found.mtu, station: found.hardware)
         reception.add(cells, for: port)
     }
 
@@ -72,8 +73,9 @@ package final class NFQueueDriver: InterfaceDriver, SettlingDriver, @unchecked S
 
     package func flush() { transmitter.flush() }
 
-    /// Packets were given back when they were settled.
-    package func release() {}
+    package func release() {
+        if isFirst { reception.release() }
+    }
 
     package func descriptorFailed() { _ = afpacket_take_error(reception.socket.descriptor) }
 
@@ -98,6 +100,7 @@ package final class NFQueueDriver: InterfaceDriver, SettlingDriver, @unchecked S
 
     package var summary: String {
         "nfqueue: queue \(reception.socket.number), up to \(QueueSocket.mostWaiting) packets wait"
+            + ", VLAN tags are left to the host's own interfaces"
             + (isDetached ? ", interface gone" : "")
     }
 
@@ -105,7 +108,7 @@ package final class NFQueueDriver: InterfaceDriver, SettlingDriver, @unchecked S
     package func setHostVLANs(_ ids: Set<UInt16>) {}
 
     package func follow(_ port: Port) {
-        commons.surroundings.set(self.port, mtu: port.mtu)
+        commons.surroundings.set(self.port, mtu: port.mtu, station: port.hardware.value)
     }
 
     package var isDetached: Bool {
@@ -124,7 +127,8 @@ package final class NFQueueDriver: InterfaceDriver, SettlingDriver, @unchecked S
         guard afpacket_replace(socket, transmitter.descriptor) == 0 else {
             throw DriverError(SystemError(last: "dup3"), interface: name)
         }
-        commons.surroundings.set(port, interface: found.index, mtu: found.mtu)
+        commons.surroundings.set(
+            port, interface: found.index, mtu: found.mtu, station: found.hardware)
         return true
     }
 }

@@ -30,6 +30,7 @@ final class QueueSurroundings: @unchecked Sendable {
     /// Which interface has which number, by port; 0 while it is gone.
     private let interfaces: UnsafeMutablePointer<Atomic<Int32>>
     private let mtus: UnsafeMutablePointer<Atomic<UInt32>>
+    private let stations: UnsafeMutablePointer<Atomic<UInt64>>
     /// Whether the host forwards packets of a family: then it can take them back rewritten.
     let forwardsV4 = Atomic<Bool>(false)
     let forwardsV6 = Atomic<Bool>(false)
@@ -40,26 +41,31 @@ final class QueueSurroundings: @unchecked Sendable {
     init() {
         unsafe interfaces = .allocate(capacity: Self.mostPorts)
         unsafe mtus = .allocate(capacity: Self.mostPorts)
+        unsafe stations = .allocate(capacity: Self.mostPorts)
         for port in 0..<Self.mostPorts {
             unsafe (interfaces + port).initialize(to: Atomic(0))
             unsafe (mtus + port).initialize(to: Atomic(0))
+            unsafe (stations + port).initialize(to: Atomic(0))
         }
     }
 
     deinit {
         unsafe interfaces.deinitialize(count: Self.mostPorts)
         unsafe mtus.deinitialize(count: Self.mostPorts)
+        unsafe stations.deinitialize(count: Self.mostPorts)
         unsafe interfaces.deallocate()
         unsafe mtus.deallocate()
+        unsafe stations.deallocate()
     }
 
     /// Notes an interface; a port beyond the last is not served by workers either.
-    func set(_ port: PortIndex, interface: Int32? = nil, mtu: UInt32? = nil) {
+    func set(_ port: PortIndex, interface: Int32? = nil, mtu: UInt32, station: UInt64) {
         guard Int(port) < Self.mostPorts else { return }
         if let interface {
             unsafe interfaces[Int(port)].store(interface, ordering: .relaxed)
         }
-        if let mtu { unsafe mtus[Int(port)].store(mtu, ordering: .relaxed) }
+        unsafe mtus[Int(port)].store(mtu, ordering: .relaxed)
+        unsafe stations[Int(port)].store(station, ordering: .relaxed)
     }
 
     func interface(of port: PortIndex) -> Int32 {
@@ -72,6 +78,13 @@ final class QueueSurroundings: @unchecked Sendable {
     func mtu(of port: PortIndex) -> UInt32 {
         guard Int(port) < Self.mostPorts else { return 0 }
         return unsafe mtus[Int(port)].load(ordering: .relaxed)
+    }
+
+    /// MAC address of the interface of a port; 0 while none is known.
+    @inline(__always)
+    func station(of port: PortIndex) -> UInt64 {
+        guard Int(port) < Self.mostPorts else { return 0 }
+        return unsafe stations[Int(port)].load(ordering: .relaxed)
     }
 
     /// The port of an interface; nil for one that is not served.

@@ -40,8 +40,11 @@ final class QueueReception {
     private let pieces: UnsafeMutablePointer<lvs_nfq_piece>
     private let ids: UnsafeMutablePointer<UInt32>
     private var answered = 0
+    /// Slots of the socket whose packets nobody has released.
+    private var used = 0
     private var lastInterface: Int32 = 0
     private var lastPort: PortIndex?
+    private var lastStation: UInt64 = 0
 
     init(_ number: UInt16, _ surroundings: QueueSurroundings) throws(DriverError) {
         socket = try QueueSocket(number)
@@ -66,20 +69,20 @@ final class QueueReception {
 
     // MARK: Out of the queue
 
-    /// Appends packets that are there; the burst is empty.
+    /// Appends packets that are there.
     func receive(into burst: inout Burst) -> Int {
-        let came = socket.receive(burst.room)
+        let came = socket.receive(from: used, min(burst.room, Burst.capacity - used))
         guard came > 0 else { return 0 }
         // Another interface may have got the number meanwhile.
         lastInterface = 0
         let first = burst.count
-        for index in 0..<came {
-            let (start, length) = unsafe socket.message(index)
+        for slot in used..<used + came {
+            let (start, length) = unsafe socket.message(slot)
             unsafe afpacket_prefetch(start + QueueSocket.slotBytes)
             var packet = unsafe lvs_nfq_packet()
             switch unsafe lvs_nfq_decode(start, length, &packet) {
             case Int32(LVS_NFQ_PACKET):
-                guard let frame = unsafe frame(of: packet, slot: index, at: burst.count) else {
+                guard let frame = unsafe frame(of: packet, slot: slot, at: burst.count) else {
                     cells.truncated.raise(by: 1)
                     unsafe drop(packet.id)
                     continue
@@ -93,8 +96,13 @@ final class QueueReception {
         }
         let appended = burst.count - first
         if appended == 0 { answer() }
+        // Nobody releases what is no packet.
+        if appended > 0 || used > 0 { used += came }
         return appended
     }
+
+    /// Takes the memory of all packets back.
+    func release() { used = 0 }
 
     /// The frame of a packet; nil when it did not come whole.
     @inline(__always)
@@ -107,12 +115,13 @@ final class QueueReception {
             length >= (isIPv6 ? 40 : 20), isIPv6 || type == 0x0800
         else { return nil }
         let start = unsafe network - Self.link
-        unsafe lvs_nfq_write_link(packet, start)
+        let ingress = unsafe port(of: packet.ingress)
+        unsafe lvs_nfq_write_link(packet, lastStation, start)
         let slotStart = unsafe socket.memory + slot * QueueSocket.slotBytes
         let room = unsafe slotStart + QueueSocket.slotBytes - start
         var frame = unsafe Frame(
             bytes: start, length: length + Self.link, capacity: room - 4,
-            headroom: start - slotStart, ingress: port(of: packet.ingress))
+            headroom: start - slotStart, ingress: ingress)
         frame.mark = unsafe packet.mark
         if hook == UInt8(LVS_NFQ_FORWARD) {
             // The engine shall see it as it came to the host.
@@ -125,7 +134,7 @@ final class QueueReception {
                 flow: PacketFlow(network, isIPv6: isIPv6)))
         if let counts = cells(of: frame.ingress) {
             counts.received.raise(by: 1)
-            counts.receivedBytes.raise(by: length)
+            counts.receivedBytes.raise(by: length + Self.link)
         }
         return frame
     }
@@ -167,6 +176,7 @@ final class QueueReception {
         if interface != lastInterface || lastInterface == 0 {
             lastInterface = interface
             lastPort = surroundings.port(of: interface)
+            lastStation = lastPort.map(surroundings.station) ?? 0
         }
         // What came by an interface that is not served, or from the host itself, has no port.
         return lastPort ?? PortIndex.max

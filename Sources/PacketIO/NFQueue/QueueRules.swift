@@ -24,7 +24,7 @@ package final class QueueRules {
         guard let filter = PacketFilter() else {
             throw QueueRulesError(step: "open libnftables", reason: "no memory")
         }
-        socket = lvs_nft_open_rules()
+        socket = lvs_nfq_connect()
         guard socket >= 0 else {
             let error = SystemError("socket", code: -socket)
             throw QueueRulesError(step: "socket NETLINK_NETFILTER", reason: error.reason)

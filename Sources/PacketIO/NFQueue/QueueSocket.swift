@@ -63,10 +63,10 @@ final class QueueSocket {
         unsafe memory.deallocate()
     }
 
-    /// Takes messages that are there; how many.
+    /// Takes messages that are there into slots from `first` on; how many.
     @inline(__always)
-    func receive(_ most: Int) -> Int {
-        Int(unsafe lvs_nfq_receive(descriptor, batch, UInt32(most)))
+    func receive(from first: Int, _ most: Int) -> Int {
+        Int(unsafe lvs_nfq_receive(descriptor, batch, UInt32(first), UInt32(most)))
     }
 
     /// Where a slot's message begins, and its length.

@@ -96,7 +96,9 @@ struct QueueTable: Equatable {
         let rules =
             [
                 // What the host sends to itself has its route already.
-                ("prerouting", "iifname \"lo\" return"), ("prerouting", "jump requests"),
+                ("prerouting", "iifname \"lo\" return"),
+                // Broadcasts and what is for other stations; IPVS leaves them alone, too.
+                ("prerouting", "meta pkttype != host return"), ("prerouting", "jump requests"),
                 (forwards ? "forward" : "prerouting", "jump replies"),
                 ("output", "oifname != \"lo\" jump replies"),
             ] + requests(family).map { ("requests", $0) } + replies(family).map { ("replies", $0) }

@@ -43,6 +43,8 @@ package final class XDPDriver: InterfaceDriver, @unchecked Sendable {
     private var turn = 0
     private let held: UnsafeMutablePointer<UInt32>
     private var heldCount = 0
+    /// Frames that were received and not released.
+    private var lent = 0
     /// Whether a fill ring has less than it may have, for want of chunks.
     private var isShort = false
     var queued: UInt32 = 0
@@ -136,11 +138,12 @@ package final class XDPDriver: InterfaceDriver, @unchecked Sendable {
             }
             unsafe xdp_consume(&queue.pointee.receive, count)
         }
+        lent += appended
         if appended > 0 {
             cells.received.raise(by: appended)
             cells.receivedBytes.raise(by: bytes)
             undone.raise(by: longUndone)
-        } else if heldCount > 0 || isShort {
+        } else if lent == 0, heldCount > 0 || isShort {
             // Nobody releases what is no frame, nor fills what gets none.
             release()
         }
@@ -150,6 +153,7 @@ package final class XDPDriver: InterfaceDriver, @unchecked Sendable {
     package func release() {
         for index in 0..<heldCount { unsafe area.release(Int(held[index])) }
         heldCount = 0
+        lent = 0
         fill()
     }
 

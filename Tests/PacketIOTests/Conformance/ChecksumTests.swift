@@ -103,11 +103,32 @@ extension DriverConformance {
             #expect(seen.bytes == frame.bytes)
             #expect(seen.segmentKind == flow.segmentKind)
             #expect(seen.segmentSize == 1400)
+            #expect(!seen.segmentSizeIsOpen)
             #expect(seen.checksum == .partial)
             #expect(seen.headroom >= 64)
             let left = try #require(bench.departed(1).first)
             #expect(left.packet == Array(frame.bytes.dropFirst(12)))
             #expect(left.segmentKind == flow.segmentKind)
+            #expect(left.segmentSize == 1400)
+        case .wholeWithoutSize:
+            let seen = try #require(bench.bounce().first)
+            #expect(seen.bytes == frame.bytes)
+            #expect(seen.segmentKind == flow.segmentKind)
+            #expect(Int(seen.segmentSize) == 1514 - flow.headers)
+            #expect(seen.segmentSizeIsOpen)
+            #expect(seen.checksum == .partial)
+            if flow.isTCP {
+                let left = try #require(bench.departed(1).first)
+                #expect(left.packet == Array(frame.bytes.dropFirst(12)))
+                #expect(left.segmentSize == seen.segmentSize)
+            }
+            #expect(bench.departed(1, within: 20_000_000).isEmpty)
+            #expect(bench.driver.statistics.sendFailed == (flow.isTCP ? 0 : 1))
+            // Those of other drivers leave whole.
+            let another = superFrame(flow, to: bench.farStation)
+            bench.send([another])
+            let left = try #require(bench.departed(1).first)
+            #expect(left.bytes == another.bytes)
             #expect(left.segmentSize == 1400)
         case .segments:
             expectSegments(bench.bounce(pieces), of: frame, flow)
@@ -162,6 +183,29 @@ extension DriverConformance {
         #expect(bench.departed(20).map(\.bytes.count) == frames.map(\.bytes.count))
     }
 
+    /// They have to be taken out of the socket in step with the ring.
+    @Test(arguments: DriverRow.onKernel.filter { $0.superFrames.areWhole })
+    func longFramesForOthersTakeNoRoomOfTheOthers(row: DriverRow) throws {
+        let bench = try row.bench()
+        let frames = (0..<40).flatMap { number in
+            [UInt64(0x0200_0000_7777), 0x0200_0000_7778, bench.station].map { station in
+                superFrame(.tcp4, to: station, payload: 20_000 + number)
+            }
+        }
+        bench.arrive(frames)
+        let wanted = frames.enumerated().filter { $0.offset % 3 == 2 }.map(\.element)
+        var burst = Burst()
+        bench.receive(40, into: &burst)
+        try #require(burst.count == 40)
+        for (index, frame) in wanted.enumerated() {
+            guard FrameBytes.bytes(of: burst[index]) == frame.bytes else {
+                Issue.record("frame \(index) has \(burst[index].length) bytes or other contents")
+                break
+            }
+        }
+        bench.finish(&burst)
+    }
+
     /// The outermost tag stands beside the frame, and offsets count without it.
     @Test(arguments: DriverRow.all, [UInt32(0x8100_0064), 0x88a8_0064])
     func aTagIsToldAndPutBack(row: DriverRow, tag: UInt32) throws {
@@ -214,5 +258,10 @@ extension DriverConformance {
 }
 
 extension DriverRow.SuperFrames {
-    var areWhole: Bool { if case .whole = self { true } else { false } }
+    var areWhole: Bool {
+        switch self {
+        case .whole, .wholeWithoutSize: true
+        case .segments, .lost: false
+        }
+    }
 }

@@ -53,8 +53,7 @@ class DriverBench {
                 continue
             }
             for index in 0..<burst.count { all.append(Seen(burst[index])) }
-            burst.removeAll()
-            driver.release()
+            finish(&burst)
         }
         return all
     }
@@ -74,12 +73,23 @@ class DriverBench {
                 unsafe burst[index].bytes.copyMemory(from: addresses, byteCount: 12)
                 burst[index].verdict = .send(driver.port)
             }
-            driver.enqueue(sendsOf: burst)
-            driver.flush()
-            burst.removeAll()
-            driver.release()
+            finish(&burst)
         }
         return all
+    }
+
+    /// Does with a burst what a worker does when the engine has decided.
+    final func finish(_ burst: inout Burst) {
+        settle(&burst)
+        driver.enqueue(sendsOf: burst)
+        driver.flush()
+        driver.release()
+        burst.removeAll()
+    }
+
+    /// Answers a kernel that waits for answers.
+    final func settle(_ burst: inout Burst) {
+        (driver as? any SettlingDriver)?.settle(&burst)
     }
 
     /// So many of those that left, or those that did in time.

@@ -29,6 +29,9 @@ struct DriverRow: Sendable, CustomTestStringConvertible {
     /// What becomes of super-frames.
     enum SuperFrames: Sendable {
         case whole
+        /// Whole, but the kernel keeps the size of their segments to itself: those of TCP get one that
+        /// fits, and joined datagrams do not leave and are counted.
+        case wholeWithoutSize
         /// Somebody before the driver cuts them, and the driver those that others hand it.
         case segments
         /// They do not arrive and are counted; `summary` says so in these words.
@@ -49,6 +52,8 @@ struct DriverRow: Sendable, CustomTestStringConvertible {
     var seesOthers: Bool?
     /// What `summary` says where tags do not reach the driver; nil: they do.
     var losesTags: String?
+    /// Whether IP packets that end before they say reach the driver; else the host throws them away.
+    var seesBroken = true
     /// What the refusal of a caller without privileges names; nil: needs none.
     var privileges: String?
     /// Words of the refusal where another XDP program is attached; nil: none of its business.
@@ -108,6 +113,28 @@ struct DriverRow: Sendable, CustomTestStringConvertible {
         "generic", .cable(mtu: 3600), longest: 3840, .lost(says: lostWords))
     static let xdpBridge = xdp("bridge", .bridge, longest: 1792, .lost(says: lostWords))
 
+    /// Everything to the addresses of the suite's frames comes by the queue that has the port's
+    /// number, so that a driver which is opened again has to get the same one.
+    static let nfqueue = DriverRow(
+        name: "nfqueue", place: .cable(mtu: 1500), sums: .toldOn, superFrames: .wholeWithoutSize,
+        ring: 8192, pieces: 64, longest: nil, seesOthers: false,
+        losesTags: "VLAN tags are left to the host's own interfaces", seesBroken: false,
+        privileges: "CAP_NET_RAW", refusesOtherProgram: nil,
+        open: { name, port in
+            let commons = NFQueueCommons()
+            commons.use(try QueueRange("\(port)"))
+            let driver = try NFQueueDriver(
+                interface: name, port: port, worker: 0, commons: commons)
+            // IPv6 gets as far as the rules, and the host says nothing by itself.
+            let settings = "/proc/sys/net/ipv6/conf/\(name)"
+            for (setting, value) in [("addr_gen_mode", "1"), ("disable_ipv6", "0")] {
+                try Data(value.utf8).write(to: URL(fileURLWithPath: "\(settings)/\(setting)"))
+            }
+            commons.followForwarding()
+            try QueueRules(commons).update(TestFrame.served)
+            return driver
+        })
+
     /// The wrapper of tests while it does no harm.
     static var wrappedMemory: DriverRow {
         var row = memory
@@ -137,5 +164,8 @@ struct DriverRow: Sendable, CustomTestStringConvertible {
     /// Those that serve an interface.
     static let onKernel =
         TestNetwork.isPossible
-        ? [afpacket, captured(afpacket), xdpNative, xdpGeneric, xdpBridge] : []
+        ? [
+            afpacket, captured(afpacket), xdpNative, xdpGeneric, xdpBridge, nfqueue,
+            captured(nfqueue),
+        ] : []
 }

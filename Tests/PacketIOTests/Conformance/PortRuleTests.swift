@@ -40,7 +40,7 @@ extension DriverConformance {
             #expect(burst[index].checksum != .partial)
             #expect(burst[index].segmentKind == 0)
         }
-        bench.driver.release()
+        bench.finish(&burst)
     }
 
     @Test(arguments: DriverRow.all)
@@ -52,12 +52,11 @@ extension DriverConformance {
         #expect(burst.count == 64)
         let came = bench.driver.receive(into: &burst)
         #expect(came == 0)
-        bench.driver.release()
-        burst.removeAll()
+        bench.finish(&burst)
         bench.receive(36, into: &burst)
         #expect(burst.count == 36)
         if burst.count > 0 { #expect(Seen(burst[0]).number == 64) }
-        bench.driver.release()
+        bench.finish(&burst)
     }
 
     @Test(arguments: DriverRow.all)
@@ -74,6 +73,30 @@ extension DriverConformance {
         #expect(bench.departed().isEmpty)
     }
 
+    /// Whatever comes meanwhile, wanted or not.
+    @Test(arguments: DriverRow.all)
+    func framesStayAsTheyAreUntilTheyAreReleased(row: DriverRow) throws {
+        let bench = try row.bench()
+        var burst = Burst()
+        for number in 0..<5 {
+            bench.arrive(number: number, length: 1000)
+            bench.receive(number + 1, into: &burst)
+            if row.seesOthers != nil {
+                bench.arrive([TestFrame(number: 100, to: 0x0200_0000_7777, length: 1000)])
+            }
+            let came = bench.driver.receive(into: &burst)
+            #expect(came == 0)
+        }
+        bench.arrive((0..<500).map { TestFrame(number: 200 + $0 % 50, to: bench.station) })
+        try #require(burst.count == 5)
+        for number in 0..<5 {
+            let frame = TestFrame(number: number, to: bench.station, length: 1000)
+            #expect(FrameBytes.bytes(of: burst[number]) == frame.bytes)
+        }
+        bench.finish(&burst)
+        #expect(bench.receive(1).first?.number == 200)
+    }
+
     @Test(arguments: DriverRow.all)
     func framesLeaveAsTheEngineLeftThem(row: DriverRow) throws {
         let bench = try row.bench()
@@ -87,9 +110,7 @@ extension DriverConformance {
             burst[index].length = 80
             burst[index].verdict = index == 1 ? .drop(.noRoute) : .send(bench.driver.port)
         }
-        bench.driver.enqueue(sendsOf: burst)
-        bench.driver.flush()
-        bench.driver.release()
+        bench.finish(&burst)
         let expected = [0, 2].map { number in
             let frame = TestFrame(number: number, to: bench.farStation, length: 100)
             var bytes = Array(frame.bytes.prefix(80))
@@ -122,9 +143,7 @@ extension DriverConformance {
             unsafe burst[index].bytes.copyMemory(from: target, byteCount: 6)
             burst[index].verdict = .send(bench.driver.port)
         }
-        bench.driver.enqueue(sendsOf: burst)
-        bench.driver.flush()
-        bench.driver.release()
+        bench.finish(&burst)
         #expect(bench.departed(6).map(\.number) == [100, 101, 1, 2, 102, 103])
     }
 
@@ -142,9 +161,7 @@ extension DriverConformance {
         let longer = TestFrame(number: 10, to: bench.farStation, length: 110).bytes
         unsafe burst[0].bytes.copyMemory(from: longer, byteCount: longer.count)
         burst[0].verdict = .send(bench.driver.port)
-        bench.driver.enqueue(sendsOf: burst)
-        bench.driver.flush()
-        bench.driver.release()
+        bench.finish(&burst)
         #expect(bench.departed(1).map(\.bytes) == [longer])
     }
 
@@ -189,6 +206,10 @@ extension DriverConformance {
         defer { withExtendedLifetime(held) {} }
         for index in 0..<40 {
             unsafe burst[index].bytes.copyMemory(from: target, byteCount: 6)
+            burst[index].verdict = .send(bench.driver.port)
+        }
+        bench.settle(&burst)
+        for index in 0..<40 {
             bench.driver.enqueue(burst[index])
             guard index % 3 == 0 else { continue }
             held.append(TestFrame(number: 1000 + index, to: bench.farStation).held())

@@ -30,6 +30,27 @@ struct TestFrame {
 
     init(_ bytes: [UInt8]) { self.bytes = bytes }
 
+    /// What a director of all these frames serves.
+    static var served: ServedTraffic {
+        var served = ServedTraffic()
+        for isIPv6 in [false, true] {
+            for transport in [TransportProtocol.tcp, .udp] {
+                served.services.insert(
+                    .init(address: addresses(isIPv6).to, transport: transport, port: 0))
+            }
+        }
+        return served
+    }
+
+    private static func addresses(_ isIPv6: Bool) -> (from: IPAddress, to: IPAddress) {
+        let source = isIPv6 ? "2001:db8::1" : "10.0.0.1"
+        let destination = isIPv6 ? "2001:db8::2" : "10.0.0.2"
+        guard let from = IPAddress(parsing: source), let to = IPAddress(parsing: destination) else {
+            preconditionFailure("addresses of the tests")
+        }
+        return (from, to)
+    }
+
     /// A UDP datagram over IPv4 that carries a number.
     init(number: Int, to station: UInt64, length: Int = 60) {
         let payload =
@@ -43,11 +64,7 @@ struct TestFrame {
         _ flow: Flow, to station: UInt64, payload: [UInt8], undone: Bool = false,
         segmentSize: UInt16 = 0
     ) {
-        let source = flow.isIPv6 ? "2001:db8::1" : "10.0.0.1"
-        let destination = flow.isIPv6 ? "2001:db8::2" : "10.0.0.2"
-        guard let from = IPAddress(parsing: source), let to = IPAddress(parsing: destination) else {
-            preconditionFailure("addresses of the tests")
-        }
+        let (from, to) = Self.addresses(flow.isIPv6)
         let builder = PacketBuilder(
             from: from, at: HardwareAddress(value: Self.sender), to: to,
             at: HardwareAddress(value: station))
@@ -98,6 +115,8 @@ struct Seen: Equatable {
     var checksumOffset: UInt16
     var segmentKind: UInt8
     var segmentSize: UInt16
+    /// Whether nobody said what size the segments have.
+    var segmentSizeIsOpen: Bool
     var vlan: UInt32
     var headroom: Int
 
@@ -108,6 +127,7 @@ struct Seen: Equatable {
         checksumOffset = frame.checksum == .partial ? frame.checksumOffset : 0
         segmentKind = frame.segmentKind
         segmentSize = frame.segmentSize
+        segmentSizeIsOpen = frame.segmentSizeIsOpen
         vlan = frame.vlan
         headroom = Int(frame.headroom)
     }
@@ -119,6 +139,7 @@ struct Seen: Equatable {
         checksumOffset = sent.checksum == .partial ? sent.checksumOffset : 0
         segmentKind = sent.segmentKind
         segmentSize = sent.segmentSize
+        segmentSizeIsOpen = false
         vlan = sent.vlan
         headroom = 0
     }

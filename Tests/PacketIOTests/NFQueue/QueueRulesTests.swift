@@ -215,6 +215,7 @@ struct QueueRulesTests {
                 guard queue.receive(into: &burst) > 0 else { continue }
                 for position in 0..<burst.count { burst[position].verdict = .drop(.noServer) }
                 queue.settle(&burst)
+                queue.release()
                 return index
             }
         }

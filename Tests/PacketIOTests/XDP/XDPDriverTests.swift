@@ -73,6 +73,21 @@ struct XDPDriverTests {
         #expect(left == [[UInt8]](repeating: hosts.bytes, count: 10))
     }
 
+    @Test func whatWasReceivedKeepsItsChunkWhileNothingMoreComes() throws {
+        let bench = try bench(DriverCommons())
+        bench.arrive(number: 1)
+        var burst = Burst()
+        bench.receive(1, into: &burst)
+        let came = bench.driver.receive(into: &burst)
+        #expect(came == 0)
+        try #require(burst.count == 1)
+        burst[0].verdict = .send(0)
+        bench.finish(&burst)
+        let driver = try #require(bench.driver as? XDPDriver)
+        #expect(driver.statistics.sentFrames == 1)
+        #expect(driver.copiedFrames == 0)
+    }
+
     @Test func aFrameOfAnotherInterfaceLeavesFromTheChunkItCameIn() throws {
         let commons = DriverCommons()
         let bench = try bench(commons, interfaces: 2)
