@@ -16,6 +16,7 @@ extension Director {
             decideDefences()
             dropEntries()
             for record in records { record.object.tick(now) }
+            cells.ports.turn()
             nextSecond = now.advanced(bySeconds: 1)
         }
         estimate()

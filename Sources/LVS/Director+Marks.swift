@@ -83,7 +83,7 @@ extension VirtualService {
 
     /// Where replies of a server of this service come from: nowhere unless it is a NAT server.
     package func replies(from server: RealServer) -> [ServedTraffic.Endpoint] {
-        guard server.method == .masquerading else { return [] }
+        guard server.method.isTranslating else { return [] }
         switch key {
         case .address(let transport, _, let port):
             // Where connections keep the port they came with, replies come from any.

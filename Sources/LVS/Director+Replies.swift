@@ -31,7 +31,7 @@ extension Director {
     /// As above for a server that is one less: its replies stay the director's while it has
     /// connections.
     func endReplies(from server: ServerRecord, of service: VirtualService) {
-        guard server.server.method == .masquerading, cells[server.number].isReferenced else {
+        guard server.server.method.isTranslating, cells[server.number].isReferenced else {
             countReplies(from: server.server, of: service, by: -1)
             return
         }

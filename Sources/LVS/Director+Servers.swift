@@ -10,6 +10,7 @@ extension Director {
             throw .destinationExists
         }
         try checkReachable(server, family: key.family)
+        try makePools(for: [server], record.locals, of: key)
         let added: ServerRecord
         if let revived = revive(server, for: record) {
             added = revived
@@ -30,6 +31,7 @@ extension Director {
             throw .noSuchDestination
         }
         try checkSupported(server, family: key.family)
+        try makePools(for: [server], record.locals, of: key)
         let number = record.servers[position].number
         let old = record.servers[position].server
         if server.method != old.method || server.tunnel != old.tunnel {

@@ -159,6 +159,19 @@ package struct Connection: @unchecked Sendable {
         return method == .bypass ? .anyV4 : key(.outbound).source
     }
     package var realPort: UInt16 { method == .bypass ? 0 : key(.outbound).sourcePort }
+    /// What the real server takes for the client: a local address and port of the director with
+    /// FULLNAT, else the client itself.
+    package var local: LocalEndpoint {
+        LocalEndpoint(address: replyDestination, port: key(.outbound).destinationPort)
+    }
+    /// Whether the client is hidden behind a local address.
+    package var isFullNAT: Bool { control.isFullNAT }
+    /// Destination address of replies.
+    var replyDestination: IPAddress {
+        guard isFullNAT else { return client }
+        guard isWide else { return key(.outbound).destination }
+        return firstLine.nextLine?.wideLocal ?? client
+    }
     /// Source address of replies.
     var replySource: IPAddress { method == .bypass ? virtual : real }
 
@@ -236,6 +249,8 @@ package struct ConnectionControl: Hashable, Sendable {
     static let duplicate: UInt32 = 0x800
     /// A persistence template that no new connection follows any more (ipvs-semantics 5.4).
     static let invalid: UInt32 = 0x1000
+    /// The real server sees a local address of the director in the client's place.
+    static let fullNAT: UInt32 = 0x2000
 
     @inline(__always)
     init(state: UInt8, flags: UInt32, destination: DestinationIndex) {
@@ -258,6 +273,7 @@ package struct ConnectionControl: Hashable, Sendable {
         @inline(__always) get { rawValue & ConnectionControl.noOutput != 0 }
         @inline(__always) set { set(ConnectionControl.noOutput, newValue) }
     }
+    var isFullNAT: Bool { rawValue & ConnectionControl.fullNAT != 0 }
     var isDuplicate: Bool { rawValue & ConnectionControl.duplicate != 0 }
 
     @inline(__always)

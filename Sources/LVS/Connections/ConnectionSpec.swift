@@ -29,6 +29,10 @@ package struct ConnectionSpec: Hashable, Sendable {
     package var hasUnknownPort = false
     /// What a persistence engine tells templates apart by; 0 without one.
     package var tag: UInt64 = 0
+    /// What the real server takes for the client, with FULLNAT; the connection is one of NAT
+    /// otherwise. Its port is taken from the pool of address and server, and goes back there when the
+    /// connection ends.
+    package var local: LocalEndpoint?
 
     /// A connection of the packets with this IPv4 key, to a real server; ports host order.
     package init(
@@ -78,7 +82,8 @@ package struct ConnectionSpec: Hashable, Sendable {
         let isBypassed = method == .bypass
         return ConnectionTuple(
             source: isBypassed ? virtual : real, sourcePort: isBypassed ? virtualPort : realPort,
-            destination: client, destinationPort: clientPort, transport: transport)
+            destination: local?.address ?? client, destinationPort: local?.port ?? clientPort,
+            transport: transport)
     }
 
     /// True when packets of the real server are looked up, too.
@@ -88,8 +93,11 @@ package struct ConnectionSpec: Hashable, Sendable {
     /// asks for some.
     var lines: Int {
         let isNarrow = client.isV4 && virtual.isV4 && real.isV4
-        return isNarrow && extraLines == 0 ? 0 : 1 + extraLines
+        return isNarrow && extraLines == 0 ? 0 : 1 + extraLines + (hasWideLocal ? 1 : 0)
     }
+
+    /// The local address does not fit into the reply's key and has a line of its own.
+    var hasWideLocal: Bool { local != nil && inboundTuple.isWide }
 }
 
 extension Connection {
@@ -138,6 +146,7 @@ extension Connection {
         let flags =
             ConnectionControl.live | (spec.isInactive ? ConnectionControl.inactive : 0)
             | (noOutput ? ConnectionControl.noOutput : 0)
+            | (spec.local == nil ? 0 : ConnectionControl.fullNAT)
         let control = ConnectionControl(
             state: spec.state, flags: flags, destination: spec.destination)
         unsafe word(0).pointee.store(control.rawValue, ordering: .releasing)

@@ -103,6 +103,6 @@ extension Connection {
         guard isWide else { return true }
         return direction == .inbound
             ? client == tuple.source && virtual == tuple.destination && engineTag == tuple.tag
-            : replySource == tuple.source && client == tuple.destination
+            : replySource == tuple.source && replyDestination == tuple.destination
     }
 }

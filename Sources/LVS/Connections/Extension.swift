@@ -6,7 +6,8 @@ import Synchronization
 // ```
 //  0  control word, never live: sweeps and listings pass a line by
 //  4  first line: firewall mark of the first packet
-//  8  payload, 48 bytes; of the first line: client | virtual | real, 16 bytes each
+//  8  payload, 48 bytes; of the first line: client | virtual | real, 16 bytes each; of the second one
+//     of an IPv6 connection with FULLNAT: local address, 16 bytes
 // 56  number of the next line, or noNumber
 // 60  first line: link of the lists that removed entries wait in
 // ```
@@ -53,6 +54,7 @@ extension Connection {
     package func extraLine(_ index: Int) -> UnsafeMutableRawPointer? {
         guard hasExtension else { return nil }
         var line = firstLine.nextLine
+        if isFullNAT, isWide { line = line?.nextLine }
         for _ in 0..<index { line = line?.nextLine }
         guard let line else { return nil }
         return unsafe line.entry + 8
@@ -63,6 +65,11 @@ extension Connection {
         let line = firstLine
         return unsafe IPAddress(
             high: line.entry.be64(8 &+ offset), low: line.entry.be64(16 &+ offset))
+    }
+
+    /// The local address that the second line of a wide connection with FULLNAT begins with.
+    var wideLocal: IPAddress {
+        unsafe IPAddress(high: entry.be64(8), low: entry.be64(16))
     }
 
     /// Firewall mark of the first packet.
@@ -79,6 +86,9 @@ extension Connection {
             unsafe line.entry.set(offset, be64: address.high)
             unsafe line.entry.set(offset + 8, be64: address.low)
         }
+        guard spec.hasWideLocal, let local = spec.local, let second = line.nextLine else { return }
+        unsafe second.entry.set(8, be64: local.address.high)
+        unsafe second.entry.set(16, be64: local.address.low)
     }
 
     /// Makes a line of memory that belongs to nobody, in front of the line numbered `next`.

@@ -29,6 +29,7 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
     case noCallID
     case openedAgain
     case segmentsUnknown
+    case noLocalPort
 
     /// The name in metrics and listings.
     package var name: String {
@@ -60,6 +61,7 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
         case .noCallID: "no-call-id"
         case .openedAgain: "opened-again"
         case .segmentsUnknown: "segments-unknown"
+        case .noLocalPort: "no-local-port"
         }
     }
 
@@ -118,6 +120,8 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
             "a client opened anew what its FTP server had reset; it will repeat that and be served"
         case .segmentsUnknown:
             "datagrams the host had joined, for a tunnel; ethtool -K INTERFACE rx-udp-gro-forwarding off"
+        case .noLocalPort:
+            "no local port was left towards a server of FULLNAT; add local addresses (directorctl -P)"
         case .noCallID:
             "a service with --pe sip got what has no Call-ID, or is not UDP; look at the client"
         }

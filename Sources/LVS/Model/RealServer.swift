@@ -33,9 +33,14 @@ package enum ForwardingMethod: UInt8, CaseIterable, Sendable {
     case directRouting = 3
     /// To the packet's own destination; chosen by `cache_bypass`, never by an operator.
     case bypass = 4
+    /// NAT that also hides the client behind a local address; a connection so made is one of NAT with
+    /// a local endpoint (`ConnectionSpec.local`).
+    case fullNAT = 5
 
     /// True when replies pass the director.
-    var isFoundByReplies: Bool { self == .masquerading || self == .bypass }
+    var isFoundByReplies: Bool { isTranslating || self == .bypass }
+    /// True when addresses of packets are rewritten.
+    package var isTranslating: Bool { self == .masquerading || self == .fullNAT }
 }
 
 /// Encapsulation of the tunnel method.

@@ -41,6 +41,7 @@ extension Admission {
             }
             return .outgoing(connection, isOnce: false)
         case .once(let connection): return .outgoing(connection, isOnce: true)
+        case nil: return .verdict(.drop(.noLocalPort))
         case let other: return other
         }
     }

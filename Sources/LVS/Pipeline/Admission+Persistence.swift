@@ -34,6 +34,7 @@ extension Admission {
         spec.controller = template.number
         template.restart(timeoutSeconds: template.timeoutSeconds, now: now)
         return connect(spec, server, of: service, now: now)
+            ?? refuse(packet, mark: mark, service, services, now: now, for: .noLocalPort)
     }
 
     /// The template of the packet's client, valid and held for the new connection.

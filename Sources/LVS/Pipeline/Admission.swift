@@ -105,6 +105,7 @@ package struct Admission {
 
     /// Ends a connection that was made for one packet, which is forwarded or dropped by now.
     func end(once connection: Connection) {
+        if connection.isFullNAT { cells.ports.giveBack(connection) }
         guard connection.destination != Destination.none else { return }
         cells[connection.destination].unbind(active: false)
     }
@@ -143,6 +144,7 @@ package struct Admission {
             method: server.method, destination: server.number)
         spec.mark = mark
         return connect(spec, server, of: service, now: now)
+            ?? refuse(packet, mark: mark, service, services, now: now, for: .noLocalPort)
     }
 
     /// What the scheduler may know of a packet.
@@ -155,10 +157,20 @@ package struct Admission {
 
     /// Makes the connection to the server that was chosen; for one packet only when the service says
     /// so, which it can for UDP (ipvs-semantics 1.4).
+    ///
+    /// nil when the server is one of FULLNAT and no local port is left for it.
     func connect(
         _ request: ConnectionSpec, _ server: Destination, of service: Service, now: Instant
-    ) -> Admitted {
+    ) -> Admitted? {
         var spec = request
+        if spec.method == .fullNAT {
+            spec.method = .masquerading
+            spec.local = service.takeLocal(spec, cells.ports, from: settings.localPorts)
+            guard spec.local != nil else {
+                table.releaseHold(spec.controller)
+                return nil
+            }
+        }
         spec.bindHelper()
         server.bind()
         if service.isOnePacket, spec.transport == .udp {
@@ -171,17 +183,27 @@ package struct Admission {
             counters.countConnection(server.number)
             return .connection(connection)
         case .existing(let connection):
-            server.unbind(active: false)
+            giveUp(spec, server)
             return .connection(connection)
         case .full:
-            server.unbind(active: false)
+            giveUp(spec, server)
             return .verdict(.drop(.tableFull))
         }
     }
 
-    /// No server can take the connection (ipvs-semantics 1.3).
+    /// Undoes what was taken for a connection that was not made.
+    private func giveUp(_ spec: ConnectionSpec, _ server: Destination) {
+        server.unbind(active: false)
+        guard let local = spec.local else { return }
+        let key = LocalPorts.Key(
+            local: local.address, real: spec.real, transport: spec.transport)
+        cells.ports.pool(key)?.giveBackUnused(local.port)
+    }
+
+    /// No server can take the connection (ipvs-semantics 1.3), or none is reached by a local port.
     func refuse(
-        _ packet: Packet, mark: UInt32, _ service: Service, _ services: ServiceTable, now: Instant
+        _ packet: Packet, mark: UInt32, _ service: Service, _ services: ServiceTable, now: Instant,
+        for reason: DropReason = .noServer
     ) -> Admitted {
         if let bypassed = bypass(packet, mark: mark, service, services, now: now) {
             return bypassed
@@ -191,9 +213,9 @@ package struct Admission {
         }
         // With IPv4 nobody answers for an address that is the director's by its mark alone.
         if service.port == nil, !packet.isIPv6, !services.isHost(packet.destination) {
-            return .verdict(.drop(.noServer))
+            return .verdict(.drop(reason))
         }
-        return .refused(.noServer, .portUnreachable)
+        return .refused(reason, .portUnreachable)
     }
 }
 

@@ -1,4 +1,5 @@
 /// The memory of all destinations, found by number; numbers and addresses in memory never change.
+/// The local ports that connections to them have with FULLNAT are kept beside it.
 ///
 /// A cell is touched for the first time when its number is given out, so a director with few
 /// servers uses few pages.
@@ -15,6 +16,8 @@ package struct DestinationCells: @unchecked Sendable {
 
     private let faces: UnsafeMutableRawPointer
     private let loads: UnsafeMutableRawPointer
+    /// Pools of local ports, by the addresses of local side and real server.
+    let ports = LocalPorts()
 
     /// Takes the memory from the heap; `deallocate` gives it back.
     package init() {
@@ -27,6 +30,7 @@ package struct DestinationCells: @unchecked Sendable {
     package func deallocate() {
         unsafe faces.deallocate()
         unsafe loads.deallocate()
+        ports.deallocate()
     }
 
     /// The destination of a number that was given out.
@@ -57,10 +61,11 @@ package struct DestinationCells: @unchecked Sendable {
 }
 
 extension DestinationCells {
-    /// Takes an ended connection off the counts of its destination; only for the one who ended it,
-    /// before its next quiescent state.
+    /// Takes an ended connection off the counts of its destination, and lets its local port rest; only
+    /// for the one who ended it, before its next quiescent state.
     package func release(_ connection: Connection) {
         let control = connection.control
+        if control.isFullNAT { ports.giveBack(connection) }
         guard control.destination != Destination.none else { return }
         let destination = self[control.destination]
         if connection.isTemplate {

@@ -28,6 +28,8 @@ package struct LiveSettings: @unchecked Sendable {
         let tcpEstablishedSeconds = Atomic<UInt32>(900)
         let tcpFinWaitSeconds = Atomic<UInt32>(120)
         let udpSeconds = Atomic<UInt32>(300)
+        /// The first and the last local port that FULLNAT uses, in the upper and the lower half.
+        let localPorts = Atomic<UInt32>(1024 << 16 | 65535)
     }
 
     let words: UnsafeMutablePointer<Words>
@@ -42,6 +44,11 @@ package struct LiveSettings: @unchecked Sendable {
     /// Which openers on an existing connection are scheduled anew (ipvs-semantics 4.7).
     package var connReuseMode: UInt32 {
         unsafe words.pointee.connReuseMode.load(ordering: .relaxed)
+    }
+    /// The local ports that FULLNAT uses.
+    package var localPorts: ClosedRange<UInt16> {
+        let word = unsafe words.pointee.localPorts.load(ordering: .relaxed)
+        return UInt16(word >> 16)...UInt16(truncatingIfNeeded: word)
     }
     package var expiresConnectionsWithoutDestination: Bool {
         unsafe words.pointee.expireNoDestination.load(ordering: .relaxed) != 0

@@ -7,6 +7,9 @@ package final class Service: Sendable {
     private struct State: ~Copyable {
         var servers: DestinationList
         var scheduler: (any Scheduler)?
+        /// Addresses that servers with FULLNAT see clients by, and which comes next.
+        var locals: [IPAddress] = []
+        var nextLocal = 0
     }
 
     package let key: ServiceKey
@@ -59,6 +62,34 @@ package final class Service: Sendable {
             }
             return state.servers.destination(number)
         }
+    }
+
+    /// A local endpoint for a new connection with FULLNAT: of the service's addresses in turn, with the
+    /// client's own port where that is free (worker).
+    ///
+    /// nil when the service has no address of the server's family, or no port is left.
+    func takeLocal(
+        _ spec: ConnectionSpec, _ ports: LocalPorts, from range: ClosedRange<UInt16>
+    ) -> LocalEndpoint? {
+        let (locals, first) = state.withLock { state in
+            defer {
+                state.nextLocal =
+                    state.nextLocal + 1 < state.locals.count ? state.nextLocal + 1 : 0
+            }
+            return (state.locals, state.nextLocal)
+        }
+        for step in 0..<locals.count {
+            let address = locals[(first + step) % locals.count]
+            let key = LocalPorts.Key(
+                local: address, real: spec.real, transport: spec.transport)
+            // A client with the very address must not look as if nothing hid it.
+            let preferred = address == spec.client ? 0 : spec.clientPort
+            guard address.family == spec.real.family,
+                let port = ports.pool(key)?.take(from: range, preferring: preferred)
+            else { continue }
+            return LocalEndpoint(address: address, port: port)
+        }
+        return nil
     }
 
     /// The server of this address and port (host order), for packets it sends by itself (worker).
@@ -124,6 +155,14 @@ package final class Service: Sendable {
     /// True while the scheduler may come back to a deleted server.
     func remembers(_ number: DestinationIndex) -> Bool {
         state.withLock { $0.scheduler?.remembers(number) ?? false }
+    }
+
+    /// The addresses that servers with FULLNAT see clients by.
+    func useLocals(_ addresses: [IPAddress]) {
+        state.withLock { state in
+            state.locals = addresses
+            if state.nextLocal >= addresses.count { state.nextLocal = 0 }
+        }
     }
 
     func tick(_ now: Instant) {

@@ -5,6 +5,8 @@ final class ServiceRecord {
     let object: Service
     /// Newest first.
     var servers: [ServerRecord] = []
+    /// Addresses that servers with FULLNAT see clients by, in the order they were added.
+    var locals: [IPAddress] = []
     /// What servers that were deleted from it had counted while they were in it.
     var left = CounterValues()
     var meter: Meter

@@ -166,7 +166,7 @@ package struct ServiceTable: @unchecked Sendable {
             let service = service(index)
             guard service.engine != nil, case .address(transport, _, let own) = service.key,
                 own != 0, let server = service.server(at: address, port: port),
-                server.method == .masquerading
+                server.method.isTranslating
             else { continue }
             return (service, server)
         }
