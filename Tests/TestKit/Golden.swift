@@ -30,6 +30,13 @@ package struct Golden: Decodable, Sendable {
         package var timeouts: [UInt32]?
         package var rules: [String]
         package var marks: [Mark]?
+        package var laddrs: [LocalAddress]?
+    }
+
+    /// An address that servers with FULLNAT see clients by; the service as `-t ADDRESS:PORT`.
+    package struct LocalAddress: Decodable, Sendable {
+        package var service: String
+        package var addr: String
     }
 
     /// Packets with these fields carry a mark.

@@ -15,6 +15,7 @@ package struct GoldenPlayer {
     private var frames = 0
     private let rig: DirectorRig
     private let ports: [String: PortIndex]
+    private var localPorts: LocalPortMap
     /// One line for every difference: step, field, expected and actual value.
     private var differences: [String] = []
     private var time: UInt64 = 0
@@ -36,6 +37,8 @@ package struct GoldenPlayer {
         self.checksum = checksum
         self.workers = workers
         rig = DirectorRig(workers: workers)
+        localPorts = LocalPortMap(
+            (golden.setup.laddrs ?? []).compactMap { IPAddress(dotted: $0.addr) })
         ports = Dictionary(
             uniqueKeysWithValues: golden.setup.interfaces.enumerated().map {
                 ($1.name, PortIndex($0))
@@ -100,7 +103,8 @@ package struct GoldenPlayer {
             try rig.director.set(name: name, value: Int(value) ?? -1)
         }
         try rig.director.setMarkRules((setup.marks ?? []).map(GoldenPlayer.rule))
-        for rule in setup.rules {
+        let locals = (setup.laddrs ?? []).map { "-P \($0.service) -z \($0.addr)" }
+        for rule in setup.rules + locals {
             try RuleLine.run(rule.split(separator: " ").map(String.init), on: rig.director)
         }
     }
@@ -156,7 +160,8 @@ package struct GoldenPlayer {
         let arrives = bytes.count <= Int(mtu) + 18
         let outcome =
             arrives
-            ? rig.send(bytes, on: port, checksum: checksum, worker: frames % workers)
+            ? rig.send(
+                localPorts.answer(bytes), on: port, checksum: checksum, worker: frames % workers)
             : DirectorRig.Outcome(verdict: .consumed, sent: [])
         frames += 1
         compare(step, outcome)
@@ -188,7 +193,9 @@ package struct GoldenPlayer {
     private mutating func compare(
         _ step: Golden.Step, _ interface: String, _ output: Golden.Output, _ actual: [UInt8]
     ) {
-        guard let expected = [UInt8](hexadecimal: output.hex) else { return }
+        guard let recorded = [UInt8](hexadecimal: output.hex) else { return }
+        let (expected, contradiction) = localPorts.expected(recorded, seeing: actual)
+        if let contradiction { note(step, "\(interface): \(contradiction)") }
         let free = output.free ?? []
         let left = masked(expected, free)
         let right = masked(actual, free)

@@ -214,7 +214,7 @@ package enum ListingText {
 
     private static func forward(_ listing: ServerListing) -> String {
         switch listing.server.method {
-        case .masquerading: "Masq"
+        case .masquerading, .fullNAT: "Masq"
         case .localNode: "Local"
         case .tunnel: "Tunnel"
         case .directRouting, .bypass: "Route"

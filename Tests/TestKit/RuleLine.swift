@@ -21,6 +21,7 @@ package struct RuleLine {
     private var netmask: UInt32?
     private var server: (address: IPAddress, port: UInt16?)?
     private var method = ForwardingMethod.directRouting
+    private var local: IPAddress?
     private var weight: Int32 = 1
     private var upper: UInt32 = 0
     private var lower: UInt32 = 0
@@ -43,7 +44,7 @@ package struct RuleLine {
     private mutating func option() throws(RuleLineError) {
         let word = words.removeFirst()
         switch word {
-        case "-A", "-E", "-D", "-C", "-Z", "-a", "-e", "-d": command = word
+        case "-A", "-E", "-D", "-C", "-Z", "-a", "-e", "-d", "-P", "-Q": command = word
         case "--set":
             command = word
             for _ in 0..<3 { timeouts.append(try number(try next(), as: UInt32.self)) }
@@ -68,6 +69,8 @@ package struct RuleLine {
         case "-m": method = .masquerading
         case "-g": method = .directRouting
         case "-i": method = .tunnel
+        case "--fullnat": method = .fullNAT
+        case "-z": local = try endpoint(try next()).address
         case "--tun-type": tunnel.type = try next()
         case "--tun-port": tunnel.port = try number(try next(), as: UInt16.self)
         case "--tun-nocsum": break
@@ -91,6 +94,9 @@ package struct RuleLine {
         } else if let key {
             if let server {
                 try execute(director, key, realServer(server, key))
+            } else if let local {
+                try command == "-Q"
+                    ? director.deleteLocal(local, of: key) : director.addLocal(local, to: key)
             } else {
                 try execute(director, key)
             }
@@ -133,7 +139,7 @@ package struct RuleLine {
     ) -> RealServer {
         var port = server.port
         if case .address(_, _, let virtual) = key,
-            port == nil || (method != .masquerading && command != "-d")
+            port == nil || (!method.isTranslating && command != "-d")
         {
             port = virtual
         }

@@ -1,5 +1,6 @@
 /// Masquerading: the destination of packets from the client becomes the real server, the source of
-/// packets from the real server becomes the virtual address (ipvs-semantics 6.2).
+/// packets from the real server becomes the virtual address (ipvs-semantics 6.2). With FULLNAT the
+/// client's address and port become local ones on the way in, and its own again on the way out.
 enum NAT {
     /// Rewrites addresses, ports, TTL and both checksums; a wrong checksum stays wrong by the same
     /// amount.
@@ -100,8 +101,10 @@ enum NAT {
         let header = unsafe IPHeader(frame.pointee.bytes + network, isIPv6: packet.isIPv6)
         if side == 0 {
             header.destination = connection.real
+            if connection.isFullNAT { header.source = connection.replyDestination }
         } else {
             header.source = connection.virtual
+            if connection.isFullNAT { header.destination = connection.client }
         }
         header.setTimeToLive(
             packet.timeToLive &- hops, losing: hops,

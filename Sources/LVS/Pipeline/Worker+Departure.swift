@@ -18,7 +18,9 @@ extension Worker {
         // An error about a client's packet need not go to that client.
         let number =
             isError && !inbound
-            ? path.hops.resolve(packet.destination, from: connection.virtual)
+            ? path.hops.resolve(
+                connection.isFullNAT ? connection.client : packet.destination,
+                from: connection.virtual)
             : nextHop(connection, direction, path)
         let hop = path.hops[number]
         let teller = teller(connection, direction, packet, path)

@@ -87,11 +87,25 @@ extension Worker {
             outer.destination = connection.real
             inner.source = connection.real
             if quoted.hasPorts { unsafe bytes.set(quoted.transport, be16: connection.realPort) }
+            if connection.isFullNAT {
+                // Whoever tells it, the server knows the local address only (netfilter does the same).
+                let local = connection.local
+                outer.source = local.address
+                inner.destination = local.address
+                if quoted.hasPorts { unsafe bytes.set(quoted.transport + 2, be16: local.port) }
+            }
         } else {
             outer.source = connection.virtual
             inner.destination = connection.virtual
             if quoted.hasPorts {
                 unsafe bytes.set(quoted.transport + 2, be16: connection.virtualPort)
+            }
+            if connection.isFullNAT {
+                outer.destination = connection.client
+                inner.source = connection.client
+                if quoted.hasPorts {
+                    unsafe bytes.set(quoted.transport, be16: connection.clientPort)
+                }
             }
         }
         outer.timeToLive = packet.timeToLive &- hops
