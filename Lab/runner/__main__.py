@@ -29,9 +29,16 @@ def scenarios():
     return METHODS + sorted(name.replace("_", "-") for name in found - set(METHODS))
 
 
-def ordinary():
-    """Those that `all` stands for: machines and packages take their time, and have commands of their own."""
-    return [name for name in scenarios() if not name.startswith("vm-") and name != "package"]
+# What stands for several lab tests: all of them but machines and packages, which have commands of their own; those that
+# take long; the others, which a newcomer waits for.
+GROUPS = ("all", "long", "short")
+
+
+def group(which):
+    ordinary = [name for name in scenarios() if not name.startswith("vm-") and name != "package"]
+    if which == "all":
+        return ordinary
+    return [name for name in ordinary if getattr(scenario(name), "LONG", False) == (which == "long")]
 
 
 def scenario(name):
@@ -196,7 +203,7 @@ def main():
             for name in scenarios():
                 print(f"{name:<16}{headline(scenario(name))}")
         case "test":
-            names = ordinary() if given.names == ["all"] else given.names
+            names = group(given.names[0]) if len(given.names) == 1 and given.names[0] in GROUPS else given.names
             for name in names:
                 scenario(name)
             if given.jobs > 1:

@@ -6,6 +6,8 @@ import time
 from runner.host import Failure
 from runner.lab import ROOT
 
+LONG = True
+
 ROUNDS = 300
 
 

@@ -10,6 +10,8 @@ from runner.steady import SteadyClient
 
 from . import nat
 
+LONG = True
+
 DEAD = "192.168.0.28"
 # A service of the server that stays, and one of both.
 RULES = nat.RULES + f"""

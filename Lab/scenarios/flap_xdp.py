@@ -2,6 +2,8 @@
 
 from . import flap
 
+LONG = True
+
 
 def run(lab):
     flap.play(lab, "xdp")

@@ -12,6 +12,7 @@ RULES = f"""
 """
 # What else happens on the machine would be measured.
 ALONE = True
+LONG = True
 # A NAT that breaks checksums or super-frames crawls at a few Mbit/s or not at all.
 LEAST_GIGABITS = 0.2
 

@@ -4,6 +4,8 @@ from runner.steady import SteadyClient
 
 from .keepalived_dr import prepare, vip_moves
 
+LONG = True
+
 # The usual way to let a program's health decide: three seconds without an answer, and the other director takes over.
 CHECK = """
 vrrp_script director {

@@ -8,6 +8,8 @@ from runner.steady import SteadyClient
 
 from .keepalived_dr import EVEN, has_server, prepare
 
+LONG = True
+
 
 def watch_resets(pair, name):
     """Records what the VIP answers with a reset or an ICMP error; returns a function that must find nothing.

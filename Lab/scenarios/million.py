@@ -9,6 +9,7 @@ from topologies.straight import SERVER, VIP
 
 # What else happens on the machine would be measured.
 ALONE = True
+LONG = True
 FLOWS = 1_000_000 if os.environ.get("LAB_FULL") else 100_000
 FEW = 10_000
 ADDRESSES = 64

@@ -12,6 +12,7 @@ from topologies.straight import SERVER, VIP
 
 # What else happens on the machine would be measured.
 ALONE = True
+LONG = True
 IS_FULL = bool(os.environ.get("LAB_FULL"))
 FLOOD_SECONDS = 30 if IS_FULL else 2
 STEP_SECONDS = 2 if IS_FULL else 0.4

@@ -12,6 +12,7 @@ from . import iperf
 
 # The speeds are shown side by side.
 ALONE = True
+LONG = True
 COUNT = 30_000_000
 SECONDS = 2
 IPERF = "-A -t {vip}:5201 -s rr\n-a -t {vip}:5201 -r 192.168.0.18:5201 {method}"

@@ -37,6 +37,22 @@ final class TestNetwork {
             "ip -n \(namespace) link add \(name) type veth peer name \(peer) netns \(other)")
         try Self.run("ip -n \(namespace) link set \(name) up")
         try Self.run("ip -n \(other) link set \(peer) up")
+        try Self.waitUntilUp([(namespace, name), (other, peer)])
+    }
+
+    /// Waits until these interfaces send: the kernel lets one do so some time after its carrier came, and
+    /// a busy machine takes its time.
+    static func waitUntilUp(_ interfaces: [(namespace: String, name: String)]) throws {
+        for (namespace, name) in interfaces {
+            try run(
+                """
+                for _ in $(seq 500); do
+                    ip -n \(namespace) link show \(name) | grep -q 'state UP' && exit
+                    sleep 0.02
+                done
+                echo '\(name) in \(namespace) does not come up'; exit 1
+                """)
+        }
     }
 
     /// Runs a command of this host's shell to its end; its output, or an error that holds it.

@@ -104,6 +104,7 @@ struct FanoutGroupTests {
         let first = try cable.workers(ofFlows: 60)
         try TestNetwork.run("ip -n \(cable.inside) link set d0 down")
         try TestNetwork.run("ip -n \(cable.inside) link set d0 up")
+        try TestNetwork.waitUntilUp([(cable.inside, "d0"), (cable.outside, "c0")])
         for driver in cable.shared.drivers { driver.descriptorFailed() }
         #expect(try cable.workers(ofFlows: 60) == first)
     }

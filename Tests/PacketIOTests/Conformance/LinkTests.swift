@@ -26,7 +26,7 @@ extension DriverConformance {
             (bench.driver as? any RecoverableDriver)?.descriptorFailed()
             #expect(try !fails(bench.driver))
             #expect(!bench.interface.isDetached)
-            try bench.ip("link set \(bench.name) up")
+            try bench.setUp()
             bench.arrive(number: 8)
             #expect(bench.bounce().map(\.number) == [8])
             // What was refused while it was down is gone, not late.

@@ -355,6 +355,7 @@ struct NFQueueDriverTests {
         try lab.run("ip link add d0 type veth peer name e0")
         try lab.run("ip link set d0 up")
         try lab.run("ip link set e0 up")
+        try TestNetwork.waitUntilUp([(inside, "d0"), (inside, "e0")])
         #expect(try TestNetwork.inside(inside) { try driver.refresh() })
         #expect(!driver.isDetached)
         let far = try TestNetwork.inside(inside) { try AFPacketDriver(interface: "e0", port: 3) }

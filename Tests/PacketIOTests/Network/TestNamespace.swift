@@ -46,6 +46,7 @@ final class TestNamespace: Sendable {
             "ip link add \(interface) netns \(name) type veth peer name \(far) netns \(other.name)")
         try Shell.run("ip -n \(name) link set \(interface) up")
         try Shell.run("ip -n \(other.name) link set \(far) up")
+        try TestNetwork.waitUntilUp([(name, interface), (other.name, far)])
     }
 
     /// Whether this machine lets the tests make namespaces.
