@@ -48,7 +48,9 @@ extension Director {
         for servers: [RealServer], _ locals: [IPAddress], of key: ServiceKey
     ) throws(CommandRefusal) {
         let transports: [TransportProtocol] =
-            if case .address(let transport, _, _) = key { [transport] } else { [.tcp, .udp, .sctp] }
+            if case .address(let transport, _, _) = key { [transport] } else {
+                [.tcp, .udp, .sctp]
+            }
         for server in servers where server.method == .fullNAT {
             for address in locals where address.family == server.address.family {
                 for transport in transports {

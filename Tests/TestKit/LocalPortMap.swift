@@ -1,4 +1,4 @@
-import LVS
+package import LVS
 
 /// Which local port the director chose where the recording has another.
 ///
@@ -6,7 +6,7 @@ import LVS
 /// port has one of the director's own, and that the director knows it again in the server's answers.
 package struct LocalPortMap {
     /// What a recorded port is local to: a server's endpoint and a transport.
-    private struct Peer: Hashable {
+    private struct Peer: Hashable, Sendable {
         var transport: UInt8
         var server: [UInt8]
         var port: UInt16

@@ -98,9 +98,9 @@ extension Refusal {
     /// Labelled, since some cases of the two types have the same names.
     init(of refusal: CommandRefusal) {
         switch refusal {
-        case .serviceExists, .destinationExists: self.init(.exists)
+        case .serviceExists, .destinationExists, .localAddressExists: self.init(.exists)
         case .noSuchService: self.init(.noSuchService)
-        case .noSuchDestination: self.init(.noSuchEntry)
+        case .noSuchDestination, .noSuchLocalAddress: self.init(.noSuchEntry)
         case .schedulerNotFound(let name): self.init(.noSuchEntry, "'\(name)' is not known")
         case .outOfRange: self.init(.outOfRange)
         case .invalid(let text): self.init(.invalid, text)

@@ -26,15 +26,15 @@ package struct PortPool: @unchecked Sendable {
     }
 
     private func word(_ set: Int, _ port: UInt16) -> UnsafeMutablePointer<Atomic<UInt64>> {
-        unsafe words + set &* PortPool.wordCount &+ Int(port) / 64
+        unsafe words + (set * PortPool.wordCount + Int(port) / 64)
     }
 
     /// Where the search of the next port begins, and which set rests since this period.
     private var cursor: UnsafeMutablePointer<Atomic<UInt64>> {
-        unsafe words + 3 &* PortPool.wordCount
+        unsafe words + 3 * PortPool.wordCount
     }
     private var period: UnsafeMutablePointer<Atomic<UInt64>> {
-        unsafe words + 3 &* PortPool.wordCount &+ 1
+        unsafe words + (3 * PortPool.wordCount + 1)
     }
 
     private static func bit(_ port: UInt16) -> UInt64 { 1 &<< UInt64(port & 63) }
