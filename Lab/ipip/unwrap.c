@@ -1,7 +1,7 @@
 /* Unwraps IPIP in the kernel, for real servers whose kernel has no ipip module.
  *
- * usage: unwrap INTERFACE      attaches a program of two dozen instructions at the interface's ingress, says "ready" and
- *                              runs until it is killed; the program goes with it.
+ * usage: unwrap INTERFACE      attaches a program of two dozen instructions at the interface's ingress, says "ready"
+ *                              and runs until it is killed; the program goes with it.
  *
  * A packet keeps its device and what its sender left to a network card (checksum, segmentation), so what it costs is
  * near what the kernel's own ipip costs; packets with IP options and fragments are left as they are. Needs Linux 6.6

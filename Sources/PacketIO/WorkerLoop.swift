@@ -284,10 +284,7 @@ package final class WorkerLoop: @unchecked Sendable {
             return
         }
         let frames = unsafe burst.base
-        for index in 0..<burst.count {
-            guard case .pass = unsafe frames[index].verdict.kind,
-                unsafe frames[index].verdict.usesDoor
-            else { continue }
+        for index in 0..<burst.count where unsafe frames[index].verdict.usesDoor {
             unsafe door.enqueue(frames[index])
         }
         door.flush()

@@ -79,7 +79,7 @@ enum FrameBytes {
 /// Memory that holds one frame with room before it, as a test hands it to a driver.
 ///
 /// The memory goes with the object, and an optimised build lets go of an object after its last use:
-/// whoever hands `frame` to a driver keeps the object until the flush (`withExtendedLifetime`).
+/// who hands `frame` to a driver keeps the object until the flush, as `PacketDriver.send` does.
 @safe
 final class HeldFrame {
     var frame: Frame
@@ -95,4 +95,14 @@ final class HeldFrame {
     }
 
     deinit { unsafe memory.deallocate() }
+}
+
+extension PacketDriver {
+    /// Sends frames, and keeps their memory until they are sent.
+    func send(_ frames: [HeldFrame]) {
+        withExtendedLifetime(frames) {
+            for held in frames { enqueue(held.frame) }
+            flush()
+        }
+    }
 }

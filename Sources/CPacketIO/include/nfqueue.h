@@ -108,6 +108,6 @@ int lvs_nfq_open_counts(void);
 // `*lost` stays as it was. `*owner` is the port number of the socket that has it.
 int lvs_nfq_read_counts(int fd, uint16_t queue, uint64_t *lost, uint32_t *owner);
 
-// Adds, by such a socket, the rule "queue everything to this queue" to a chain, by the xtables target NFQUEUE; `family` is
-// 4 or 6. Waits for the kernel's answer.
+// Adds the rule "queue everything to this queue" to a chain, by the xtables target NFQUEUE; `fd` is of
+// lvs_nfq_connect, `family` is 4 or 6. Waits for the kernel's answer.
 int lvs_nft_add_queue_rule(int fd, int family, const char *table, const char *chain, uint16_t queue);

@@ -62,10 +62,7 @@ struct FanoutGroupTests {
                 let builder = PacketBuilder(
                     from: IPAddress(v4: 0xc633_6407), at: HardwareAddress(value: 0x0200_0000_00fe),
                     to: IPAddress(v4: 0x0a00_0064), at: station)
-                let held = HeldFrame(builder.udp(from: UInt16(5000 + 2 * flow), to: 53))
-                defer { withExtendedLifetime(held) {} }
-                far.enqueue(held.frame)
-                far.flush()
+                far.send([HeldFrame(builder.udp(from: UInt16(5000 + 2 * flow), to: 53))])
             }
             var burst = Burst()
             for (worker, driver) in shared.drivers.enumerated() {

@@ -102,10 +102,7 @@ class DriverBench {
 
     /// Sends frames that did not come by a driver.
     final func send(_ frames: [TestFrame]) {
-        let held = frames.map { $0.held() }
-        defer { withExtendedLifetime(held) {} }
-        for frame in held { driver.enqueue(frame.frame) }
-        driver.flush()
+        driver.send(frames.map { $0.held() })
     }
 }
 
@@ -230,10 +227,7 @@ final class CableBench: DriverBench {
     }
 
     override func arrive(_ frames: [TestFrame]) {
-        let held = frames.map { $0.held() }
-        defer { withExtendedLifetime(held) {} }
-        for frame in held { far.enqueue(frame.frame) }
-        far.flush()
+        far.send(frames.map { $0.held() })
     }
 
     override func departed() -> [Seen] {

@@ -6,10 +6,7 @@ import Testing
     @Test func aDriverThatIsDownCountsWhatItCannotSend() {
         let driver = MemoryDriver(port: 0)
         driver.isDown = true
-        let held = HeldFrame(FrameBytes.plain(to: 1))
-        defer { withExtendedLifetime(held) {} }
-        driver.enqueue(held.frame)
-        driver.flush()
+        driver.send([HeldFrame(FrameBytes.plain(to: 1))])
         #expect(driver.takeSent().isEmpty)
         #expect(driver.statistics.sendFailed == 1)
     }

@@ -362,10 +362,7 @@ struct NFQueueDriverTests {
         let station = try TestNetwork.inside(inside) {
             try InterfaceDescription(named: "e0").hardware
         }
-        let held = HeldFrame(FrameBytes.plain(to: station, number: 5))
-        defer { withExtendedLifetime(held) {} }
-        driver.enqueue(held.frame)
-        driver.flush()
+        driver.send([HeldFrame(FrameBytes.plain(to: station, number: 5))])
         var burst = Burst()
         let came = eventually { far.receive(into: &burst) > 0 }
         #expect(came)

@@ -131,10 +131,7 @@ final class QueueLab {
 
     func send(_ bytes: [UInt8], by far: AFPacketDriver, _ adjust: (inout Frame) -> Void = { _ in })
     {
-        let held = HeldFrame(bytes, adjust: adjust)
-        defer { withExtendedLifetime(held) {} }
-        far.enqueue(held.frame)
-        far.flush()
+        far.send([HeldFrame(bytes, adjust: adjust)])
     }
 
     /// Waits for packets of the queue.

@@ -87,10 +87,7 @@ import Testing
         memory.deliver(tagged.bytes) { tagged.describe(&$0) }
         #expect(bounce(driver) == 2)
         let made = TestFrame(number: 4, to: 9)
-        let held = made.held()
-        defer { withExtendedLifetime(held) {} }
-        driver.enqueue(held.frame)
-        driver.flush()
+        driver.send([made.held()])
         file.close()
         memory.deliver(before.bytes)
         #expect(bounce(driver) == 1)

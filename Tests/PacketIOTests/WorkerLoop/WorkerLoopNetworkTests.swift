@@ -146,10 +146,7 @@ struct WorkerLoopNetworkTests {
             try loop.start()
             loops.append(loop)
         }
-        let question = HeldFrame(FrameBytes.arpRequest(for: [10, 0, 0, 1], from: asker))
-        defer { withExtendedLifetime(question) {} }
-        far.enqueue(question.frame)
-        far.flush()
+        far.send([HeldFrame(FrameBytes.arpRequest(for: [10, 0, 0, 1], from: asker))])
         var answers: [[UInt8]] = []
         let end = MonotonicClock.now() + 500_000_000
         while MonotonicClock.now() < end {

@@ -116,10 +116,7 @@ struct XDPDriverTests {
         }
         #expect(second.statistics.sentFrames == 20_000)
         #expect(second.copiedFrames == 0)
-        let made = TestFrame(number: 1, to: farStation).held()
-        defer { withExtendedLifetime(made) {} }
-        second.enqueue(made.frame)
-        second.flush()
+        second.send([TestFrame(number: 1, to: farStation).held()])
         #expect(second.copiedFrames == 1)
     }
 
