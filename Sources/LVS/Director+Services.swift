@@ -123,6 +123,13 @@ extension Director {
         if service.key.family == .v6, !(1...128).contains(service.netmask) {
             throw .invalid("an IPv6 prefix length is 1 to 128, not \(service.netmask)")
         }
+        if case .address(let transport, _, _) = service.key, transport != .tcp,
+            service.fullNAT != .none
+        {
+            throw .invalid(
+                "TOA, the PROXY protocol, sequence numbers and timestamps are of TCP services, or "
+                    + "of services by firewall mark")
+        }
         switch service.key {
         case .mark, .address(.tcp, _, _), .address(.udp, _, _), .address(.sctp, _, _): break
         case .address(let transport, _, _):

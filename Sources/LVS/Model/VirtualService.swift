@@ -12,11 +12,13 @@ package struct VirtualService: Hashable, Sendable {
     package var netmask: UInt32
     /// Name of the persistence engine, `sip`; nil for none.
     package var persistenceEngine: String?
+    /// For its servers with FULLNAT.
+    package var fullNAT: FullNATOptions
 
     package init(
         key: ServiceKey, scheduler: String, flags: ServiceFlags = [],
         persistenceTimeoutSeconds: UInt32 = 0, netmask: UInt32? = nil,
-        persistenceEngine: String? = nil
+        persistenceEngine: String? = nil, fullNAT: FullNATOptions = .none
     ) {
         self.key = key
         self.scheduler = scheduler
@@ -24,6 +26,7 @@ package struct VirtualService: Hashable, Sendable {
         self.persistenceTimeoutSeconds = persistenceTimeoutSeconds
         self.netmask = netmask ?? (key.family == .v4 ? .max : 128)
         self.persistenceEngine = persistenceEngine
+        self.fullNAT = fullNAT
     }
 }
 

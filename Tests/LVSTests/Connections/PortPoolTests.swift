@@ -4,6 +4,7 @@ import Testing
 /// Local ports of FULLNAT: none is given out twice, all of a range are used, none too soon again.
 @Suite struct PortPoolTests {
     /// A pool and its memory.
+    @safe
     final class Rig: @unchecked Sendable {
         private let memory: UnsafeMutableRawPointer
         let pool: PortPool
