@@ -22,7 +22,7 @@ extension Worker {
             let destination = packet.destination
             let isRequest =
                 path.services.isServiceAddress(nil, destination)
-                || path.services.isHost(destination)
+                || path.services.isHostsAlone(destination)
             var verdict =
                 isRequest
                 ? path.services.pass(packet) : classify(packet, index, &burst, path)
