@@ -102,6 +102,20 @@ package struct LocalPorts: @unchecked Sendable {
         pool(key)?.giveBack(local.port)
     }
 
+    /// Gives the port back of a connection that was not made.
+    package func giveBackUnused(_ spec: ConnectionSpec) {
+        guard let local = spec.local, local.port != 0 else { return }
+        giveBackUnused(local, to: spec.real, spec.transport)
+    }
+
+    /// Gives a port back that was taken towards a server, and that no packet has shown to anybody.
+    func giveBackUnused(
+        _ local: LocalEndpoint, to real: IPAddress, _ transport: TransportProtocol
+    ) {
+        pool(Key(local: local.address, real: real, transport: transport))?
+            .giveBackUnused(local.port)
+    }
+
     // MARK: Housekeeper
 
     /// Makes the pool of a key unless there is one; false when there are too many.
