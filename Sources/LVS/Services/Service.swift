@@ -19,6 +19,8 @@ package final class Service: Sendable {
     /// Flags of the service, and its persistence: timeout, seconds << 32 | mask.
     private let flags = Atomic<UInt32>(0)
     private let terms = Atomic<UInt64>(0)
+    /// Connections that were refused for want of a local port.
+    private let portless = Atomic<UInt64>(0)
     /// Number of the persistence engine; 0 for none.
     private let engineNumber = Atomic<UInt8>(0)
 
@@ -89,8 +91,12 @@ package final class Service: Sendable {
             else { continue }
             return LocalEndpoint(address: address, port: port)
         }
+        portless.wrappingAdd(1, ordering: .relaxed)
         return nil
     }
+
+    /// Connections that were refused for want of a local port, since the service was made.
+    var refusedForPorts: UInt64 { portless.load(ordering: .relaxed) }
 
     /// The server of this address and port (host order), for packets it sends by itself (worker).
     func server(at address: IPAddress, port: UInt16) -> Destination? {
