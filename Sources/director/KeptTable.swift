@@ -167,6 +167,21 @@ final class KeptTable: ControlTarget {
         try inner.delete(address, port: port, of: key)
     }
 
+    func addLocals(_ addresses: [IPAddress], to key: ServiceKey) throws(CommandRefusal) {
+        noteChange()
+        try inner.addLocals(addresses, to: key)
+    }
+
+    func deleteLocals(_ addresses: [IPAddress], of key: ServiceKey) throws(CommandRefusal) {
+        noteChange()
+        try inner.deleteLocals(addresses, of: key)
+    }
+
+    func setLocals(_ addresses: [IPAddress], of key: ServiceKey) throws(CommandRefusal) {
+        noteChange()
+        try inner.setLocals(addresses, of: key)
+    }
+
     func zero(_ key: ServiceKey?) throws(CommandRefusal) { try inner.zero(key) }
     var timeouts: TimeoutsRecord { inner.timeouts }
 
@@ -179,6 +194,10 @@ final class KeptTable: ControlTarget {
     func services() -> [Control.ServiceRecord] { inner.services() }
     func service(_ key: ServiceKey) -> Control.ServiceRecord? { inner.service(key) }
     func configured(_ key: ServiceKey) -> VirtualService? { director.configured(key) }
+    func configured(_ address: IPAddress, port: UInt16, of key: ServiceKey) -> RealServer? {
+        inner.configured(address, port: port, of: key)
+    }
+    func locals(of key: ServiceKey) -> [LocalRecord] { inner.locals(of: key) }
     func destinations(of key: ServiceKey) -> [DestinationRecord] { inner.destinations(of: key) }
     var total: StatisticsRecord { inner.total }
 

@@ -78,8 +78,10 @@ extension CommandRefusal {
         case .noSuchService: "there is no such service"
         case .destinationExists: "the server exists already"
         case .noSuchDestination: "there is no such server"
-        case .localAddressExists: "the service has this local address already"
-        case .noSuchLocalAddress: "the service has no such local address"
+        case .localAddressExists(let address):
+            "the service has the local address \(address) already"
+        case .noSuchLocalAddress(let address):
+            "the service has no local address \(address)"
         case .schedulerNotFound(let name): "there is no scheduler or engine \(name)"
         case .outOfRange: "weight or thresholds are out of range"
         case .invalid(let text): text

@@ -32,7 +32,7 @@ extension TableCommands {
     ) throws(CommandError) {
         let listed = try ask(values, session) { table throws(Refusal) in
             let service = try table.service(values.service.record)
-            return ListedService(service: service, servers: try table.servers(of: service))
+            return try ListedService(service, of: table)
         }
         show([listed], tableSize: nil, values, session, names)
     }
@@ -52,6 +52,29 @@ extension TableCommands {
             session.print(
                 Listing(columns: columns, names: names).text(ordered, tableSize: tableSize))
         }
+    }
+
+    /// The local addresses of one service, or of all that have some.
+    @Sendable static func listLocals(
+        _ values: LineValues, _ session: CommandSession
+    ) throws(CommandError) {
+        let listed = try ask(values, session) { table throws(Refusal) in
+            let services =
+                values.has(.serviceAddress)
+                ? [try table.service(values.service.record)] : try table.services()
+            var listed: [ListedService] = []
+            for service in services where service.localCount > 0 {
+                listed.append(
+                    ListedService(
+                        service: service, servers: [], locals: try table.locals(of: service)))
+            }
+            return listed
+        }
+        let ordered = ListingOrder.sorted(listed)
+        session.print(
+            session.own.json
+                ? ListingJSON.locals(ordered).document
+                : LocalListing(names: AddressNames(numeric: values.has(.numeric))).text(ordered))
     }
 
     private static func connections(

@@ -20,7 +20,7 @@ final class FullNATRig {
         var service = VirtualService(key: FullNATRig.key, scheduler: "rr")
         change(&service.fullNAT)
         try forwarding.rig.director.edit(service)
-        for local in locals { try forwarding.rig.director.addLocal(local, to: FullNATRig.key) }
+        try forwarding.rig.director.addLocals(locals, to: FullNATRig.key)
     }
 
     static let key = ServiceKey.address(.tcp, ForwardingRig.virtual, port: 80)
