@@ -20,7 +20,7 @@ extension Director {
     }
 
     /// Takes addresses from a service, all or none of them; connections that have one keep it until
-    /// they end.
+    /// they end, and so long it stays one of `ownedLocals`.
     package func deleteLocals(
         _ addresses: [IPAddress], of key: ServiceKey
     ) throws(CommandRefusal) {
@@ -42,6 +42,10 @@ extension Director {
         }
         let new = addresses.filter { !record.locals.contains($0) }
         try makePools(for: record.servers.map(\.server), new, of: key)
+        // Replies are the director's before the first connection has an address.
+        for address in new {
+            if ownedLocals.insert(address).inserted, hostAddresses.contains(address) { publishSoon() }
+        }
         record.locals = addresses
         record.object.useLocals(addresses)
     }
@@ -63,6 +67,20 @@ extension Director {
     package var localAddresses: Set<IPAddress> {
         records.reduce(into: []) { all, record in all.formUnion(record.locals) }
     }
+
+    /// Lets go of addresses that no service has any more and no connection; once a second.
+    func endLingeringLocals() {
+        let configured = localAddresses
+        guard configured.count < ownedLocals.count else { return }
+        let former = ownedLocals.subtracting(configured)
+        ownedLocals = configured.union(cells.ports.inUse(among: former))
+        guard !former.isDisjoint(with: hostAddresses) else { return }
+        isTableStale = true
+        publishServers()
+    }
+
+    /// The local ports that connections get.
+    package var localPorts: ClosedRange<UInt16> { live.localPorts }
 
     /// Makes the pools of local ports that connections to these servers can want.
     func makePools(

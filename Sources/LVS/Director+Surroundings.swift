@@ -70,6 +70,7 @@ extension Director {
         served.servers = Set(replyEndpoints.keys)
         served.tunnels = Set(tunnelEndpoints.keys)
         served.hostAddresses = hostAddresses
+        served.locals = ownedLocals
         return served
     }
 
@@ -96,6 +97,7 @@ extension Director {
         builder.servers = Set(replyEndpoints.keys)
         builder.tunnels = Set(tunnelEndpoints.keys)
         builder.hosts = hostAddresses
+        builder.hostsAlone = hostAddresses.subtracting(ownedLocals)
         builder.door = door
         marked = markedRequests()
         builder.marked = marked

@@ -19,6 +19,8 @@ package final class Service: Sendable {
     /// Flags of the service, and its persistence: timeout, seconds << 32 | mask.
     private let flags = Atomic<UInt32>(0)
     private let terms = Atomic<UInt64>(0)
+    /// What TCP connections with FULLNAT want, as `FullNATOptions.word` says it.
+    private let segmentOptions = Atomic<UInt8>(0)
     /// Connections that were refused for want of a local port.
     private let portless = Atomic<UInt64>(0)
     /// Number of the persistence engine; 0 for none.
@@ -47,6 +49,11 @@ package final class Service: Sendable {
     /// What tells the templates of one client apart; nil when nothing does.
     package var engine: PersistenceEngine? {
         PersistenceEngine(rawValue: engineNumber.load(ordering: .relaxed))
+    }
+
+    /// What its TCP connections with FULLNAT want.
+    var fullNAT: FullNATOptions {
+        FullNATOptions(word: segmentOptions.load(ordering: .relaxed))
     }
 
     /// Every datagram is scheduled for itself.
@@ -118,6 +125,7 @@ package final class Service: Sendable {
             ordering: .relaxed)
         let engine = service.persistenceEngine.flatMap(PersistenceEngine.init(name:))
         engineNumber.store(engine?.rawValue ?? 0, ordering: .relaxed)
+        segmentOptions.store(service.fullNAT.word, ordering: .relaxed)
         flags.store(service.flags.rawValue, ordering: .releasing)
     }
 
