@@ -90,19 +90,23 @@ extension Director {
             if case .address(let transport, _, _) = key { [transport] } else {
                 [.tcp, .udp, .sctp]
             }
+        var missing: Set<LocalPorts.Key> = []
         for server in servers where server.method == .fullNAT {
             for address in locals where address.family == server.address.family {
                 for transport in transports {
-                    let pool = LocalPorts.Key(
+                    let key = LocalPorts.Key(
                         local: address, real: server.address, transport: transport)
-                    guard cells.ports.add(pool) else {
-                        throw .outOfMemory(
-                            "a director has at most \(LocalPorts.mostPools) pairs of a local address "
-                                + "and a real server")
-                    }
+                    if cells.ports.pool(key) == nil { missing.insert(key) }
                 }
             }
         }
+        guard missing.count <= cells.ports.room else {
+            throw .outOfMemory(
+                "a director has at most \(LocalPorts.mostPools) pairs of a local address and a real "
+                    + "server; this asks for \(missing.count) more, and \(cells.ports.room) are left"
+            )
+        }
+        for key in missing { _ = cells.ports.add(key) }
     }
 
     private func checkLocal(_ address: IPAddress, of key: ServiceKey) throws(CommandRefusal) {

@@ -74,6 +74,7 @@ final class KeptTable: ControlTarget {
             + director.services().flatMap { listing in
                 // Servers oldest first, so that the rules make the same list.
                 [Rule.addService(listing.service)]
+                    + listing.locals.map { .addLocal(listing.service.key, $0) }
                     + listing.servers.reversed().map { .addServer(listing.service.key, $0.server) }
             }
     }
@@ -239,6 +240,7 @@ extension KeptTable {
         case .editServer(let key, let server): try edit(server, of: key)
         case .deleteServer(let key, let address, let port):
             try delete(address, port: port, of: key)
+        case .setLocals(let key, let addresses): try setLocals(addresses, of: key)
         case .setMarks(let rules): try setMarkRules(rules)
         }
     }

@@ -34,6 +34,8 @@ package struct StateRestoration: Sendable {
         case .rule(.addServer(let key, let server)):
             try target.add(server, to: key)
             servers += 1
+        case .rule(.addLocal(let key, let address)):
+            try target.addLocals([address], to: key)
         case .rule(.addMark(let mark)):
             try target.setMarkRules(marks + [mark])
             marks.append(mark)

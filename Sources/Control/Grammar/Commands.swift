@@ -120,7 +120,8 @@ struct CommandEntry: Sendable {
             allowed: [.serviceAddress], run: TableCommands.zero),
         CommandEntry(
             command: .addLocals, letters: ["P"], long: "add-laddr", name: "add-laddr",
-            required: [.serviceAddress, .localAddress], run: TableCommands.change),
+            required: [.serviceAddress, .localAddress], check: LineChecks.locals,
+            run: TableCommands.change),
         CommandEntry(
             command: .deleteLocals, letters: ["Q"], long: "del-laddr", name: "del-laddr",
             required: [.serviceAddress, .localAddress], run: TableCommands.change),

@@ -74,6 +74,12 @@ enum LineChecks {
         }
     }
 
+    @Sendable static func locals(_ values: inout LineValues) throws(CommandError) {
+        guard values.locals?.first.family != .v6 || values.service.family == .v6 else {
+            throw .line("IPv6 local addresses are only for IPv6 virtual services")
+        }
+    }
+
     private static let tunnelOptions: [CommandOption] = [
         .tunnelType, .tunnelPort, .tunnelNoChecksum, .tunnelChecksum, .tunnelRemoteChecksum,
     ]

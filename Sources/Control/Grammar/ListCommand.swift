@@ -85,7 +85,7 @@ extension TableCommands {
             var listing = ConnectionJSON()
             session.print(ConnectionJSON.begin)
             do throws(Refusal) {
-                try table.read("ip_vs_conn") { session.print(listing.take($0)) }
+                try table.read("connections") { session.print(listing.take($0)) }
             } catch {
                 throw CommandError(status: 1, text: error.ownWords, endsRestore: true)
             }

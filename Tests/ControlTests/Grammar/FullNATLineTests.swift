@@ -90,6 +90,8 @@ struct FullNATLineTests {
             ("-Q -t 10.0.0.1:80 -z 10.0.0.3", 255, "No such local address\n10.0.0.3"),
             ("-P -t 10.0.0.1:80 -z 10.0.0.3-5", 255, "Local address already exists\n10.0.0.4"),
             ("-P -t 10.0.0.1:80 -z 224.0.0.1", 255, "Illegal local address\n224.0.0.1"),
+            ("-P -t 10.0.0.1:80 -z fd00::1", 2, "only for IPv6 virtual services"),
+            ("-P -f 7 -z fd00::1", 2, "only for IPv6 virtual services"),
             ("-G -t 10.0.0.2:80", 1, "No such service"),
             ("-G -z 10.0.0.3", 255, "-z: unknown option"),
             ("-L -z 10.0.0.3", 255, "-z: unknown option"),

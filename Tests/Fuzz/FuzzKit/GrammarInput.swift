@@ -52,7 +52,7 @@ enum GrammarInput {
         "mark", "get", "set", "status", "MARK", "RETURN", "ACCEPT", "CONNMARK", "PREROUTING",
         "mangle",
         "tcp", "udp", "sctp", "icmp", "multiport", "sh-port", "sh-fallback", "mh-port", "flag-1",
-        "lo",
+        "lo", "ack", "syn", "v1", "v2",
         "*mangle", "COMMIT", "ipvsadm",
     ]
 
