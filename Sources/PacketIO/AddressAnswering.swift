@@ -17,6 +17,11 @@ package final class AddressAnswering: Sendable {
     package struct Claim: Hashable, Sendable {
         package var address: IPAddress
         package var hardware: HardwareAddress
+
+        package init(address: IPAddress, hardware: HardwareAddress) {
+            self.address = address
+            self.hardware = hardware
+        }
     }
 
     private static let mostPorts = 64
@@ -113,10 +118,12 @@ package final class AddressAnswering: Sendable {
         }
     }
 
-    /// Adds, for a burst that is empty otherwise, what tells the port's segment who has the first of
-    /// the addresses: a gratuitous request (RFC 5944, section 4.6) or an unsolicited advertisement
-    /// (RFC 4861, section 7.2.6) for each. Before it, for a local address, goes the question whether
-    /// somebody has it already. The rest waits for the next burst.
+    /// Adds, for a burst that is empty otherwise, what tells the port's segment who has the addresses,
+    /// and returns those that wait for the next burst.
+    ///
+    /// That is a gratuitous request (RFC 5944, section 4.6) or an unsolicited advertisement (RFC 4861,
+    /// section 7.2.6) for each. Before the request for a local address goes the question whether
+    /// somebody has it already.
     func announce(
         _ addresses: ArraySlice<IPAddress>, on port: PortIndex, in burst: inout Burst
     ) -> ArraySlice<IPAddress> {

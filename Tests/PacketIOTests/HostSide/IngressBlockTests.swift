@@ -137,6 +137,30 @@ struct IngressBlockTests {
         #expect(check == .accepted)
     }
 
+    @Test("Replies to local addresses that the host has are kept", arguments: mechanisms)
+    func localAddresses(_ mechanism: IngressBlock.Mechanism) throws {
+        let network = try HostNetwork()
+        let block = try network.block(mechanism)
+        try block.update(HostNetwork.served)
+        let server = try network.client.inside { TestSocket(.tcp) }
+        #expect(server.bind("10.76.1.1", port: 8080))
+        server.listen()
+        let ask = {
+            try network.lvs.inside { TestSocket(.tcp).connect("10.76.1.1", port: 8080) }
+        }
+        #expect(try ask() == .accepted)
+        var more = ServedTraffic()
+        more.locals = [IPAddress(v4: 0x0a4c_01fe)]
+        try block.widen(by: more)
+        #expect(try ask() == .silent)
+        try block.update(HostNetwork.served)
+        #expect(try ask() == .accepted)
+        var exact = HostNetwork.served
+        exact.locals = more.locals
+        try block.update(exact)
+        #expect(try ask() == .silent)
+    }
+
     @Test("Fragments of a served datagram are kept, others pass", arguments: mechanisms)
     func fragments(_ mechanism: IngressBlock.Mechanism) throws {
         let network = try HostNetwork()

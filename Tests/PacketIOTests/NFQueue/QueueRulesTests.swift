@@ -149,6 +149,42 @@ struct QueueRulesTests {
         #expect(try tables(lab).isEmpty)
     }
 
+    /// The host is 10.1.0.1, and nobody 10.1.0.200.
+    @Test(arguments: [true, false])
+    func repliesToLocalAddressesComeWhoeverHasThem(_ forwards: Bool) throws {
+        let lab = try QueueLab(forwards: forwards, served: QueueLab.served)
+        let comes = { (address: String, port: UInt16) -> Bool in
+            var builder = lab.reply()
+            builder.destination = QueueLab.address(address)
+            lab.send(builder.tcp(from: port, to: 40000, flags: 0x12), by: lab.server)
+            var burst = Burst()
+            let end = MonotonicClock.now() + 200_000_000
+            while MonotonicClock.now() < end {
+                guard lab.drivers[0].receive(into: &burst) > 0 else { continue }
+                burst[0].verdict = .drop(.noServer)
+                lab.finish(&burst)
+                return true
+            }
+            return false
+        }
+        #expect(!comes("10.1.0.1", 80))
+        var more = ServedTraffic()
+        more.locals = ["10.1.0.1", "10.1.0.200"].map(QueueLab.address).reduce(into: []) {
+            $0.insert($1)
+        }
+        try lab.rules.widen(by: more)
+        for address in ["10.1.0.1", "10.1.0.200"] {
+            #expect(comes(address, 80), "\(address)")
+            #expect(!comes(address, 81), "\(address)")
+        }
+        var exact = QueueLab.served
+        exact.locals = more.locals
+        try lab.rules.update(exact)
+        #expect(comes("10.1.0.1", 80))
+        try lab.rules.update(QueueLab.served)
+        #expect(!comes("10.1.0.1", 80))
+    }
+
     /// Chains of these names that say something else give way.
     @Test func strangeTablesOfTheNameAreReplaced() throws {
         let network = TestNetwork()

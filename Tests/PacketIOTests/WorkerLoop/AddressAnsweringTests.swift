@@ -1,6 +1,7 @@
 import LVS
 import PacketIO
 import Posix
+import TestKit
 import Testing
 
 @Suite struct AddressAnsweringTests {
@@ -123,6 +124,58 @@ import Testing
         let (sent, loop) = try answers(for: [Self.six], to: frames)
         #expect(sent.count == 1, "only the announcement")
         #expect(loop.counts.passed == UInt64(frames.count) && loop.counts.answered == 0)
+    }
+
+    @Test func localAddressesComeAndGo() throws {
+        let answering = try AddressAnswering(addresses: [])
+        answering.setHardware(HardwareAddress(value: Self.mine), of: 0)
+        let sent = { (frames: [[UInt8]]) throws -> [[UInt8]] in
+            let driver = MemoryDriver(port: 0)
+            let loop = try WorkerLoop(
+                drivers: [driver], answering: answering,
+                processor: ScriptedProcessor { _ in .pass })
+            for frame in frames { driver.deliver(frame) }
+            try run(loop)
+            return driver.takeSent().map(\.bytes)
+        }
+        let question = FrameBytes.arpRequest(for: [10, 0, 0, 1], from: Self.asker)
+        #expect(try sent([question]).isEmpty)
+        let local = IPAddress(v4: 0x0a00_0001)
+        let (mine, asker) = (FrameBytes.mac(Self.mine), FrameBytes.mac(Self.asker))
+        let head: [UInt8] = [8, 6, 0, 1, 8, 0, 6, 4, 0]
+        let all = FrameBytes.mac(0xffff_ffff_ffff) + mine + head + [1] + mine
+        let probe = all + [0, 0, 0, 0] + FrameBytes.mac(0) + [10, 0, 0, 1]
+        let announcement = all + [10, 0, 0, 1] + FrameBytes.mac(0) + [10, 0, 0, 1]
+        let answer =
+            asker + mine + head + [2] + mine + [10, 0, 0, 1] + asker + [10, 0, 0, 9]
+        #expect(answering.answer(for: [local]))
+        #expect(try sent([question]) == [probe, announcement, answer])
+        #expect(!answering.answer(for: [local]), "nothing is new")
+        // Somebody answers the probe; what the director says by another port is no claim.
+        let claim =
+            mine + asker + head + [2] + asker + [10, 0, 0, 1] + mine + [0, 0, 0, 0]
+        #expect(try sent([claim, announcement]).isEmpty)
+        let station = HardwareAddress(value: Self.asker)
+        #expect(answering.takeClaims() == [.init(address: local, hardware: station)])
+        #expect(answering.takeClaims().isEmpty)
+        #expect(!answering.answer(for: []))
+        #expect(try sent([question]).isEmpty)
+        #expect(answering.addresses.isEmpty)
+    }
+
+    @Test func manyAddressesAreAllAnnounced() throws {
+        let driver = MemoryDriver(port: 0)
+        let answering = try AddressAnswering(addresses: [Self.six])
+        answering.setHardware(HardwareAddress(value: Self.mine), of: 0)
+        let many = Set((1...500).map { IPAddress(v4: 0x0a00_0000 + $0) })
+        #expect(answering.answer(for: many))
+        let loop = try WorkerLoop(
+            drivers: [driver], answering: answering, processor: ScriptedProcessor { _ in .pass })
+        try run(loop)
+        let sent = driver.takeSent().map(\.bytes)
+        let announced = sent.filter { $0.count == 42 && $0[28..<32] == $0[38..<42] }
+        #expect(Set(announced.map { IPAddress(v4: $0.be32(28)) }) == many)
+        #expect(sent.count == 1 + 2 * many.count)
     }
 
     @Test(arguments: [

@@ -202,6 +202,28 @@ struct RedirectProgramTests {
         #expect(try !isOurs(frame, of: map))
     }
 
+    /// The host is 10.0.0.1 and has a local address, 10.0.0.1 itself or none.
+    @Test func repliesToLocalAddressesAreRedirectedWhoeverHasThem() throws {
+        let map = try map()
+        let reply = try tcp("10.0.1.5", 8080, "10.0.0.1", 4000)
+        let other = try tcp("10.0.1.5", 8081, "10.0.0.1", 4000)
+        let six = try tcp("2001:db8:1::5", 8080, "2001:db8::1", 4000)
+        let about = try error(
+            3, "10.0.7.7", "10.0.0.1", about: tcp("10.0.0.1", 4000, "10.0.1.5", 8080))
+        for frame in [reply, other, six, about] { #expect(try !isOurs(frame, of: map)) }
+        var more = ServedTraffic()
+        more.locals = [try address("10.0.0.1"), try address("2001:db8::1")]
+        try map.widen(by: more)
+        for frame in [reply, six, about] { #expect(try isOurs(frame, of: map)) }
+        #expect(try !isOurs(other, of: map))
+        var exact = try served()
+        exact.locals = more.locals
+        try map.update(exact)
+        for frame in [reply, six, about] { #expect(try isOurs(frame, of: map)) }
+        try map.update(served())
+        for frame in [reply, other, six, about] { #expect(try !isOurs(frame, of: map)) }
+    }
+
     @Test func blocksOfMarkedAddressesAreRedirected() throws {
         let map = try RedirectMap()
         var served = ServedTraffic()
