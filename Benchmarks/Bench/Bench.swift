@@ -21,6 +21,10 @@ struct Bench {
             var path = try NATPath(connections: connections)
             report.add(path.run(name, windows: options.quick ? 32 : 120))
         }
+        if options.wants("fullnat") {
+            report.add(
+                try FullNATPath.run(connections: 1_000_000, windows: options.quick ? 32 : 120))
+        }
         if options.wants("churn") {
             report.add(try Churn.run(live: 1_000_000, windows: options.quick ? 32 : 120))
         }

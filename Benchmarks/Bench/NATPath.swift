@@ -56,25 +56,9 @@ struct NATPath {
         for _ in 0..<windows { _ = swiftWindow() }
     }
 
-    private mutating func writeRandomFlows() {
-        world.passTime()
-        for frame in 0..<Ring.frames {
-            let word = random.next()
-            let connection = Int(((word >> 32) &* UInt64(world.connections)) >> 32)
-            ring.write(
-                frame, connection, word & 1 == 0 ? .inbound : .outbound, world, flags: 16)
-        }
-        ring.fill()
-    }
+    private mutating func writeRandomFlows() { ring.writeRandomFlows(of: world, &random) }
 
-    private mutating func swiftWindow() -> Double {
-        writeRandomFlows()
-        let start = MonotonicClock.threadTime()
-        ring.process(world.director.workers[0], now: world.now)
-        let end = MonotonicClock.threadTime()
-        precondition(ring.sent() == Ring.frames, "every packet is a hit")
-        return Double(end - start) / Double(Ring.frames)
-    }
+    private mutating func swiftWindow() -> Double { ring.window(of: world, &random) }
 
     private mutating func referenceWindow(_ reference: Reference) -> Double {
         writeRandomFlows()

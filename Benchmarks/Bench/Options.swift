@@ -14,7 +14,7 @@ struct Options {
 
     static let usage = """
         usage: Bench [--quick] [--only NAME[,NAME]] [--instructions RINGS] [--check FILE]
-          names: nat-1k nat-100k nat-1m nat-10m churn schedulers, or one of those (wlc)
+          names: nat-1k nat-100k nat-1m nat-10m fullnat churn schedulers, or one of those (wlc)
         """
 
     /// Nil when the words are not understood.

@@ -4,6 +4,7 @@ internal import Posix
 struct Report {
     private var paths: [NATPath.Result] = []
     private var churn: Churn.Result?
+    private var fullNAT: FullNATPath.Result?
     private var decisions: [Decisions.Result] = []
 
     static func printHead() {
@@ -34,6 +35,18 @@ struct Report {
                 + " \(Report.text(result.perConnection.p90, 0))]"
                 + " = \(Report.text(rate, 1)) M connections/s;"
                 + " sweep \(Report.text(result.sweep.median, 2)) ns an entry")
+    }
+
+    mutating func add(_ result: FullNATPath.Result) {
+        fullNAT = result
+        print(
+            "FULLNAT hit path, \(result.connections) connections:"
+                + " \(Report.cell(result.fullNAT)) NAT \(Report.cell(result.nat))"
+                + " ratio \(Report.text(result.ratio, 2));"
+                + " \(Report.text(result.bytes, 1)) bytes a connection")
+        print(
+            "FULLNAT port + insert + expire: \(Report.cell(result.perConnection)) ns ="
+                + " \(Report.text(1000 / result.perConnection.median, 1)) M connections/s")
     }
 
     static func printDecisionsHead() {
@@ -68,6 +81,14 @@ struct Report {
                 "\"churn\":{\"ns\":\(Report.text(churn.perConnection.median, 1)),"
                     + "\"sweep_ns\":\(Report.text(churn.sweep.median, 2))}")
         }
+        if let fullNAT {
+            items.append(
+                "\"fullnat\":{\"ns\":\(Report.text(fullNAT.fullNAT.median, 2)),"
+                    + "\"nat_ns\":\(Report.text(fullNAT.nat.median, 2)),"
+                    + "\"ratio_nat\":\(Report.text(fullNAT.ratio, 3)),"
+                    + "\"churn_ns\":\(Report.text(fullNAT.perConnection.median, 1)),"
+                    + "\"bytes_per_connection\":\(Report.text(fullNAT.bytes, 1))}")
+        }
         for result in decisions {
             let figures = result.perServers.map {
                 "\"ns_\($0.servers)\":\(Report.text($0.cost.median, 1))"
@@ -78,7 +99,7 @@ struct Report {
     }
 
     /// Figures that break the limits of a thresholds file: lines `"name": number` where the name is
-    /// `ratio_c`, `ratio_floor` or `bytes_per_connection`, each a maximum.
+    /// `ratio_c`, `ratio_floor`, `bytes_per_connection` or `ratio_nat`, each a maximum.
     func violations(_ thresholds: String) -> [String] {
         var broken: [String] = []
         for line in thresholds.split(separator: "\n") {
@@ -86,6 +107,9 @@ struct Report {
             guard parts.count == 2 else { continue }
             let name = parts[0].filter { $0.isLetter || $0 == "_" }
             guard let limit = Double(parts[1].filter { $0.isNumber || $0 == "." }) else { continue }
+            if name == "ratio_nat", let fullNAT, fullNAT.ratio > limit {
+                broken.append("fullnat: \(name) \(Report.text(fullNAT.ratio, 3)) > \(limit)")
+            }
             for result in paths {
                 let value: Double
                 switch name {

@@ -44,7 +44,8 @@ final class Ring {
         _ frame: Int, _ connection: Int, _ direction: Direction, _ world: World, flags: UInt8
     ) {
         let bytes = unsafe bytes(frame)
-        let client = World.client(connection)
+        let client =
+            direction == .inbound ? World.client(connection) : world.peerOf[connection]
         let server = World.server(Int(world.serverOf[connection])).v4
         let inbound = direction == .inbound
         unsafe put(bytes, 0, 0x0200_0000)
@@ -77,6 +78,15 @@ final class Ring {
         unsafe bytes(frame).load(fromByteOffset: 33, as: UInt8.self) &- 1
     }
 
+    /// Who a forwarded packet seems to come from.
+    func peer(_ frame: Int) -> (address: UInt32, port: UInt16) {
+        let bytes = unsafe bytes(frame)
+        return unsafe (
+            UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 26, as: UInt32.self)),
+            UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 34, as: UInt16.self))
+        )
+    }
+
     /// Puts the first `count` frames into bursts and batches.
     func fill(_ count: Int = Ring.frames) {
         for box in bursts { box.burst.removeAll() }
@@ -101,6 +111,27 @@ final class Ring {
     func process(_ worker: Worker, now: Instant, count: Int) -> Int {
         process(worker, now: now)
         return sent(count)
+    }
+
+    /// Fills the ring with packets of random connections, in both directions.
+    func writeRandomFlows(of world: World, _ random: inout Generator) {
+        world.passTime()
+        for frame in 0..<Ring.frames {
+            let word = random.next()
+            let connection = Int(((word >> 32) &* UInt64(world.connections)) >> 32)
+            write(frame, connection, word & 1 == 0 ? .inbound : .outbound, world, flags: 16)
+        }
+        fill()
+    }
+
+    /// Takes a ring of random flows through the engine; returns ns a packet of thread CPU time.
+    func window(of world: World, _ random: inout Generator) -> Double {
+        writeRandomFlows(of: world, &random)
+        let start = MonotonicClock.threadTime()
+        process(world.director.workers[0], now: world.now)
+        let end = MonotonicClock.threadTime()
+        precondition(sent() == Ring.frames, "every packet is a hit")
+        return Double(end - start) / Double(Ring.frames)
     }
 
     func sent(_ count: Int = Ring.frames) -> Int {

@@ -1,7 +1,7 @@
 internal import LVS
 internal import Posix
 
-/// A director with one NAT service, sixteen servers and a table full of connections.
+/// A director with one service of NAT or FULLNAT, sixteen servers and a table full of connections.
 final class World {
     static let servers = 16
     static let virtual = IPAddress(v4: 0x0a00_0001)
@@ -14,12 +14,16 @@ final class World {
     let director: Director
     /// Server that each connection was given.
     private(set) var serverOf: [UInt8]
+    /// What each server takes for the client of a connection: with NAT the client itself.
+    private(set) var peerOf: [(address: UInt32, port: UInt16)]
+    private let method: ForwardingMethod
     private(set) var now = Instant(nanoseconds: 1_000_000_000_000)
     private let memory: MappedMemory
     let tableBytes: Int
 
-    init(connections: Int) throws {
+    init(connections: Int, method: ForwardingMethod = .masquerading) throws {
         self.connections = connections
+        self.method = method
         let configuration = Director.Configuration(connections: connections, seed: 42)
         tableBytes = Director.tableBytes(configuration)
         memory = try MappedMemory(bytes: tableBytes)
@@ -27,12 +31,16 @@ final class World {
             configuration, tableMemory: TableMemory(base: memory.base, count: memory.count),
             now: now)
         serverOf = Array(repeating: 0, count: connections)
+        peerOf = Array(repeating: (0, 0), count: connections)
         try configure()
     }
 
     static func server(_ index: Int) -> IPAddress {
         IPAddress(v4: 0x0a01_0001 + UInt32(index))
     }
+
+    /// Local addresses of FULLNAT: each has 64,512 ports towards each server.
+    static let locals = (0..<16).map { IPAddress(v4: 0x0a01_8001 + UInt32($0)) }
 
     static func client(_ index: Int) -> (address: UInt32, port: UInt16) {
         (0x0b00_0000 + UInt32(index >> 4), 2000 + UInt16(index & 15) * 977)
@@ -61,9 +69,10 @@ final class World {
                 Neighbour(port: 1, address: World.server(index)),
                 HardwareAddress(value: 0x0200_0000_0200 + UInt64(index)))
             try director.add(
-                RealServer(address: World.server(index), port: 8080, method: .masquerading),
+                RealServer(address: World.server(index), port: 8080, method: method),
                 to: key)
         }
+        if method == .fullNAT { try director.addLocals(World.locals, to: key) }
         _ = director.takeWantedNeighbours()
         director.tick(now)
         director.workers[0].wake()
@@ -80,6 +89,7 @@ final class World {
                 ring.write(frame, index, .inbound, self, flags: flags)
             } after: { index, frame in
                 serverOf[index] = ring.server(frame)
+                peerOf[index] = ring.peer(frame)
             }
         }
         forEachBatch(ring) { index, frame in

@@ -4,6 +4,8 @@ package struct ServiceListing: Hashable, Sendable {
     package var statistics: Statistics
     /// Newest first, as the kernel lists them.
     package var servers: [ServerListing]
+    /// What servers with FULLNAT see clients by, in the order they were added.
+    package var locals: [IPAddress] = []
 }
 
 /// A real server as listings show it.
@@ -37,6 +39,8 @@ package struct ConnectionListing: Hashable, Sendable {
     package var engine: String?
     /// What the engine tells the template apart by.
     package var engineData: [UInt8] = []
+    /// What the server takes for the client; nil without FULLNAT.
+    package var local: LocalEndpoint?
 }
 
 extension Director {
@@ -50,6 +54,16 @@ extension Director {
 
     /// A service as configured, without counting anything; nil when there is none with this key.
     package func configured(_ key: ServiceKey) -> VirtualService? { record(key)?.service }
+
+    /// A real server as configured; nil when the service has none with this address and port.
+    package func configured(
+        _ address: IPAddress, port: UInt16, of key: ServiceKey
+    ) -> RealServer? {
+        guard let record = record(key), let position = record.position(address, port) else {
+            return nil
+        }
+        return record.servers[position].server
+    }
 
     /// Counters and rates of everything since the start or the last zeroing.
     package var total: Statistics {
@@ -86,7 +100,8 @@ extension Director {
             remainingSeconds: connection.remainingSeconds(now), method: connection.method,
             isTemplate: connection.isTemplate, isInactive: connection.isInactive,
             engine: connection.engineData == nil ? nil : PersistenceEngine.sip.name,
-            engineData: connection.engineData ?? [])
+            engineData: connection.engineData ?? [],
+            local: connection.isFullNAT ? connection.local : nil)
     }
 
     /// Frames dropped so far, by every reason there is.
@@ -110,7 +125,7 @@ extension Director {
                     persistent: cell.persistent, isOverloaded: load.isOverloaded,
                     statistics: server.meter.statistics(
                         read(server.number), isFrozen: !isEstimating))
-            })
+            }, locals: record.locals)
     }
 
     /// What all workers have counted for a destination.

@@ -8,29 +8,46 @@ extension Director {
         package var takenPorts: Int
     }
 
-    /// Adds an address behind those the service has.
+    /// Adds addresses behind those the service has, all or none of them.
     ///
     /// An address is one of a host: no service, no multicast, and one that this director alone uses.
-    package func addLocal(_ address: IPAddress, to key: ServiceKey) throws(CommandRefusal) {
+    package func addLocals(_ addresses: [IPAddress], to key: ServiceKey) throws(CommandRefusal) {
         let record = try find(key)
-        try checkLocal(address)
-        guard !record.locals.contains(address) else { throw .localAddressExists }
-        try makePools(for: record.servers.map(\.server), [address], of: key)
-        // Replies are the director's before the first connection has the address.
-        if ownedLocals.insert(address).inserted, hostAddresses.contains(address) { publishSoon() }
-        record.locals.append(address)
-        record.object.useLocals(record.locals)
+        for address in addresses where record.locals.contains(address) {
+            throw .localAddressExists(address)
+        }
+        try setLocals(record.locals + addresses, of: key)
     }
 
-    /// Takes an address from a service; connections that have it keep it until they end, and so
-    /// long it stays one of `ownedLocals`.
-    package func deleteLocal(_ address: IPAddress, of key: ServiceKey) throws(CommandRefusal) {
+    /// Takes addresses from a service, all or none of them; connections that have one keep it until
+    /// they end, and so long it stays one of `ownedLocals`.
+    package func deleteLocals(
+        _ addresses: [IPAddress], of key: ServiceKey
+    ) throws(CommandRefusal) {
         let record = try find(key)
-        guard let position = record.locals.firstIndex(of: address) else {
-            throw .noSuchLocalAddress
+        for address in addresses where !record.locals.contains(address) {
+            throw .noSuchLocalAddress(address)
         }
-        record.locals.remove(at: position)
-        record.object.useLocals(record.locals)
+        let gone = Set(addresses)
+        try setLocals(record.locals.filter { !gone.contains($0) }, of: key)
+    }
+
+    /// Gives a service these addresses in this order, instead of those it has.
+    package func setLocals(_ addresses: [IPAddress], of key: ServiceKey) throws(CommandRefusal) {
+        let record = try find(key)
+        var seen: Set<IPAddress> = []
+        for address in addresses {
+            try checkLocal(address, of: key)
+            guard seen.insert(address).inserted else { throw .localAddressExists(address) }
+        }
+        let new = addresses.filter { !record.locals.contains($0) }
+        try makePools(for: record.servers.map(\.server), new, of: key)
+        // Replies are the director's before the first connection has an address.
+        for address in new {
+            if ownedLocals.insert(address).inserted, hostAddresses.contains(address) { publishSoon() }
+        }
+        record.locals = addresses
+        record.object.useLocals(addresses)
     }
 
     /// The local addresses of a service, in the order they were added.
@@ -39,6 +56,11 @@ extension Director {
             LocalAddress(
                 address: address, takenPorts: cells.ports.takenCount(of: address))
         }
+    }
+
+    /// Connections of a service that found no local port, and were refused for it.
+    package func refusedForPorts(of key: ServiceKey) throws(CommandRefusal) -> UInt64 {
+        try find(key).object.refusedForPorts
     }
 
     /// The addresses of all services, each once.
@@ -68,22 +90,30 @@ extension Director {
             if case .address(let transport, _, _) = key { [transport] } else {
                 [.tcp, .udp, .sctp]
             }
+        var missing: Set<LocalPorts.Key> = []
         for server in servers where server.method == .fullNAT {
             for address in locals where address.family == server.address.family {
                 for transport in transports {
-                    let pool = LocalPorts.Key(
+                    let key = LocalPorts.Key(
                         local: address, real: server.address, transport: transport)
-                    guard cells.ports.add(pool) else {
-                        throw .outOfMemory(
-                            "a director has at most \(LocalPorts.mostPools) pairs of a local address "
-                                + "and a real server")
-                    }
+                    if cells.ports.pool(key) == nil { missing.insert(key) }
                 }
             }
         }
+        guard missing.count <= cells.ports.room else {
+            throw .outOfMemory(
+                "a director has at most \(LocalPorts.mostPools) pairs of a local address and a real "
+                    + "server; this asks for \(missing.count) more, and \(cells.ports.room) are left"
+            )
+        }
+        for key in missing { _ = cells.ports.add(key) }
     }
 
-    private func checkLocal(_ address: IPAddress) throws(CommandRefusal) {
+    private func checkLocal(_ address: IPAddress, of key: ServiceKey) throws(CommandRefusal) {
+        guard address.family == .v4 || key.family == .v6 else {
+            throw .invalid(
+                "\(address): servers of an IPv4 service need IPv4 local addresses")
+        }
         let isHosts =
             if address.family == .v4 {
                 address.v4 != 0 && address.v4 >> 24 != 127 && address.v4 >> 28 < 0xe
@@ -91,7 +121,8 @@ extension Director {
                 address.isGlobalUnicast
             }
         guard isHosts else {
-            throw .invalid("a local address must be a unicast one that servers can answer to")
+            throw .invalid(
+                "\(address): a local address must be a unicast one that servers can answer to")
         }
     }
 }

@@ -160,6 +160,8 @@ extension DesiredState.Step {
             "server \(server.address):\(server.port) of \(key.summary)"
         case .deleteServer(let key, let address, let port):
             "server \(address):\(port) of \(key.summary)"
+        case .setLocals(let key, let addresses):
+            "\(addresses.count) local addresses of \(key.summary)"
         case .setMarks(let rules): "\(rules.count) marking rules"
         }
     }

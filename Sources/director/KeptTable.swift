@@ -74,6 +74,7 @@ final class KeptTable: ControlTarget {
             + director.services().flatMap { listing in
                 // Servers oldest first, so that the rules make the same list.
                 [Rule.addService(listing.service)]
+                    + listing.locals.map { .addLocal(listing.service.key, $0) }
                     + listing.servers.reversed().map { .addServer(listing.service.key, $0.server) }
             }
     }
@@ -167,6 +168,21 @@ final class KeptTable: ControlTarget {
         try inner.delete(address, port: port, of: key)
     }
 
+    func addLocals(_ addresses: [IPAddress], to key: ServiceKey) throws(CommandRefusal) {
+        noteChange()
+        try inner.addLocals(addresses, to: key)
+    }
+
+    func deleteLocals(_ addresses: [IPAddress], of key: ServiceKey) throws(CommandRefusal) {
+        noteChange()
+        try inner.deleteLocals(addresses, of: key)
+    }
+
+    func setLocals(_ addresses: [IPAddress], of key: ServiceKey) throws(CommandRefusal) {
+        noteChange()
+        try inner.setLocals(addresses, of: key)
+    }
+
     func zero(_ key: ServiceKey?) throws(CommandRefusal) { try inner.zero(key) }
     var timeouts: TimeoutsRecord { inner.timeouts }
 
@@ -179,6 +195,10 @@ final class KeptTable: ControlTarget {
     func services() -> [Control.ServiceRecord] { inner.services() }
     func service(_ key: ServiceKey) -> Control.ServiceRecord? { inner.service(key) }
     func configured(_ key: ServiceKey) -> VirtualService? { director.configured(key) }
+    func configured(_ address: IPAddress, port: UInt16, of key: ServiceKey) -> RealServer? {
+        inner.configured(address, port: port, of: key)
+    }
+    func locals(of key: ServiceKey) -> [LocalRecord] { inner.locals(of: key) }
     func destinations(of key: ServiceKey) -> [DestinationRecord] { inner.destinations(of: key) }
     var total: StatisticsRecord { inner.total }
 
@@ -220,6 +240,7 @@ extension KeptTable {
         case .editServer(let key, let server): try edit(server, of: key)
         case .deleteServer(let key, let address, let port):
             try delete(address, port: port, of: key)
+        case .setLocals(let key, let addresses): try setLocals(addresses, of: key)
         case .setMarks(let rules): try setMarkRules(rules)
         }
     }

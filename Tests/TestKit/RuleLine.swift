@@ -96,7 +96,8 @@ package struct RuleLine {
                 try execute(director, key, realServer(server, key))
             } else if let local {
                 try command == "-Q"
-                    ? director.deleteLocal(local, of: key) : director.addLocal(local, to: key)
+                    ? director.deleteLocals([local], of: key)
+                    : director.addLocals([local], to: key)
             } else {
                 try execute(director, key)
             }

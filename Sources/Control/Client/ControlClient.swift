@@ -70,6 +70,8 @@ extension ControlClient {
     func begin(_ change: TableChange) throws(ControlError) {
         let (command, service, server): (IPVSCommand, ServiceRecord, DestinationRecord?) =
             switch change {
+            case .addLocals(_, let service): (.newLocal, service, nil)
+            case .deleteLocals(_, let service): (.deleteLocal, service, nil)
             case .addService(let service): (.newService, service, nil)
             case .editService(let service): (.setService, service, nil)
             case .deleteService(let service): (.deleteService, service, nil)
@@ -80,6 +82,7 @@ extension ControlClient {
         try transport.begin(family, command.rawValue) { writer in
             service.write(.configuration, to: &writer)
             server?.write(.configuration, to: &writer)
+            change.locals?.write(to: &writer)
         }
     }
 
@@ -112,6 +115,17 @@ extension ControlClient {
             } decode: { attributes throws(Refusal) in
                 try ServiceRecord(attributes.nest(AttributeNumber.Top.service), needing: .identity)
             })
+    }
+
+    /// The local addresses of a service in their order.
+    package func locals(of service: ServiceRecord) throws(ControlError) -> [LocalRecord] {
+        try answers(.getLocal, dump: true) { writer in
+            service.write(.identity, to: &writer)
+            // Says that the command is the director's own.
+            writer.attribute(AttributeNumber.Top.local) { _ in }
+        } decode: { attributes throws(Refusal) in
+            try LocalRecord(attributes.nest(AttributeNumber.Top.local))
+        }
     }
 
     /// The real servers of a service in the director's order; none when there is no such service.

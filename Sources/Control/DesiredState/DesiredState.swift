@@ -10,6 +10,8 @@ package enum DesiredState {
         case addServer(ServiceKey, RealServer)
         case editServer(ServiceKey, RealServer)
         case deleteServer(ServiceKey, IPAddress, port: UInt16)
+        /// All local addresses of a service, since their order counts.
+        case setLocals(ServiceKey, [IPAddress])
         /// All marking rules, since their order counts.
         case setMarks([MarkRule])
     }
@@ -25,10 +27,27 @@ package enum DesiredState {
     ) -> [Step] {
         let before = Named(present ?? old)
         let after = Named(new)
+        let known = Named(old)
         let marks = marks(old, new, present: before.marks)
         return removals(of: old, before, after)
             + (marks == before.marks ? [] : [.setMarks(marks)])
-            + new.compactMap { step(to: $0, from: before) }
+            + new.flatMap { rule in
+                [step(to: rule, from: before)].compactMap { $0 }
+                    + locals(behind: rule, known, before, after)
+            }
+    }
+
+    /// The step to the local addresses of a service, behind its own: those of the new rules in their
+    /// order, then what came into the table by other ways.
+    private static func locals(
+        behind rule: Rule, _ known: Named, _ before: Named, _ after: Named
+    ) -> [Step] {
+        guard case .addService(let service) = rule else { return [] }
+        let wanted = after.locals[service.key] ?? []
+        let present = before.locals[service.key] ?? []
+        let ours = Set(wanted + (known.locals[service.key] ?? []))
+        let all = wanted + present.filter { !ours.contains($0) }
+        return all == present ? [] : [.setLocals(service.key, all)]
     }
 
     /// The marking rules that are wanted: those of the new rules in their order, then what came into
@@ -54,7 +73,7 @@ package enum DesiredState {
                     after.servers[name] == nil
                 else { return nil }
                 return .deleteServer(key, server.address, port: server.port)
-            case .addMark: return nil
+            case .addLocal, .addMark: return nil
             }
         }
     }
@@ -70,7 +89,7 @@ package enum DesiredState {
             let name = ServerName(key: key, address: server.address, port: server.port)
             guard let was = before.servers[name] else { return .addServer(key, server) }
             return was == server ? nil : .editServer(key, server)
-        case .addMark: return nil
+        case .addLocal, .addMark: return nil
         }
     }
 
@@ -78,6 +97,7 @@ package enum DesiredState {
     private struct Named {
         var services: [ServiceKey: VirtualService] = [:]
         var servers: [ServerName: RealServer] = [:]
+        var locals: [ServiceKey: [IPAddress]] = [:]
         var marks: [MarkRule] = []
 
         init(_ rules: [Rule]) {
@@ -85,6 +105,7 @@ package enum DesiredState {
                 switch rule {
                 case .addService(let service): services[service.key] = service
                 case .addMark(let mark): marks.append(mark)
+                case .addLocal(let key, let address): locals[key, default: []].append(address)
                 case .addServer(let key, let server):
                     servers[ServerName(key: key, address: server.address, port: server.port)] =
                         server

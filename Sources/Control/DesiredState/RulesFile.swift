@@ -1,16 +1,18 @@
 package import LVS
 
-/// One rule of a rules file: a virtual service, a real server of one, or a marking rule.
+/// One rule of a rules file: a virtual service, a real server or a local address of one, or a marking
+/// rule.
 package enum Rule: Hashable, Sendable {
     case addService(VirtualService)
     case addServer(ServiceKey, RealServer)
+    case addLocal(ServiceKey, IPAddress)
     case addMark(MarkRule)
 }
 
 /// A file of rules, the lines that `ipvsadm -Sn` writes.
 ///
 /// Blank lines and lines that begin with `#` are skipped; every other line is judged like a line of
-/// `-R`, and only `-A` and `-a` are accepted, and `mark -A` with a marking rule. What iptables-save
+/// `-R`, and only `-A`, `-a` and `-P` are accepted, and `mark -A` with a marking rule. What iptables-save
 /// writes of a mangle table, from `*mangle` to `COMMIT`, is read as marking rules too, as long as
 /// PREROUTING is its only chain with rules. A bad line spoils the file.
 package enum RulesFile {
@@ -31,6 +33,7 @@ package enum RulesFile {
         var rules: [Rule] = []
         var services: [ServiceKey: Int] = [:]
         var servers: Set<ServerName> = []
+        var locals: Set<ServerName> = []
         var marks: Set<MarkRule> = []
         var isTable = false
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
@@ -48,33 +51,46 @@ package enum RulesFile {
                 if !first.hasPrefix(":") { isTable = first != "COMMIT" }
                 continue
             }
-            let rule: Rule
+            let added: [Rule]
             do throws(CommandError) {
-                rule = try isTable ? saved(String(content)) : self.rule(words)
+                added = try isTable ? saved(String(content)) : self.rules(words)
             } catch {
                 throw mistake(error.text + expectation(of: error.text))
             }
-            switch rule {
-            case .addService(let service):
-                if let before = services[service.key] {
-                    throw mistake("this virtual service stands on line \(before) already")
-                }
-                services[service.key] = number
-            case .addServer(let key, let server):
-                guard services[key] != nil else {
-                    throw mistake(
-                        "expected the -A line of this virtual service before its real servers")
-                }
-                let name = ServerName(key: key, address: server.address, port: server.port)
-                guard servers.insert(name).inserted else {
-                    throw mistake("this virtual service has this real server already")
-                }
-            case .addMark(let mark):
-                guard marks.insert(mark).inserted else {
-                    throw mistake("this marking rule stands in the file already")
+            for rule in added {
+                switch rule {
+                case .addService(let service):
+                    if let before = services[service.key] {
+                        throw mistake("this virtual service stands on line \(before) already")
+                    }
+                    services[service.key] = number
+                case .addServer(let key, let server):
+                    guard services[key] != nil else {
+                        throw mistake(
+                            "expected the -A line of this virtual service before its real servers")
+                    }
+                    let name = ServerName(key: key, address: server.address, port: server.port)
+                    guard servers.insert(name).inserted else {
+                        throw mistake("this virtual service has this real server already")
+                    }
+                case .addLocal(let key, let address):
+                    guard services[key] != nil else {
+                        throw mistake(
+                            "expected the -A line of this virtual service before its local "
+                                + "addresses")
+                    }
+                    let name = ServerName(key: key, address: address, port: 0)
+                    guard locals.insert(name).inserted else {
+                        throw mistake(
+                            "this virtual service has the local address \(address) already")
+                    }
+                case .addMark(let mark):
+                    guard marks.insert(mark).inserted else {
+                        throw mistake("this marking rule stands in the file already")
+                    }
                 }
             }
-            rules.append(rule)
+            rules += added
         }
         return rules
     }
@@ -92,33 +108,37 @@ package enum RulesFile {
     }
 
     /// A line of a table that iptables-save wrote.
-    private static func saved(_ line: String) throws(CommandError) -> Rule {
+    private static func saved(_ line: String) throws(CommandError) -> [Rule] {
         let words = SavedWords.split(line).drop { $0.hasPrefix("[") }
         guard words.starts(with: ["-A", "PREROUTING"]) else {
             throw .line("expected -A PREROUTING with a marking rule")
         }
-        return .addMark(try MarkRuleWords.rule(Array(words.dropFirst(2))))
+        return [.addMark(try MarkRuleWords.rule(Array(words.dropFirst(2))))]
     }
 
-    private static func rule(_ words: [String]) throws(CommandError) -> Rule {
+    /// The rules of a line: more than one when it has a range of addresses.
+    private static func rules(_ words: [String]) throws(CommandError) -> [Rule] {
         if words[0] == "mark" {
             guard words.dropFirst().first == "-A" else { throw .line("expected mark -A") }
-            return .addMark(try MarkRuleWords.rule(Array(words.dropFirst(2))))
+            return [.addMark(try MarkRuleWords.rule(Array(words.dropFirst(2))))]
         }
         let expected = CommandError.line(
-            "expected -A (a virtual service) or -a (a real server) with its options")
+            "expected -A (a virtual service), -a (a real server) or -P (local addresses) with its "
+                + "options")
         guard let entry = CommandEntry.starting(with: words[0]),
-            entry.command == .addService || entry.command == .addServer
+            [.addService, .addServer, .addLocals].contains(entry.command)
         else { throw expected }
         let values = try LineParser.parse(words, program: "directorctl").values
         guard !values.service.isMapped, !values.server.isMapped else {
             throw .line("an IPv4 address inside an IPv6 one cannot be used here")
         }
-        if values.command == .addService { return .addService(values.service.virtualService) }
+        if values.command == .addService { return [.addService(values.service.virtualService)] }
+        let key = values.service.key
+        if let range = values.locals { return range.addresses.map { .addLocal(key, $0) } }
         guard values.server.lowerThreshold <= values.server.upperThreshold else {
             throw .line("the lower threshold must not exceed the upper one")
         }
-        return .addServer(values.service.key, values.server.realServer)
+        return [.addServer(key, values.server.realServer)]
     }
 }
 
@@ -146,7 +166,7 @@ extension RulesFile {
     }
 }
 
-/// What a real server is found by.
+/// What a real server is found by, or a local address without its port.
 struct ServerName: Hashable {
     var key: ServiceKey
     var address: IPAddress

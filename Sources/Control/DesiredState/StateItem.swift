@@ -2,7 +2,7 @@ internal import LVS
 
 /// One thing that a director remembers beyond its end.
 package enum StateItem: Hashable, Sendable {
-    /// A service, a server or a marking rule of the table.
+    /// A service, a server, a local address or a marking rule of the table.
     case rule(Rule)
     /// What the rules file said when it was applied last; it may differ from the table by now.
     case applied(Rule)
@@ -33,6 +33,9 @@ extension StateItem {
             let engine = service.persistenceEngine ?? "-"
             return "service \(text(service.key)) \(service.scheduler) \(flags.rawValue) "
                 + "\(service.persistenceTimeoutSeconds) \(service.netmask) \(engine)"
+                + text(service.fullNAT)
+        case .addLocal(let key, let address):
+            return "local \(text(key)) \(address)"
         case .addServer(let key, let server):
             return "server \(text(key)) \(server.address) \(server.port) \(server.method.rawValue) "
                 + "\(server.weight) \(server.upperThreshold) \(server.lowerThreshold) "
@@ -40,6 +43,11 @@ extension StateItem {
         case .addMark(let mark):
             return "mark \(MarkRuleWords.text(mark))"
         }
+    }
+
+    /// Left out by services that ask for nothing.
+    private static func text(_ options: FullNATOptions) -> String {
+        options == FullNATOptions.none ? "" : " fullnat \(options.wire)"
     }
 
     private static func text(_ key: ServiceKey) -> String {
@@ -89,6 +97,9 @@ extension StateItem {
         case "server":
             let key = try words.key()
             rule = .addServer(key, try words.server())
+        case "local":
+            let key = try words.key()
+            rule = .addLocal(key, try words.address())
         case "mark": rule = .addMark(try words.mark())
         default: rule = nil
         }
@@ -134,7 +145,7 @@ private struct StateWords {
         return try number(what)
     }
 
-    private mutating func address() throws(StateLineMistake) -> IPAddress {
+    mutating func address() throws(StateLineMistake) -> IPAddress {
         let word = try next("an address")
         guard let address = IPAddress(parsing: word) else {
             throw StateLineMistake(text: "'\(word)' is no address")
@@ -168,9 +179,22 @@ private struct StateWords {
         let timeout: UInt32 = try number("timeout")
         let netmask: UInt32 = try number("mask")
         let engine = try next("an engine")
+        let fullNAT = try fullNAT()
         return VirtualService(
             key: key, scheduler: scheduler, flags: flags, persistenceTimeoutSeconds: timeout,
-            netmask: netmask, persistenceEngine: engine == "-" ? nil : engine)
+            netmask: netmask, persistenceEngine: engine == "-" ? nil : engine,
+            fullNAT: fullNAT)
+    }
+
+    private mutating func fullNAT() throws(StateLineMistake) -> FullNATOptions {
+        guard rest.first == "fullnat" else { return FullNATOptions.none }
+        rest.removeFirst()
+        let number: UInt32 = try number("set of options of FULLNAT")
+        do throws(Refusal) {
+            return try FullNATOptions(wire: number) ?? FullNATOptions.none
+        } catch {
+            throw StateLineMistake(text: error.ownWords)
+        }
     }
 
     mutating func server() throws(StateLineMistake) -> RealServer {

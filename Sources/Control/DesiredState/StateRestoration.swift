@@ -34,6 +34,8 @@ package struct StateRestoration: Sendable {
         case .rule(.addServer(let key, let server)):
             try target.add(server, to: key)
             servers += 1
+        case .rule(.addLocal(let key, let address)):
+            try target.addLocals([address], to: key)
         case .rule(.addMark(let mark)):
             try target.setMarkRules(marks + [mark])
             marks.append(mark)
@@ -78,8 +80,10 @@ extension CommandRefusal {
         case .noSuchService: "there is no such service"
         case .destinationExists: "the server exists already"
         case .noSuchDestination: "there is no such server"
-        case .localAddressExists: "the service has this local address already"
-        case .noSuchLocalAddress: "the service has no such local address"
+        case .localAddressExists(let address):
+            "the service has the local address \(address) already"
+        case .noSuchLocalAddress(let address):
+            "the service has no local address \(address)"
         case .schedulerNotFound(let name): "there is no scheduler or engine \(name)"
         case .outOfRange: "weight or thresholds are out of range"
         case .invalid(let text): text

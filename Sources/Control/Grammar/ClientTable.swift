@@ -45,6 +45,10 @@ package final class ClientTable: DirectorTable {
         try ask { () throws(ControlError) in try client.destinations(of: service) }
     }
 
+    package func locals(of service: ServiceRecord) throws(Refusal) -> [LocalRecord] {
+        try ask { () throws(ControlError) in try client.locals(of: service) }
+    }
+
     package func timeouts() throws(Refusal) -> TimeoutsRecord {
         try ask { () throws(ControlError) in try client.timeouts() }
     }

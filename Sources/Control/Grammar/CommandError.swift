@@ -30,7 +30,8 @@ package struct CommandError: Error, Hashable, Sendable {
     /// The table refused the request.
     static func refused(_ refusal: Refusal, by command: Command) -> CommandError {
         CommandError(
-            status: command == .list ? 1 : 255, text: refusal.sentence(for: command),
+            status: command == .list || command == .listLocals ? 1 : 255,
+            text: refusal.sentence(for: command),
             endsRestore: command == .list)
     }
 }
@@ -46,8 +47,14 @@ extension Refusal {
             (.noSuchService, .zero), (.noSuchService, .list):
             "No such service"
         case (.noSuchService, .addServer), (.noSuchService, .editServer),
-            (.noSuchService, .deleteServer):
+            (.noSuchService, .deleteServer), (.noSuchService, .addLocals),
+            (.noSuchService, .deleteLocals):
             "Service not defined"
+        case (.noSuchService, .listLocals): "No such service"
+        case (.exists, .addLocals): explained("Local address already exists")
+        case (.noSuchEntry, .deleteLocals): explained("No such local address")
+        case (.invalid, .addLocals), (.invalid, .deleteLocals):
+            explained("Illegal local address")
         case (.exists, .addServer): "Destination already exists"
         case (.noSuchEntry, .editServer), (.noSuchEntry, .deleteServer): "No such destination"
         case (.exists, .startDaemon): "Daemon has already run"

@@ -181,10 +181,11 @@ private struct RestoredLines {
 }
 
 extension Command {
-    /// Whether it changes one service or server.
+    /// Whether it changes one service, server or list of local addresses.
     fileprivate var isChange: Bool {
         switch self {
-        case .addService, .editService, .deleteService, .addServer, .editServer, .deleteServer:
+        case .addService, .editService, .deleteService, .addServer, .editServer, .deleteServer,
+            .addLocals, .deleteLocals:
             true
         default: false
         }

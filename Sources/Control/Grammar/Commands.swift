@@ -3,6 +3,7 @@ package enum Command: Hashable, Sendable {
     case addService, editService, deleteService, flush, list
     case addServer, deleteServer, editServer
     case set, startDaemon, stopDaemon, restore, save, zero
+    case addLocals, deleteLocals, listLocals
     case help, version
 }
 
@@ -55,6 +56,7 @@ struct CommandEntry: Sendable {
 
     private static let serviceOptions: [CommandOption] = [
         .scheduler, .persistent, .netmask, .onePacket, .persistenceEngine, .schedulerFlags,
+        .clientAddressOption, .proxyProtocol, .newSequence, .noTimestamps,
     ]
     private static let serverOptions: [CommandOption] = [
         .forwardingMethod, .weight, .upperThreshold, .lowerThreshold, .tunnelType, .tunnelPort,
@@ -116,6 +118,16 @@ struct CommandEntry: Sendable {
         CommandEntry(
             command: .zero, letters: ["Z"], long: "zero", name: "zero",
             allowed: [.serviceAddress], run: TableCommands.zero),
+        CommandEntry(
+            command: .addLocals, letters: ["P"], long: "add-laddr", name: "add-laddr",
+            required: [.serviceAddress, .localAddress], check: LineChecks.locals,
+            run: TableCommands.change),
+        CommandEntry(
+            command: .deleteLocals, letters: ["Q"], long: "del-laddr", name: "del-laddr",
+            required: [.serviceAddress, .localAddress], run: TableCommands.change),
+        CommandEntry(
+            command: .listLocals, letters: ["G"], long: "get-laddr", name: "get-laddr",
+            allowed: [.serviceAddress, .numeric], run: TableCommands.listLocals),
         CommandEntry(
             command: .help, letters: ["h"], long: "help", name: "help",
             run: { _, session in session.print(Usage.text(program: session.program)) }),

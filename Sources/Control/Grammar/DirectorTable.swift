@@ -20,6 +20,9 @@ package protocol DirectorTable: AnyObject {
     /// A service's servers, newest first.
     func servers(of service: ServiceRecord) throws(Refusal) -> [DestinationRecord]
 
+    /// A service's local addresses, in the order they were added.
+    func locals(of service: ServiceRecord) throws(Refusal) -> [LocalRecord]
+
     func timeouts() throws(Refusal) -> TimeoutsRecord
     func setTimeouts(_ timeouts: TimeoutsRecord) throws(Refusal)
 

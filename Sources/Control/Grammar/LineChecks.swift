@@ -41,7 +41,17 @@ enum LineChecks {
 
     @Sendable static func service(_ values: inout LineValues) throws(CommandError) {
         let service = values.service
+        guard !values.has(.clientAddressOption) || !values.has(.proxyProtocol) else {
+            throw .line(
+                "The option 'proxy-protocol' conflicts with the 'toa' option in the "
+                    + "'\(values.command == .addService ? "add" : "edit")-service' command")
+        }
         guard !service.isMark else { return }
+        guard service.fullNAT == FullNATOptions.none || (service.transport ?? .tcp) == .tcp else {
+            throw .line(
+                "--toa, --proxy-protocol, --new-isn and --no-timestamps are only for TCP virtual "
+                    + "services and firewall marks")
+        }
         guard service.port != 0 || service.flags.contains(.persistent) else {
             throw .line("Zero port specified for non-persistent service")
         }
@@ -52,13 +62,21 @@ enum LineChecks {
 
     @Sendable static func server(_ values: inout LineValues) throws(CommandError) {
         let method = values.server.method
-        guard values.server.family == values.service.family || method == .tunnel else {
+        let isTranslated = method == .fullNAT && values.server.family == .v4
+        guard values.server.family == values.service.family || method == .tunnel || isTranslated
+        else {
             throw .line("Different address family is allowed only for tunneling servers")
         }
         try tunnel(values)
-        // Only a masqueraded packet can change its port.
-        if !values.service.isMark, method != .masquerading {
+        // Only a translated packet can change its port.
+        if !values.service.isMark, !method.isTranslating {
             values.server.port = values.service.port
+        }
+    }
+
+    @Sendable static func locals(_ values: inout LineValues) throws(CommandError) {
+        guard values.locals?.first.family != .v6 || values.service.family == .v6 else {
+            throw .line("IPv6 local addresses are only for IPv6 virtual services")
         }
     }
 

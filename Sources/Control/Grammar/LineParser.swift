@@ -26,6 +26,7 @@ struct LineParser {
 
     private mutating func parse() throws(CommandError) -> ParsedLine {
         let (entry, state) = try commandEntry()
+        scanner.takesLocal = entry.allowance(.localAddress) != .refused
         var values = LineValues(command: entry.command)
         if entry.command == .help || entry.command == .version {
             return ParsedLine(entry: entry, values: values)
@@ -116,6 +117,7 @@ extension LineParser {
                 case .gatewaying: .directRouting
                 case .ipip: .tunnel
                 case .masquerading: .masquerading
+                case .fullNAT: .fullNAT
                 }
         case .option(let option):
             try values.seen.insert(option)
@@ -185,12 +187,32 @@ extension LineParser {
         case .tunnelPort:
             values.server.tunnelPort = UInt16(
                 try number(word, in: 1...65535, "illegal tunnel port specified"))
+        case .localAddress: values.locals = try LocalWords.range(word)
+        case .clientAddressOption, .proxyProtocol, .newSequence, .noTimestamps:
+            try apply(option, word, &values.service.fullNAT)
         case .tunnelChecksum: values.server.tunnelFlags |= 1
         case .tunnelRemoteChecksum: values.server.tunnelFlags |= 2
         case .multicastInterface, .multicastGroup, .multicastPort, .multicastTTL, .syncID,
             .syncMaximumLength:
             try apply(option, word, &values.daemon)
         default: break
+        }
+    }
+
+    private func apply(
+        _ option: CommandOption, _ word: String, _ fullNAT: inout FullNATOptions
+    ) throws(CommandError) {
+        switch (option, word) {
+        case (.clientAddressOption, "ack"): fullNAT.clientAddress = .toa
+        case (.clientAddressOption, "syn"): fullNAT.clientAddress = .toaFromSYN
+        case (.proxyProtocol, "v1"): fullNAT.clientAddress = .proxyV1
+        case (.proxyProtocol, "v2"): fullNAT.clientAddress = .proxyV2
+        case (.newSequence, _): fullNAT.startsSequenceAnew = true
+        case (.noTimestamps, _): fullNAT.removesTimestamps = true
+        case (.clientAddressOption, _):
+            throw .line("illegal toa `\(word)' specified; accepted are ack and syn")
+        default:
+            throw .line("illegal proxy-protocol `\(word)' specified; accepted are v1 and v2")
         }
     }
 

@@ -10,6 +10,8 @@ struct LineValues {
     var daemon = Daemon()
     /// TCP, TCP after FIN, UDP; seconds, 0 keeps the present value.
     var timeouts: [UInt32] = []
+    /// The local addresses of the line.
+    var locals: LocalRange?
 
     /// The virtual service of the line.
     struct Service {
@@ -25,6 +27,7 @@ struct LineValues {
         var persistenceSeconds: UInt32 = 0
         var netmask = UInt32.max
         var engine: String?
+        var fullNAT = FullNATOptions.none
 
         var isMark: Bool { mark != 0 }
 
@@ -37,7 +40,7 @@ struct LineValues {
             VirtualService(
                 key: key, scheduler: scheduler, flags: flags,
                 persistenceTimeoutSeconds: persistenceSeconds, netmask: netmask,
-                persistenceEngine: engine)
+                persistenceEngine: engine, fullNAT: fullNAT)
         }
     }
 

@@ -32,7 +32,7 @@ extension TableCommands {
     ) throws(CommandError) {
         let listed = try ask(values, session) { table throws(Refusal) in
             let service = try table.service(values.service.record)
-            return ListedService(service: service, servers: try table.servers(of: service))
+            return try ListedService(service, of: table)
         }
         show([listed], tableSize: nil, values, session, names)
     }
@@ -54,6 +54,29 @@ extension TableCommands {
         }
     }
 
+    /// The local addresses of one service, or of all that have some.
+    @Sendable static func listLocals(
+        _ values: LineValues, _ session: CommandSession
+    ) throws(CommandError) {
+        let listed = try ask(values, session) { table throws(Refusal) in
+            let services =
+                values.has(.serviceAddress)
+                ? [try table.service(values.service.record)] : try table.services()
+            var listed: [ListedService] = []
+            for service in services where service.localCount > 0 {
+                listed.append(
+                    ListedService(
+                        service: service, servers: [], locals: try table.locals(of: service)))
+            }
+            return listed
+        }
+        let ordered = ListingOrder.sorted(listed)
+        session.print(
+            session.own.json
+                ? ListingJSON.locals(ordered).document
+                : LocalListing(names: AddressNames(numeric: values.has(.numeric))).text(ordered))
+    }
+
     private static func connections(
         _ values: LineValues, _ session: CommandSession, _ names: AddressNames
     ) throws(CommandError) {
@@ -62,7 +85,7 @@ extension TableCommands {
             var listing = ConnectionJSON()
             session.print(ConnectionJSON.begin)
             do throws(Refusal) {
-                try table.read("ip_vs_conn") { session.print(listing.take($0)) }
+                try table.read("connections") { session.print(listing.take($0)) }
             } catch {
                 throw CommandError(status: 1, text: error.ownWords, endsRestore: true)
             }

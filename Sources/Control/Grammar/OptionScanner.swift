@@ -14,6 +14,8 @@ struct OptionScanner {
     private let words: [String]
     private var position = 0
     private var optionsEnded = false
+    /// Whether `-z` is an option of the line: to every line of ipvsadm it is unknown.
+    var takesLocal = false
     /// The letters of a glued word still to be read.
     private var glued: Substring = ""
     private var gluedWord = ""
@@ -43,9 +45,16 @@ struct OptionScanner {
         return nil
     }
 
+    private func row(where isMeant: (OptionRow) -> Bool) -> OptionRow? {
+        guard let row = OptionRow.all.first(where: isMeant),
+            takesLocal || row.meaning != .option(.localAddress)
+        else { return nil }
+        return row
+    }
+
     private mutating func nextLetter() throws(CommandError) -> Item? {
         let letter = glued.removeFirst()
-        guard let row = OptionRow.all.first(where: { $0.letter == letter }) else {
+        guard let row = row(where: { $0.letter == letter }) else {
             throw .option(gluedWord, "unknown option")
         }
         guard row.argument != .none else {
@@ -62,7 +71,7 @@ struct OptionScanner {
     private mutating func longOption(_ word: String) throws(CommandError) -> Item {
         let body = word.dropFirst(2)
         let name = body.prefix { $0 != "=" }
-        guard let row = OptionRow.all.first(where: { $0.long == name }) else {
+        guard let row = row(where: { $0.long == name }) else {
             throw .option(word, "unknown option")
         }
         let value =

@@ -1,4 +1,5 @@
-/// The options of the command line in the order of the compatibility check (ipvsadm-cli section 1).
+/// The options of the command line in the order of the compatibility check (ipvsadm-cli section 1);
+/// the director's own stand behind those of ipvsadm.
 enum CommandOption: Int, CaseIterable {
     case numeric = 1
     case connection
@@ -34,6 +35,11 @@ enum CommandOption: Int, CaseIterable {
     case tunnelNoChecksum
     case tunnelChecksum
     case tunnelRemoteChecksum
+    case localAddress
+    case clientAddressOption
+    case proxyProtocol
+    case newSequence
+    case noTimestamps
 
     /// The one name messages use.
     var name: String { Self.names[rawValue - 1] }
@@ -44,7 +50,7 @@ enum CommandOption: Int, CaseIterable {
         "mcast-interface", "timeout", "daemon", "stats", "rate", "thresholds", "persistent-conn",
         "nosort", "syncid", "exact", "ops", "pe", "sched-flags", "mcast-group", "mcast-port",
         "mcast-ttl", "sync-maxlen", "tun-info", "tun-type", "tun-port", "tun-nocsum", "tun-csum",
-        "tun-remcsum",
+        "tun-remcsum", "laddr", "toa", "proxy-protocol", "new-isn", "no-timestamps",
     ]
 }
 
@@ -58,7 +64,7 @@ enum Spelling: Equatable, Sendable {
     case sort
 
     enum TransportWord { case tcp, udp, sctp, mark }
-    enum MethodWord { case gatewaying, ipip, masquerading }
+    enum MethodWord { case gatewaying, ipip, masquerading, fullNAT }
 }
 
 /// One row of the table of words: letter, long name, argument, meaning.
@@ -92,6 +98,7 @@ struct OptionRow: Sendable {
         OptionRow("g", "gatewaying", .none, .method(.gatewaying)),
         OptionRow("i", "ipip", .none, .method(.ipip)),
         OptionRow("m", "masquerading", .none, .method(.masquerading)),
+        OptionRow(nil, "fullnat", .none, .method(.fullNAT)),
         OptionRow("w", "weight", .required, .option(.weight)),
         OptionRow("x", "u-threshold", .required, .option(.upperThreshold)),
         OptionRow("y", "l-threshold", .required, .option(.lowerThreshold)),
@@ -120,6 +127,11 @@ struct OptionRow: Sendable {
         OptionRow(nil, "tun-nocsum", .none, .option(.tunnelNoChecksum)),
         OptionRow(nil, "tun-csum", .none, .option(.tunnelChecksum)),
         OptionRow(nil, "tun-remcsum", .none, .option(.tunnelRemoteChecksum)),
+        OptionRow("z", "laddr", .required, .option(.localAddress)),
+        OptionRow(nil, "toa", .required, .option(.clientAddressOption)),
+        OptionRow(nil, "proxy-protocol", .required, .option(.proxyProtocol)),
+        OptionRow(nil, "new-isn", .none, .option(.newSequence)),
+        OptionRow(nil, "no-timestamps", .none, .option(.noTimestamps)),
     ]
 
     static let all: [OptionRow] = CommandEntry.all.flatMap(\.rows) + options

@@ -63,6 +63,7 @@ struct OwnOptions: Equatable {
         }
         guard let first = rest.first else { return rest.count < words.count }
         if let word = DirectorWord.all.first(where: { $0.name == first }) { return word.lists }
-        return CommandEntry.starting(with: first)?.command == .list
+        let command = CommandEntry.starting(with: first)?.command
+        return command == .list || command == .listLocals
     }
 }

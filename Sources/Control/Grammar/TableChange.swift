@@ -1,4 +1,4 @@
-/// A change of one service or server, as a line asks for it.
+/// A change of one service or server, or of a service's local addresses, as a line asks for it.
 package enum TableChange: Hashable, Sendable {
     case addService(ServiceRecord)
     case editService(ServiceRecord)
@@ -6,6 +6,17 @@ package enum TableChange: Hashable, Sendable {
     case addServer(DestinationRecord, to: ServiceRecord)
     case editServer(DestinationRecord, of: ServiceRecord)
     case deleteServer(DestinationRecord, of: ServiceRecord)
+
+    case addLocals(LocalRange, to: ServiceRecord)
+    case deleteLocals(LocalRange, of: ServiceRecord)
+
+    /// The local addresses it is about.
+    var locals: LocalRange? {
+        switch self {
+        case .addLocals(let range, _), .deleteLocals(let range, _): range
+        default: nil
+        }
+    }
 
     /// The change that a line asks for; nil for lines that do something else.
     init?(_ values: LineValues) {
@@ -17,6 +28,11 @@ package enum TableChange: Hashable, Sendable {
         case .addServer: self = .addServer(values.server.record, to: service)
         case .editServer: self = .editServer(values.server.record, of: service)
         case .deleteServer: self = .deleteServer(values.server.record, of: service)
+        case .addLocals, .deleteLocals:
+            guard let range = values.locals else { return nil }
+            self =
+                values.command == .addLocals
+                ? .addLocals(range, to: service) : .deleteLocals(range, of: service)
         default: return nil
         }
     }

@@ -2,7 +2,7 @@ internal import LVS
 
 /// The commands carried out, each as its requests to the director (ipvsadm-cli section 7).
 enum TableCommands {
-    /// Adds, edits or deletes a service or a server.
+    /// Adds, edits or deletes a service or a server, or local addresses.
     @Sendable static func change(
         _ values: LineValues, _ session: CommandSession
     ) throws(CommandError) {
@@ -102,7 +102,8 @@ extension LineValues.Service {
                 transport: UInt16((transport ?? .tcp).rawValue), address, port: port)
         return ServiceRecord(
             family: family, identity: identity, scheduler: scheduler, flags: flags,
-            timeoutSeconds: persistenceSeconds, netmask: netmask, persistenceEngine: engine)
+            timeoutSeconds: persistenceSeconds, netmask: netmask, persistenceEngine: engine,
+            fullNAT: fullNAT)
     }
 }
 
@@ -115,10 +116,12 @@ extension LineValues.Server {
             case .gue: 1
             case .gre: 2
             }
+        let wire = method == .fullNAT ? ForwardingMethod.masquerading : method
         return DestinationRecord(
-            family: family, address: address, port: port, method: UInt32(method.rawValue),
+            family: family, address: address, port: port, method: UInt32(wire.rawValue),
             weight: weight, upperThreshold: upperThreshold, lowerThreshold: lowerThreshold,
-            tunnelType: type, tunnelPort: tunnelPort, tunnelFlags: tunnelFlags)
+            tunnelType: type, tunnelPort: tunnelPort, tunnelFlags: tunnelFlags,
+            fullNAT: method == .fullNAT)
     }
 }
 

@@ -60,7 +60,7 @@ enum AttributePolicy {
     static func top(_ kind: UInt16) -> AttributeRule? {
         switch kind {
         case AttributeNumber.Top.service, AttributeNumber.Top.destination,
-            AttributeNumber.Top.daemon:
+            AttributeNumber.Top.daemon, AttributeNumber.Top.local:
             .nest
         case AttributeNumber.Top.timeoutTCP...AttributeNumber.Top.timeoutUDP: .number(4)
         default: nil
@@ -77,6 +77,17 @@ enum AttributePolicy {
         case Number.engine: return .text(longest: 16)
         case Number.flags: return .bytes(8)
         case Number.statistics, Number.statistics64: return .nest
+        case Number.fullNAT, Number.localCount: return .number(4)
+        default: return nil
+        }
+    }
+
+    static func local(_ kind: UInt16) -> AttributeRule? {
+        typealias Number = AttributeNumber.Local
+        switch kind {
+        case Number.family: return .number(2)
+        case Number.first, Number.last: return .bytes(16)
+        case Number.takenPorts, Number.refused: return .number(8)
         default: return nil
         }
     }
@@ -86,7 +97,7 @@ enum AttributePolicy {
         switch kind {
         case Number.address: return .bytes(16)
         case Number.port, Number.family, Number.tunnelPort, Number.tunnelFlags: return .number(2)
-        case Number.tunnelType: return .number(1)
+        case Number.tunnelType, Number.fullNAT: return .number(1)
         case Number.statistics, Number.statistics64: return .nest
         case Number.method...Number.persistent: return .number(4)
         default: return nil

@@ -18,6 +18,9 @@ package struct DestinationRecord: Hashable, Sendable {
     package var tunnelPort: UInt16
     /// 1 checksum, 2 remote checksum.
     package var tunnelFlags: UInt16
+    /// FULLNAT, with the method of NAT beside it for who does not know it; nil where the message does
+    /// not say, as those of other programs, whose edits leave a server with it as it is.
+    package var fullNAT: Bool?
     package var activeConnections: UInt32 = 0
     package var inactiveConnections: UInt32 = 0
     package var persistentConnections: UInt32 = 0
@@ -26,7 +29,8 @@ package struct DestinationRecord: Hashable, Sendable {
     package init(
         family: AddressFamily, address: IPAddress, port: UInt16, method: UInt32 = 0,
         weight: Int32 = 0, upperThreshold: UInt32 = 0, lowerThreshold: UInt32 = 0,
-        tunnelType: UInt8 = 0, tunnelPort: UInt16 = 0, tunnelFlags: UInt16 = 0
+        tunnelType: UInt8 = 0, tunnelPort: UInt16 = 0, tunnelFlags: UInt16 = 0,
+        fullNAT: Bool? = nil
     ) {
         self.family = family
         self.address = address
@@ -38,7 +42,10 @@ package struct DestinationRecord: Hashable, Sendable {
         self.tunnelType = tunnelType
         self.tunnelPort = tunnelPort
         self.tunnelFlags = tunnelFlags
+        self.fullNAT = fullNAT
     }
+
+    package var isFullNAT: Bool { fullNAT == true }
 }
 
 extension DestinationRecord {
@@ -77,7 +84,8 @@ extension DestinationRecord {
             family: family, address: address, port: port, method: (method ?? 0) & 7,
             weight: Int32(bitPattern: weight ?? 0), upperThreshold: upper ?? 0,
             lowerThreshold: lower ?? 0, tunnelType: tunnelType ?? 0, tunnelPort: tunnelPort ?? 0,
-            tunnelFlags: tunnelFlags ?? 0)
+            tunnelFlags: tunnelFlags ?? 0,
+            fullNAT: try nest.number(Number.fullNAT, as: UInt8.self).map { $0 != 0 })
         activeConnections = try nest.number(Number.active) ?? 0
         inactiveConnections = try nest.number(Number.inactive) ?? 0
         persistentConnections = try nest.number(Number.persistent) ?? 0
@@ -98,6 +106,7 @@ extension DestinationRecord {
                 writer.attribute(Number.tunnelFlags, tunnelFlags)
                 writer.attribute(Number.upperThreshold, upperThreshold)
                 writer.attribute(Number.lowerThreshold, lowerThreshold)
+                if let fullNAT { writer.attribute(Number.fullNAT, UInt8(fullNAT ? 1 : 0)) }
             }
             if extent == .everything {
                 writer.attribute(Number.active, activeConnections)

@@ -51,7 +51,7 @@ package struct NetlinkAttributes {
     }
 
     /// Tells every attribute in its order.
-    func forEach<Failure>(
+    package func forEach<Failure>(
         _ body: (_ kind: UInt16, _ value: ArraySlice<UInt8>) throws(Failure) -> Void
     ) throws(Failure) {
         var position = bytes.startIndex

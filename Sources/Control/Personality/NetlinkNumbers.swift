@@ -36,6 +36,13 @@ package enum IPVSCommand: UInt8, CaseIterable, Sendable {
     case setConfiguration, getConfiguration
     case setInformation, getInformation
     case zero, flush
+    /// The director's own: local addresses of FULLNAT, whose requests carry `Top.local`; without it
+    /// they are not supported, as by the kernel.
+    case newLocal = 18
+    case deleteLocal, getLocal
+
+    /// Whether no other IPVS has it.
+    package var isPrivate: Bool { rawValue >= IPVSCommand.newLocal.rawValue }
 }
 
 /// Commands of the private family `IPVSX`.
@@ -53,6 +60,9 @@ package enum ControllerCommand {
 }
 
 /// Attribute numbers, one name space for each nest (ipvs-semantics 10.1).
+///
+/// Those from 200 on are the director's own, in messages of its own programs and in answers about
+/// what IPVS does not have; other programs pass over them.
 package enum AttributeNumber {
     package enum Family {
         package static let number: UInt16 = 1
@@ -76,6 +86,16 @@ package enum AttributeNumber {
         package static let timeoutTCP: UInt16 = 4
         package static let timeoutTCPFin: UInt16 = 5
         package static let timeoutUDP: UInt16 = 6
+        package static let local: UInt16 = 200
+    }
+
+    /// Local addresses.
+    package enum Local {
+        package static let family: UInt16 = 1
+        package static let first: UInt16 = 2
+        package static let last: UInt16 = 3
+        package static let takenPorts: UInt16 = 4
+        package static let refused: UInt16 = 5
     }
 
     package enum Information {
@@ -96,6 +116,8 @@ package enum AttributeNumber {
         package static let statistics: UInt16 = 10
         package static let engine: UInt16 = 11
         package static let statistics64: UInt16 = 12
+        package static let fullNAT: UInt16 = 200
+        package static let localCount: UInt16 = 201
     }
 
     package enum Destination {
@@ -114,6 +136,7 @@ package enum AttributeNumber {
         package static let tunnelType: UInt16 = 13
         package static let tunnelPort: UInt16 = 14
         package static let tunnelFlags: UInt16 = 15
+        package static let fullNAT: UInt16 = 200
     }
 
     package enum Daemon {

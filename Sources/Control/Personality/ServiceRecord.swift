@@ -20,12 +20,18 @@ package struct ServiceRecord: Hashable, Sendable {
     /// IPv4: the mask, host order; IPv6: prefix length.
     package var netmask: UInt32
     package var persistenceEngine: String?
+    /// nil where the message does not say: in those of other programs, whose edits leave it as it is,
+    /// and in answers about services that ask for nothing.
+    package var fullNAT: FullNATOptions?
+    /// How many local addresses the service has, in answers.
+    package var localCount: UInt32 = 0
     package var statistics: StatisticsRecord
 
     package init(
         family: AddressFamily, identity: Identity, scheduler: String = "", flags: ServiceFlags = [],
         flagMask: UInt32 = .max, timeoutSeconds: UInt32 = 0, netmask: UInt32? = nil,
-        persistenceEngine: String? = nil, statistics: StatisticsRecord = StatisticsRecord()
+        persistenceEngine: String? = nil, fullNAT: FullNATOptions? = nil, localCount: UInt32 = 0,
+        statistics: StatisticsRecord = StatisticsRecord()
     ) {
         self.family = family
         self.identity = identity
@@ -35,6 +41,8 @@ package struct ServiceRecord: Hashable, Sendable {
         self.timeoutSeconds = timeoutSeconds
         self.netmask = netmask ?? (family == .v4 ? .max : 128)
         self.persistenceEngine = persistenceEngine
+        self.fullNAT = fullNAT
+        self.localCount = localCount
         self.statistics = statistics
     }
 
@@ -97,6 +105,8 @@ extension ServiceRecord {
             flagMask: flags?.number(at: 4) ?? 0, timeoutSeconds: timeout ?? 0,
             netmask: netmask.map { family == .v4 ? UInt32(bigEndian: $0) : $0 },
             persistenceEngine: engine.flatMap { $0.isEmpty ? nil : $0 },
+            fullNAT: try FullNATOptions(wire: nest.number(Number.fullNAT)),
+            localCount: try nest.number(Number.localCount) ?? 0,
             statistics: try StatisticsRecord(
                 narrow: nest.nest(Number.statistics), wide: nest.nest(Number.statistics64)))
     }
@@ -122,10 +132,33 @@ extension ServiceRecord {
             }
             writer.attribute(Number.timeout, timeoutSeconds)
             writer.attribute(Number.netmask, family == .v4 ? netmask.bigEndian : netmask)
+            if let fullNAT { writer.attribute(Number.fullNAT, fullNAT.wire) }
+            if localCount != 0 { writer.attribute(Number.localCount, localCount) }
             if extent == .configuration { return }
             writer.attribute(Number.statistics) { statistics.write(wide: false, to: &$0) }
             writer.attribute(Number.statistics64) { statistics.write(wide: true, to: &$0) }
         }
+    }
+}
+
+extension FullNATOptions {
+    /// The options as a number: how the client's address is told in the low byte, then a bit each for
+    /// sequence numbers and timestamps.
+    var wire: UInt32 {
+        UInt32(clientAddress.rawValue) | (startsSequenceAnew ? 0x100 : 0)
+            | (removesTimestamps ? 0x200 : 0)
+    }
+
+    /// nil for nil; a number that no options have is refused.
+    init?(wire: UInt32?) throws(Refusal) {
+        guard let wire else { return nil }
+        guard wire <= 0x3ff, let client = ClientAddress(rawValue: UInt8(wire & 0xff)) else {
+            throw Refusal(.invalid, "\(wire) is no set of options of FULLNAT")
+        }
+        self.init()
+        clientAddress = client
+        startsSequenceAnew = wire & 0x100 != 0
+        removesTimestamps = wire & 0x200 != 0
     }
 }
 

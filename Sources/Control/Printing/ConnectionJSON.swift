@@ -1,6 +1,6 @@
 internal import LVS
 
-/// The connection table for programs, from the text of `ip_vs_conn`: one connection a line, written
+/// The connection table for programs, from the text of `connections`: one connection a line, written
 /// while it is read.
 struct ConnectionJSON {
     private var unfinished: [UInt8] = []
@@ -37,18 +37,19 @@ struct ConnectionJSON {
             return nil
         }
         let fields = text.split(separator: " ")
-        guard fields.count >= 9, let seconds = UInt64(fields[8]),
+        guard fields.count >= 11, let seconds = UInt64(fields[8]),
             let client = Self.endpoint(fields[1], fields[2]),
             let virtual = Self.endpoint(fields[3], fields[4]),
             let server = Self.endpoint(fields[5], fields[6])
         else { return nil }
-        let hasEngine = fields.count >= 11
+        let hasEngine = fields.count >= 13
         return .members([
             "protocol": .text(fields[0].lowercased()), "state": .text(String(fields[7])),
             "expires": .large(seconds), "client": client, "virtual": virtual, "server": server,
-            "engine": hasEngine ? .text(String(fields[9])) : nil,
+            "local": Self.endpoint(fields[9], fields[10]),
+            "engine": hasEngine ? .text(String(fields[11])) : nil,
             "engine_data": hasEngine
-                ? .text(fields[10...].joined(separator: " ")) : nil,
+                ? .text(fields[12...].joined(separator: " ")) : nil,
         ])
     }
 

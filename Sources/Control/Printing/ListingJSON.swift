@@ -13,6 +13,17 @@ enum ListingJSON {
         ])
     }
 
+    /// The local addresses of services that have some.
+    static func locals(_ services: [ListedService]) -> JSONValue {
+        .members([
+            "services": .list(
+                services.filter { !$0.locals.isEmpty }.map { listed in
+                    identity(listed.service).joined(
+                        .members(["local_addresses": .list(listed.locals.map(local))]))
+                })
+        ])
+    }
+
     static func timeouts(_ timeouts: TimeoutsRecord) -> JSONValue {
         .members([
             "timeouts": .members([
@@ -56,8 +67,8 @@ enum ListingJSON {
         return .members(["settings": .object(members)])
     }
 
-    private static func service(_ listed: ListedService) -> JSONValue {
-        let service = listed.service
+    /// What a service is found by.
+    private static func identity(_ service: ServiceRecord) -> JSONValue {
         var mark: UInt32?
         var endpoint: (transport: UInt16, address: IPAddress, port: UInt16)?
         switch service.identity {
@@ -75,12 +86,50 @@ enum ListingJSON {
             "port": endpoint.map { .count($0.port) },
             "fwmark": mark.map { .count($0) },
             "family": .text(service.family == .v4 ? "ipv4" : "ipv6"),
+        ])
+    }
+
+    private static func service(_ listed: ListedService) -> JSONValue {
+        let service = listed.service
+        let members = JSONValue.members([
             "scheduler": .text(service.scheduler),
             "scheduler_flags": .list(flags(service)),
             "one_packet": .boolean(service.flags.contains(.onePacket)),
             "persistence": service.flags.contains(.persistent) ? persistence(service) : nil,
+            "fullnat": fullNAT(service),
+            "local_addresses": listed.locals.isEmpty ? nil : .list(listed.locals.map(local)),
             "stats": stats(service.statistics), "rate": rate(service.statistics),
             "servers": .list(listed.servers.map(server)),
+        ])
+        return identity(service).joined(members)
+    }
+
+    private static func local(_ local: LocalRecord) -> JSONValue {
+        .members([
+            "address": .text(local.address.description), "taken_ports": .large(local.takenPorts),
+            "refused_connections": .large(local.refused),
+        ])
+    }
+
+    /// What the service asks for at its servers with FULLNAT; nil when it asks for nothing.
+    private static func fullNAT(_ service: ServiceRecord) -> JSONValue? {
+        guard let options = service.fullNAT, options != FullNATOptions.none else { return nil }
+        let toa: String? =
+            switch options.clientAddress {
+            case .toa: "ack"
+            case .toaFromSYN: "syn"
+            default: nil
+            }
+        let proxy: String? =
+            switch options.clientAddress {
+            case .proxyV1: "v1"
+            case .proxyV2: "v2"
+            default: nil
+            }
+        return .members([
+            "toa": toa.map { .text($0) }, "proxy_protocol": proxy.map { .text($0) },
+            "new_isn": .boolean(options.startsSequenceAnew),
+            "no_timestamps": .boolean(options.removesTimestamps),
         ])
     }
 
@@ -105,7 +154,10 @@ enum ListingJSON {
         return .members([
             "address": .text(AddressNames.text(server.address, server.family)),
             "port": .count(server.port),
-            "method": .text(methods.indices.contains(number) ? methods[number] : String(number)),
+            "method": .text(
+                server.isFullNAT
+                    ? "fullnat"
+                    : methods.indices.contains(number) ? methods[number] : String(number)),
             "tunnel": number == 2 ? tunnel(server) : nil,
             "weight": .number(Int64(server.weight)),
             "upper_threshold": .count(server.upperThreshold),
@@ -145,5 +197,13 @@ enum ListingJSON {
             "in_bytes_per_second": .count(statistics.inBytesPerSecond),
             "out_bytes_per_second": .count(statistics.outBytesPerSecond),
         ])
+    }
+}
+
+extension JSONValue {
+    /// The members of this object and of another behind them.
+    fileprivate func joined(_ other: JSONValue) -> JSONValue {
+        guard case .object(let first) = self, case .object(let second) = other else { return self }
+        return .object(first + second)
     }
 }

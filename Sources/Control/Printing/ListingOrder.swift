@@ -5,18 +5,30 @@ package struct ListedService: Sendable {
     package var service: ServiceRecord
     /// In the order of the table: newest first.
     package var servers: [DestinationRecord]
+    /// In the order they were added.
+    package var locals: [LocalRecord]
 
-    package init(service: ServiceRecord, servers: [DestinationRecord]) {
+    package init(
+        service: ServiceRecord, servers: [DestinationRecord], locals: [LocalRecord] = []
+    ) {
         self.service = service
         self.servers = servers
+        self.locals = locals
+    }
+
+    /// The service with what a table has of it.
+    init(_ service: ServiceRecord, of table: any DirectorTable) throws(Refusal) {
+        self.init(
+            service: service, servers: try table.servers(of: service),
+            // A large table is not asked twice for each of its services.
+            locals: service.localCount > 0 ? try table.locals(of: service) : [])
     }
 
     /// The whole table, in its own order.
     static func all(of table: any DirectorTable) throws(Refusal) -> [ListedService] {
         var listed: [ListedService] = []
         for service in try table.services() {
-            listed.append(
-                ListedService(service: service, servers: try table.servers(of: service)))
+            listed.append(try ListedService(service, of: table))
         }
         return listed
     }
@@ -30,7 +42,9 @@ enum ListingOrder {
     static func sorted(_ services: [ListedService]) -> [ListedService] {
         mergeSorted(
             services.map {
-                ListedService(service: $0.service, servers: mergeSorted($0.servers, compare))
+                ListedService(
+                    service: $0.service, servers: mergeSorted($0.servers, compare),
+                    locals: $0.locals)
             }
         ) { compare($0.service, $1.service) }
     }

@@ -2,7 +2,7 @@ internal import LVS
 
 /// The table as commands, as `-S` prints it and `-R` reads it (ipvsadm-cli section 6).
 package enum SavedRules {
-    /// One line per service and server.
+    /// One line per service, local address and server.
     package static func text(_ services: [ListedService], names: AddressNames) -> String {
         let parts = ServiceText(names: names)
         var text = ""
@@ -10,6 +10,9 @@ package enum SavedRules {
             let name = name(listed.service, names)
             text += "-A \(name) -s \(listed.service.scheduler)"
             text += "\(options(listed.service, parts))\n"
+            for local in listed.locals {
+                text += "-P \(name) -z \(local.address)\n"
+            }
             for server in listed.servers {
                 let endpoint = names.endpoint(
                     server.address, server.family, port: server.port,
@@ -50,12 +53,13 @@ package enum SavedRules {
         if let flags = SchedulerFlagNames.text(service.flags, scheduler: service.scheduler) {
             text += " -b \(flags)"
         }
+        if let fullNAT = service.fullNAT { text += fullNAT.words("--") }
         return text
     }
 
     private static func method(_ server: DestinationRecord) -> String {
         switch server.method {
-        case 0: "-m"
+        case 0: server.isFullNAT ? "--fullnat" : "-m"
         case 2: "-i"
         default: "-g"
         }

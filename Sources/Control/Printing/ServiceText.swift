@@ -43,6 +43,7 @@ struct ServiceText {
             if let engine = service.persistenceEngine { text += " pe \(engine)" }
         }
         if service.flags.contains(.onePacket) { text += " ops" }
+        if let fullNAT = service.fullNAT { text += fullNAT.words("") }
         return text
     }
 
@@ -56,7 +57,7 @@ struct ServiceText {
 
     func method(_ server: DestinationRecord) -> String {
         switch server.method {
-        case 0: "Masq"
+        case 0: server.isFullNAT ? "FullNat" : "Masq"
         case 1: "Local"
         case 2: "Tunnel"
         default: "Route"
@@ -83,5 +84,23 @@ struct ServiceText {
 
     private static func cut(_ text: String, _ length: Int, _ family: AddressFamily) -> String {
         family == .v4 ? String(decoding: text.utf8.prefix(length), as: UTF8.self) : text
+    }
+}
+
+extension FullNATOptions {
+    /// The options of the command line that ask for this, each with a blank in front and the mark of
+    /// options, or none.
+    func words(_ mark: String) -> String {
+        var text =
+            switch clientAddress {
+            case .hidden: ""
+            case .toa: " \(mark)toa ack"
+            case .toaFromSYN: " \(mark)toa syn"
+            case .proxyV1: " \(mark)proxy-protocol v1"
+            case .proxyV2: " \(mark)proxy-protocol v2"
+            }
+        if startsSequenceAnew { text += " \(mark)new-isn" }
+        if removesTimestamps { text += " \(mark)no-timestamps" }
+        return text
     }
 }

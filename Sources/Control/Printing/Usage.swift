@@ -6,12 +6,16 @@ enum Usage {
         """
         \(version)Usage:
           \(program) -A|E VIRTUAL [-s scheduler] [-p [timeout]] [-M netmask] [--pe engine] [-b flags] [-o]
+               [FULLNAT]
           \(program) -D VIRTUAL
           \(program) -C
           \(program) -R
           \(program) -S [-n]
-          \(program) -a|e VIRTUAL -r SERVER [-g|i|m] [-w weight] [-x upper] [-y lower] [TUNNEL]
+          \(program) -a|e VIRTUAL -r SERVER [-g|i|m|--fullnat] [-w weight]
+               [-x upper] [-y lower] [TUNNEL]
           \(program) -d VIRTUAL -r SERVER
+          \(program) -P|Q VIRTUAL -z ADDRESSES
+          \(program) -G [VIRTUAL] [-n]
           \(program) -L|l [VIRTUAL|-c|--timeout|--daemon] [options]
           \(program) -Z [VIRTUAL]
           \(program) --set tcp tcpfin udp
@@ -27,7 +31,7 @@ enum Usage {
           \(program) mark -L|-S         lists all marking rules, or its own as iptables-save does
           \(program) mark -F            removes the director's own marking rules
           \(program) save-state         brings the state file (director --state) up to date at once
-          \(program) -L|status|get|mark -L ... [--json] [--watch SECONDS [--count N]]
+          \(program) -L|-G|status|get|mark -L ... [--json] [--watch SECONDS [--count N]]
                                         for programs; again and again, -L with rates
           \(program) --control PATH ... the director's socket; else $DIRECTOR_CONTROL, else the
                                         socket of this network namespace
@@ -42,6 +46,9 @@ enum Usage {
           --add-server    -a            add a real server
           --edit-server   -e            edit a real server
           --delete-server -d            delete a real server
+          --add-laddr     -P            add local addresses for servers with --fullnat
+          --del-laddr     -Q            delete local addresses
+          --get-laddr     -G            list local addresses, of one service or of all
           --list          -L|-l         list the table
           --zero          -Z            zero the counters of one service or of all
           --set tcp tcpfin udp          set the timeouts in seconds, 0 keeps one
@@ -66,6 +73,11 @@ enum Usage {
           --gatewaying  -g              direct routing (the default)
           --ipip        -i              tunneling
           --masquerading -m             network address translation
+          --fullnat                     translation of both addresses: servers see local ones
+          --laddr       -z addresses    of -P and -Q: ADDRESS, FIRST-LAST or NETWORK/LENGTH
+          --toa ack|syn                 FULLNAT: tell servers the client by a TCP option
+          --proxy-protocol v1|v2        FULLNAT: tell it by the PROXY protocol instead
+          --new-isn, --no-timestamps    FULLNAT: for servers that see a port again soon
           --tun-type    type            ipip, gue or gre
           --tun-port    port            destination port of gue
           --tun-nocsum, --tun-csum, --tun-remcsum

@@ -16,6 +16,8 @@ extension CommandExecutor {
             try change(service: command, attributes)
         case .newDestination, .setDestination, .deleteDestination:
             try change(destination: command, attributes)
+        case .newLocal, .deleteLocal:
+            try change(locals: command, attributes)
         case .zero:
             try zero(attributes)
         case .flush:
@@ -51,7 +53,7 @@ extension CommandExecutor {
                 throw Refusal(.noSuchService)
             }
             return .one { Self.write(found, to: &$0) }
-        case .getDestination, .getDaemon, .setInformation:
+        case .getDestination, .getDaemon, .setInformation, .getLocal:
             throw Refusal(.notSupported)
         }
         return .nothing
@@ -72,6 +74,15 @@ extension CommandExecutor {
                 Self.each(servers) { server, writer in
                     writer.generic(IPVSCommand.newDestination.rawValue)
                     server.write(.everything, to: &writer)
+                })
+        case .getLocal:
+            guard let key = try existing(attributes).request.key else {
+                throw Refusal(.noSuchService)
+            }
+            return .many(
+                Self.each(target.locals(of: key)) { local, writer in
+                    writer.generic(IPVSCommand.newLocal.rawValue)
+                    local.write(to: &writer)
                 })
         case .getDaemon:
             return .many(
@@ -136,7 +147,7 @@ extension CommandExecutor {
         let (request, _) = try existing(attributes)
         guard let key = request.key else { throw Refusal(.noSuchService) }
         let deleting = kind == .deleteDestination
-        let record = try DestinationRecord(
+        var record = try DestinationRecord(
             attributes.nest(Top.destination), needing: deleting ? .identity : .configuration,
             serviceFamily: request.family)
         if deleting {
@@ -147,12 +158,17 @@ extension CommandExecutor {
             }
             return
         }
+        keepFullNAT(of: &record, key)
         if record.family != request.family {
             guard syncDaemons.records.isEmpty else {
                 throw Refusal(.invalid, "mixed families exclude a synchronisation daemon")
             }
-            guard record.method == UInt32(ForwardingMethod.tunnel.rawValue) else {
-                throw Refusal(.invalid, "a real server of the other family needs the tunnel method")
+            let isTranslated = record.isFullNAT && record.family == .v4
+            guard isTranslated || record.method == UInt32(ForwardingMethod.tunnel.rawValue) else {
+                throw Refusal(
+                    .invalid,
+                    "a real server of the other family needs the tunnel method, or FULLNAT when it "
+                        + "is an IPv4 one")
             }
         }
         let server = try record.server()
@@ -161,6 +177,34 @@ extension CommandExecutor {
                 try target.add(server, to: key)
             } else {
                 try target.edit(server, of: key)
+            }
+        }
+    }
+
+    /// Leaves a server with FULLNAT as it is when an edit says no more than NAT.
+    ///
+    /// Programs that do not know FULLNAT see such a server as one of NAT and send that back with a new
+    /// weight (keepalived, ipvsadm -e -m); taken by the letter, it would lose its clients' way back.
+    private func keepFullNAT(of record: inout DestinationRecord, _ key: ServiceKey) {
+        guard record.fullNAT == nil,
+            record.method == UInt32(ForwardingMethod.masquerading.rawValue),
+            target.configured(record.address, port: record.port, of: key)?.method == .fullNAT
+        else { return }
+        record.fullNAT = true
+    }
+
+    private func change(
+        locals kind: IPVSCommand, _ attributes: NetlinkAttributes
+    ) throws(Refusal) {
+        guard let key = try existing(attributes).request.key else {
+            throw Refusal(.noSuchService)
+        }
+        let addresses = try LocalRange(attributes.nest(Top.local)).addresses
+        try command { () throws(CommandRefusal) in
+            if kind == .newLocal {
+                try target.addLocals(addresses, to: key)
+            } else {
+                try target.deleteLocals(addresses, of: key)
             }
         }
     }

@@ -47,6 +47,9 @@ package final class CommandExecutor {
         guard dump ? command.isDumped : command.isDone else { throw Refusal(.notSupported) }
         guard privileged else { throw Refusal(.notPermitted) }
         let attributes = message.attributes
+        guard !command.isPrivate || attributes[AttributeNumber.Top.local] != nil else {
+            throw Refusal(.notSupported)
+        }
         if dump { return try list(command, attributes) }
         try attributes.judge(short: .outOfRange, AttributePolicy.top)
         return try execute(command, attributes)
@@ -83,7 +86,9 @@ package final class CommandExecutor {
         writer.attribute(AttributeNumber.Family.highestAttribute, UInt32(6))
         guard family.1 == NetlinkType.ipvs else { return }
         writer.attribute(AttributeNumber.Family.operations) { writer in
-            let served = IPVSCommand.allCases.filter { $0.isDumped || $0.isDone }
+            let served = IPVSCommand.allCases.filter {
+                !$0.isPrivate && ($0.isDumped || $0.isDone)
+            }
             for (index, command) in served.enumerated() {
                 writer.attribute(UInt16(index + 1)) { writer in
                     writer.attribute(AttributeNumber.Operation.number, UInt32(command.rawValue))
@@ -142,7 +147,7 @@ extension IPVSCommand {
     /// Whether it can be asked for as a dump.
     fileprivate var isDumped: Bool {
         switch self {
-        case .getService, .getDestination, .getDaemon: true
+        case .getService, .getDestination, .getDaemon, .getLocal: true
         default: false
         }
     }
@@ -155,7 +160,7 @@ extension IPVSCommand {
     /// Whether it can be asked for without the dump flag; SET_INFO only answers.
     fileprivate var isDone: Bool {
         switch self {
-        case .getDestination, .getDaemon, .setInformation: false
+        case .getDestination, .getDaemon, .setInformation, .getLocal: false
         default: true
         }
     }

@@ -14,6 +14,11 @@ package protocol ControlTarget: AnyObject {
     func delete(
         _ address: IPAddress, port: UInt16, of key: ServiceKey
     ) throws(CommandRefusal)
+    /// All of the addresses or none.
+    func addLocals(_ addresses: [IPAddress], to key: ServiceKey) throws(CommandRefusal)
+    func deleteLocals(_ addresses: [IPAddress], of key: ServiceKey) throws(CommandRefusal)
+    /// These addresses in this order instead of those there are.
+    func setLocals(_ addresses: [IPAddress], of key: ServiceKey) throws(CommandRefusal)
     /// Zeroes the statistics of one service, or of everything.
     func zero(_ key: ServiceKey?) throws(CommandRefusal)
 
@@ -28,6 +33,10 @@ package protocol ControlTarget: AnyObject {
     func service(_ key: ServiceKey) -> ServiceRecord?
     /// A service as configured, which costs less than its record.
     func configured(_ key: ServiceKey) -> VirtualService?
+    /// A real server as configured; nil when the service has none there.
+    func configured(_ address: IPAddress, port: UInt16, of key: ServiceKey) -> RealServer?
+    /// The local addresses of a service in their order; none when there is no such service.
+    func locals(of key: ServiceKey) -> [LocalRecord]
     /// The real servers of a service, newest first; none when there is no such service.
     func destinations(of key: ServiceKey) -> [DestinationRecord]
     var total: StatisticsRecord { get }
@@ -81,11 +90,13 @@ package struct ConnectionRecord: Hashable, Sendable {
     package var expiresSeconds: UInt64
     /// Name of the persistence engine and its data, for templates that have one.
     package var engine: String?
+    /// What the server takes for the client; nil without FULLNAT.
+    package var local: LocalEndpoint?
 
     package init(
         transport: UInt8, client: IPAddress, clientPort: UInt16, virtual: IPAddress,
         virtualPort: UInt16, real: IPAddress, realPort: UInt16, state: String,
-        expiresSeconds: UInt64, engine: String? = nil
+        expiresSeconds: UInt64, engine: String? = nil, local: LocalEndpoint? = nil
     ) {
         self.transport = transport
         self.client = client
@@ -97,5 +108,6 @@ package struct ConnectionRecord: Hashable, Sendable {
         self.state = state
         self.expiresSeconds = expiresSeconds
         self.engine = engine
+        self.local = local
     }
 }

@@ -32,6 +32,42 @@ package final class DirectorTarget: ControlTarget {
         try director.delete(address, port: port, of: key)
     }
 
+    package func addLocals(
+        _ addresses: [IPAddress], to key: ServiceKey
+    ) throws(CommandRefusal) {
+        try director.addLocals(addresses, to: key)
+    }
+
+    package func deleteLocals(
+        _ addresses: [IPAddress], of key: ServiceKey
+    ) throws(CommandRefusal) {
+        try director.deleteLocals(addresses, of: key)
+    }
+
+    package func setLocals(
+        _ addresses: [IPAddress], of key: ServiceKey
+    ) throws(CommandRefusal) {
+        try director.setLocals(addresses, of: key)
+    }
+
+    package func configured(
+        _ address: IPAddress, port: UInt16, of key: ServiceKey
+    ) -> RealServer? {
+        director.configured(address, port: port, of: key)
+    }
+
+    package func locals(of key: ServiceKey) -> [LocalRecord] {
+        do throws(CommandRefusal) {
+            let refused = try director.refusedForPorts(of: key)
+            return try director.locals(of: key).map {
+                LocalRecord(
+                    address: $0.address, takenPorts: UInt64($0.takenPorts), refused: refused)
+            }
+        } catch {
+            return []
+        }
+    }
+
     package func zero(_ key: ServiceKey?) throws(CommandRefusal) { try director.zero(key) }
 
     package var timeouts: TimeoutsRecord {
@@ -53,11 +89,11 @@ package final class DirectorTarget: ControlTarget {
     package var tableSize: UInt32 { director.configuration.listedTableSize }
 
     package func services() -> [ServiceRecord] {
-        director.services().map { ServiceRecord($0.service, StatisticsRecord($0.statistics)) }
+        director.services().map { ServiceRecord($0) }
     }
 
     package func service(_ key: ServiceKey) -> ServiceRecord? {
-        director.service(key).map { ServiceRecord($0.service, StatisticsRecord($0.statistics)) }
+        director.service(key).map { ServiceRecord($0) }
     }
 
     package func configured(_ key: ServiceKey) -> VirtualService? { director.configured(key) }
@@ -115,6 +151,13 @@ extension StatisticsRecord {
     }
 }
 
+extension ServiceRecord {
+    init(_ listing: ServiceListing) {
+        self.init(
+            listing.service, locals: listing.locals.count, StatisticsRecord(listing.statistics))
+    }
+}
+
 extension DestinationRecord {
     init(_ listing: ServerListing) {
         self.init(listing.server)
@@ -134,6 +177,6 @@ extension ConnectionRecord {
             state: listing.state, expiresSeconds: UInt64(listing.remainingSeconds),
             engine: listing.engine.map {
                 $0 + " " + String(decoding: listing.engineData, as: UTF8.self)
-            })
+            }, local: listing.local)
     }
 }

@@ -30,6 +30,10 @@ struct NamedText {
                 connections(
                     of: executor.target, ProcText.originHeader, ProcText.appendWithOrigin)
             },
+            NamedText(name: "connections") { _, executor throws(Refusal) in
+                connections(
+                    of: executor.target, ProcText.localHeader, ProcText.appendWithLocal)
+            },
             NamedText(name: "ip_vs") { _, executor throws(Refusal) in
                 pieces(ProcText.services(executor.target))
             },

@@ -30,6 +30,25 @@ enum ProcText {
         bytes.append(0x0a)
     }
 
+    /// Of the director's own `connections`, which also says what servers take for the client.
+    static let localHeader =
+        "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires LocalIP  LPrt "
+        + "PEName PEData\n"
+
+    /// Appends one line of `connections`; hyphens where there is no FULLNAT.
+    static func appendWithLocal(_ connection: ConnectionRecord, to bytes: inout [UInt8]) {
+        flow(connection, &bytes)
+        expiry(connection, &bytes)
+        bytes.append(0x20)
+        if let local = connection.local {
+            endpoint(local.address, local.port, &bytes)
+        } else {
+            bytes.append(contentsOf: "- - ".utf8)
+        }
+        if let engine = connection.engine { bytes.append(contentsOf: engine.utf8) }
+        bytes.append(0x0a)
+    }
+
     /// Protocol, addresses and state, with a blank behind.
     private static func flow(_ connection: ConnectionRecord, _ bytes: inout [UInt8]) {
         pad(transportName(connection.transport), to: 3, &bytes)

@@ -30,11 +30,14 @@ extension ServiceRecord {
         return VirtualService(
             key: key, scheduler: scheduler, flags: merged,
             persistenceTimeoutSeconds: timeoutSeconds, netmask: netmask,
-            persistenceEngine: persistenceEngine)
+            persistenceEngine: persistenceEngine,
+            fullNAT: fullNAT ?? old?.fullNAT ?? FullNATOptions.none)
     }
 
     /// The record of a configured service; listings show every service as hashed.
-    package init(_ service: VirtualService, _ statistics: StatisticsRecord) {
+    package init(
+        _ service: VirtualService, locals: Int = 0, _ statistics: StatisticsRecord
+    ) {
         let identity: Identity =
             switch service.key {
             case .mark(let mark, _): .mark(mark)
@@ -45,7 +48,9 @@ extension ServiceRecord {
             family: service.key.family, identity: identity, scheduler: service.scheduler,
             flags: service.flags.union(.hashed),
             timeoutSeconds: service.persistenceTimeoutSeconds, netmask: service.netmask,
-            persistenceEngine: service.persistenceEngine, statistics: statistics)
+            persistenceEngine: service.persistenceEngine,
+            fullNAT: service.fullNAT == FullNATOptions.none ? nil : service.fullNAT,
+            localCount: UInt32(clamping: locals), statistics: statistics)
     }
 }
 
@@ -55,8 +60,17 @@ extension DestinationRecord {
         guard address.family == family else {
             throw Refusal(.invalid, "an IPv4-mapped address is no real server; give the IPv4 one")
         }
-        guard let method = UInt8(exactly: method).flatMap(ForwardingMethod.init) else {
+        // FULLNAT has no number of its own on the wire.
+        guard var chosen = UInt8(exactly: method).flatMap(ForwardingMethod.init),
+            chosen != .fullNAT
+        else {
             throw Refusal(.invalid, "forwarding method \(method) is unknown; 0 to 3 are accepted")
+        }
+        if isFullNAT {
+            guard chosen == .masquerading else {
+                throw Refusal(.invalid, "FULLNAT goes with forwarding method 0, not \(method)")
+            }
+            chosen = .fullNAT
         }
         let tunnel: TunnelKind
         switch tunnelType {
@@ -68,16 +82,19 @@ extension DestinationRecord {
                 .notSupported, "tunnel type \(tunnelType) is unknown; 0 to 2 are accepted")
         }
         return RealServer(
-            address: address, port: port, method: method, weight: weight,
+            address: address, port: port, method: chosen, weight: weight,
             upperThreshold: upperThreshold, lowerThreshold: lowerThreshold, tunnel: tunnel)
     }
 
     /// The record of a configured real server.
     package init(_ server: RealServer) {
+        let isFullNAT = server.method == .fullNAT
+        let method = isFullNAT ? ForwardingMethod.masquerading : server.method
         self.init(
             family: server.address.family, address: server.address, port: server.port,
-            method: UInt32(server.method.rawValue), weight: server.weight,
-            upperThreshold: server.upperThreshold, lowerThreshold: server.lowerThreshold)
+            method: UInt32(method.rawValue), weight: server.weight,
+            upperThreshold: server.upperThreshold, lowerThreshold: server.lowerThreshold,
+            fullNAT: isFullNAT ? true : nil)
         switch server.tunnel {
         case .ipip:
             break
@@ -98,9 +115,11 @@ extension Refusal {
     /// Labelled, since some cases of the two types have the same names.
     init(of refusal: CommandRefusal) {
         switch refusal {
-        case .serviceExists, .destinationExists, .localAddressExists: self.init(.exists)
+        case .serviceExists, .destinationExists: self.init(.exists)
+        case .localAddressExists(let address): self.init(.exists, address.description)
         case .noSuchService: self.init(.noSuchService)
-        case .noSuchDestination, .noSuchLocalAddress: self.init(.noSuchEntry)
+        case .noSuchDestination: self.init(.noSuchEntry)
+        case .noSuchLocalAddress(let address): self.init(.noSuchEntry, address.description)
         case .schedulerNotFound(let name): self.init(.noSuchEntry, "'\(name)' is not known")
         case .outOfRange: self.init(.outOfRange)
         case .invalid(let text): self.init(.invalid, text)

@@ -3,11 +3,14 @@ import LVS
 /// What a kernel director shows under /proc/sys/net/ipv4/vs (ipvs-semantics 4.10): the text `sysctl`
 /// of the private family.
 enum SysctlText {
-    /// The director's settings that lie there; those for ICMP errors are the host's in a kernel.
+    /// The director's settings that lie there; those for ICMP errors are the host's in a kernel, and
+    /// those of FULLNAT are not in one.
     private static func settings(
         _ target: any ControlTarget
     ) -> [(name: String, value: String)] {
-        target.settings().filter { !$0.name.hasPrefix("icmp_") }
+        target.settings().filter {
+            !$0.name.hasPrefix("icmp_") && !$0.name.hasPrefix("fullnat_")
+        }
     }
 
     /// One `name = value` line each, or the value of `key` alone as its file has it.

@@ -118,6 +118,11 @@ package struct LocalPorts: @unchecked Sendable {
 
     // MARK: Housekeeper
 
+    /// How many pools can still be made.
+    package var room: Int {
+        unsafe LocalPorts.mostPools - count.pointee.load(ordering: .relaxed)
+    }
+
     /// Makes the pool of a key unless there is one; false when there are too many.
     package func add(_ key: Key) -> Bool {
         let place = unsafe place(key)

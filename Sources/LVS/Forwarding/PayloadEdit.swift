@@ -60,11 +60,12 @@ enum TCPSequence {
         let isPartial = unsafe frame.pointee.checksum == .partial
         let length = packet.transportLength
         if direction == sender {
-            unsafe TCPFields.change(4, of: segment, isPartial, shift.toReceiver)
+            unsafe TCPFields.change(4, of: segment, isPartial) { shift.toReceiver($0) }
             return unsafe !TCPOptions(segment, length: length).isMalformed
         }
         guard packet.tcpFlags & TCPEvent.acknowledgement != 0 else { return true }
         return unsafe TCPFields.changeAcknowledged(
-            of: segment, length: length, isPartial, shift.toSender)
+            of: segment, length: length, isPartial
+        ) { shift.toSender($0) }
     }
 }

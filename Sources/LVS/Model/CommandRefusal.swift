@@ -4,8 +4,8 @@ package enum CommandRefusal: Error, Hashable, Sendable {
     case noSuchService
     case destinationExists
     case noSuchDestination
-    case localAddressExists
-    case noSuchLocalAddress
+    case localAddressExists(IPAddress)
+    case noSuchLocalAddress(IPAddress)
     /// Scheduler or persistence engine of this name is not known.
     case schedulerNotFound(String)
     /// Weight or thresholds out of range.

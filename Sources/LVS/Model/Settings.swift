@@ -41,6 +41,9 @@ package struct Settings: Hashable, Sendable {
         Setting("drop_packet", 0, defence),
         Setting("expire_nodest_conn", 0, anyValue),
         Setting("expire_quiescent_template", 0, anyValue),
+        // Ports of local addresses that connections with FULLNAT get.
+        Setting("fullnat_lport_max", 65535, 1024...65535),
+        Setting("fullnat_lport_min", 1024, 1024...65535),
         // What comes out of a tunnel of the host never passes here again, whatever the value.
         Setting("ignore_tunneled", 0, anyValue),
         // Milliseconds between two errors to one client, 0 for no limit at all; the types limited, a
@@ -93,7 +96,22 @@ package struct Settings: Hashable, Sendable {
         guard setting.supported?.contains(value) ?? true else {
             throw .notSupported("\(setting.name)=\(value): \(setting.limit)")
         }
+        try checkPorts(setting.name, value)
         changed[setting.name] = value
+    }
+
+    /// The least local port must not be above the highest one.
+    private func checkPorts(_ name: String, _ value: Int) throws(CommandRefusal) {
+        let (lowest, highest) = ("fullnat_lport_min", "fullnat_lport_max")
+        guard name == lowest || name == highest else { return }
+        let other = name == lowest ? highest : lowest
+        guard let limit = self[other], name == lowest ? value > limit : value < limit else {
+            return
+        }
+        throw .invalid(
+            name == lowest
+                ? "\(lowest): \(value) is above \(highest), accepted are 1024 to \(limit)"
+                : "\(highest): \(value) is below \(lowest), accepted are \(limit) to 65535")
     }
 
     /// Moves an automatic defence to the mode it is in now (1 off, 2 on).

@@ -58,7 +58,8 @@ extension Worker {
         }
         guard numbers.gained != 0 || numbers.inserted != 0 else { return nil }
         let isSound = unsafe TCPFields.changeAcknowledged(
-            of: segment, length: packet.transportLength, isPartial, numbers.toClient)
+            of: segment, length: packet.transportLength, isPartial
+        ) { numbers.toClient($0) }
         return isSound ? nil : .malformedHeader
     }
 

@@ -141,6 +141,8 @@ extension LiveSettings {
         unsafe words.pointee.icmpMessagesPerSecond.store(
             word("icmp_msgs_per_sec"), ordering: .relaxed)
         unsafe words.pointee.icmpMessagesBurst.store(word("icmp_msgs_burst"), ordering: .relaxed)
+        unsafe words.pointee.localPorts.store(
+            word("fullnat_lport_min") << 16 | word("fullnat_lport_max"), ordering: .relaxed)
     }
 
     /// Hands the state of the defences to the workers; `restartsCount` begins the count of packets to

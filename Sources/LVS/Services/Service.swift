@@ -21,6 +21,8 @@ package final class Service: Sendable {
     private let terms = Atomic<UInt64>(0)
     /// What TCP connections with FULLNAT want, as `FullNATOptions.word` says it.
     private let segmentOptions = Atomic<UInt8>(0)
+    /// Connections that were refused for want of a local port.
+    private let portless = Atomic<UInt64>(0)
     /// Number of the persistence engine; 0 for none.
     private let engineNumber = Atomic<UInt8>(0)
 
@@ -96,8 +98,12 @@ package final class Service: Sendable {
             else { continue }
             return LocalEndpoint(address: address, port: port)
         }
+        portless.wrappingAdd(1, ordering: .relaxed)
         return nil
     }
+
+    /// Connections that were refused for want of a local port, since the service was made.
+    var refusedForPorts: UInt64 { portless.load(ordering: .relaxed) }
 
     /// The server of this address and port (host order), for packets it sends by itself (worker).
     func server(at address: IPAddress, port: UInt16) -> Destination? {

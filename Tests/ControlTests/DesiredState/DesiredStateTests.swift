@@ -52,6 +52,61 @@ struct DesiredStateTests {
         #expect(throws: RulesFile.Mistake.self) { try rules("mark -A -d 10.1.0.101") }
     }
 
+    private func local(_ last: UInt32) -> IPAddress { IPAddress(v4: 0x0a02_0000 + last) }
+
+    @Test("Local addresses are set with one step when they or their order change, and else left")
+    func localAddresses() throws {
+        let service = "-A -t 10.1.0.100:80 -s rr\n"
+        let old = try rules(service + "-P -t 10.1.0.100:80 -z 10.2.0.20-22")
+        #expect(
+            old == [
+                .addService(VirtualService(key: web, scheduler: "rr")), .addLocal(web, local(20)),
+                .addLocal(web, local(21)), .addLocal(web, local(22)),
+            ])
+        #expect(
+            DesiredState.difference([], old) == [
+                .addService(VirtualService(key: web, scheduler: "rr")),
+                .setLocals(web, [local(20), local(21), local(22)]),
+            ])
+        #expect(DesiredState.difference(old, old).isEmpty)
+        let moved = try rules(
+            service + "-P -t 10.1.0.100:80 -z 10.2.0.22\n-P -t 10.1.0.100:80 -z 10.2.0.20")
+        #expect(
+            DesiredState.difference(old, moved) == [.setLocals(web, [local(22), local(20)])])
+        // What was added by hand stays, behind the rules' own.
+        let table = old + [.addLocal(web, local(99))]
+        #expect(DesiredState.difference(old, old, present: table).isEmpty)
+        #expect(
+            DesiredState.difference(old, moved, present: table)
+                == [.setLocals(web, [local(22), local(20), local(99)])])
+        #expect(
+            DesiredState.difference(old, try rules(service), present: table)
+                == [.setLocals(web, [local(99)])])
+        // One that was taken by hand comes back; those of a service that goes are gone with it.
+        #expect(
+            DesiredState.difference(old, old, present: Array(table.dropLast(2)))
+                == [.setLocals(web, [local(20), local(21), local(22)])])
+        #expect(DesiredState.difference(old, [], present: table) == [.deleteService(web)])
+    }
+
+    @Test("A service that asks for something else at its servers with FULLNAT is edited")
+    func fullNATOptions() throws {
+        let old = try rules("-A -t 10.1.0.100:80 -s rr --toa ack")
+        let new = try rules("-A -t 10.1.0.100:80 -s rr --proxy-protocol v2 --new-isn")
+        var options = FullNATOptions()
+        options.clientAddress = .proxyV2
+        options.startsSequenceAnew = true
+        #expect(
+            DesiredState.difference(old, new)
+                == [.editService(VirtualService(key: web, scheduler: "rr", fullNAT: options))])
+        let server = "-A -t 10.1.0.100:80 -s rr\n-a -t 10.1.0.100:80 -r 10.2.0.11 "
+        var hidden = self.server(11)
+        hidden.method = .fullNAT
+        #expect(
+            DesiredState.difference(try rules(server + "-m"), try rules(server + "--fullnat"))
+                == [.editServer(web, hidden)])
+    }
+
     @Test("The same rules again change nothing")
     func sameAgain() throws {
         let both = try rules("-A -t 10.1.0.100:80 -s rr\n-a -t 10.1.0.100:80 -r 10.2.0.11 -m")

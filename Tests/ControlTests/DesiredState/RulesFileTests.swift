@@ -57,6 +57,15 @@ struct RulesFileTests {
             ("-A -t 10.1.0.100:80 -q", 1, "-q: unknown option"),
             ("-A -f 0 -s rr", 1, "1 to 4294967295"),
             ("-A -t [::ffff:10.1.0.100]:80", 1, "inside an IPv6"),
+            ("-P -t 10.1.0.100:80 -z 10.2.0.20", 1, "before its local addresses"),
+            (
+                "-A -t 10.1.0.100:80 -s rr\n-P -t 10.1.0.100:80 -z 10.2.0.20-29\n"
+                    + "-P -t 10.1.0.100:80 -z 10.2.0.25", 3, "the local address 10.2.0.25 already"
+            ),
+            (
+                "-A -t 10.1.0.100:80 -s rr\n-P -t 10.1.0.100:80 -z fd00::1", 2,
+                "only for IPv6 virtual services"
+            ), ("-Q -t 10.1.0.100:80 -z 10.2.0.20", 1, "or -P (local addresses)"),
             ("-h", 1, "expected -A"),
         ])
     func mistakesAreNamed(_ text: String, _ line: Int, _ part: String) {

@@ -18,6 +18,14 @@ struct StateFileTests {
         return rule
     }()
 
+    static let asked: FullNATOptions = {
+        var options = FullNATOptions()
+        options.clientAddress = .proxyV2
+        options.startsSequenceAnew = true
+        options.removesTimestamps = true
+        return options
+    }()
+
     /// One item of every kind, with values at the ends of their ranges.
     static let items: [StateItem] = [
         .setting(name: "expire_nodest_conn", value: "1"),
@@ -43,13 +51,20 @@ struct StateFileTests {
                     address: IPAddress(v4: 0x0a02_000c), port: 0, method: .tunnel, weight: 0,
                     tunnel: .gue(port: 6080, flags: 2)))),
         .rule(.addService(VirtualService(key: web6, scheduler: "rr", netmask: 64))),
+        .rule(.addLocal(web6, IPAddress(v4: 0x0a02_0014))),
+        .rule(.addLocal(web6, IPAddress(high: 0xfd00 << 48, low: 0x14))),
+        .rule(
+            .addServer(
+                web6,
+                RealServer(address: IPAddress(v4: 0x0a02_000d), port: 53, method: .fullNAT))),
         .rule(
             .addServer(
                 web6,
                 RealServer(
                     address: IPAddress(high: 0xfd00 << 48, low: 1), port: 53, method: .tunnel,
                     tunnel: .gre(flags: 1)))),
-        .rule(.addService(VirtualService(key: mark, scheduler: "wlc"))),
+        .rule(
+            .addService(VirtualService(key: mark, scheduler: "wlc", fullNAT: asked))),
         .daemon(
             DaemonRecord(
                 state: 1, interface: "eth0", syncID: 255, maximumBytes: 1472,
@@ -140,8 +155,11 @@ struct StateRestorationTests {
                 address: IPAddress(v4: 0x0a02_0000 + last), port: 80, method: .masquerading)
             try old.add(server, to: StateFileTests.web)
         }
+        let locals = [7, 5, 6].map { IPAddress(v4: 0x0a02_0100 + $0) }
+        try old.addLocals(locals, to: StateFileTests.web)
         let rules = old.state.entries.flatMap { entry in
             [Rule.addService(entry.service)]
+                + entry.locals.map { .addLocal(entry.service.key, $0) }
                 + entry.servers.reversed().map { .addServer(entry.service.key, $0) }
         }
         let items = StateItem.all(

@@ -33,6 +33,8 @@ class MemoryTable: DirectorTable {
             case .addServer(let server, let service): try addServer(server, to: service)
             case .editServer(let server, let service): try editServer(server, of: service)
             case .deleteServer(let server, let service): try deleteServer(server, of: service)
+            case .addLocals(let range, let service): try addLocals(range, to: service)
+            case .deleteLocals(let range, let service): try deleteLocals(range, of: service)
             }
             begun.append(nil)
         } catch {
@@ -52,7 +54,10 @@ class MemoryTable: DirectorTable {
 
     func editService(_ service: ServiceRecord) throws(Refusal) {
         try check(service)
-        listed[try known(service)].service = service
+        let place = try known(service)
+        var service = service
+        service.localCount = listed[place].service.localCount
+        listed[place].service = service
     }
 
     func deleteService(_ service: ServiceRecord) throws(Refusal) {
@@ -86,6 +91,31 @@ class MemoryTable: DirectorTable {
         let place = try known(service)
         guard let index = try index(of: server, in: place) else { throw Refusal(.noSuchEntry) }
         listed[place].servers.remove(at: index)
+    }
+
+    func addLocals(_ range: LocalRange, to service: ServiceRecord) throws(Refusal) {
+        let place = try known(service)
+        for address in range.addresses {
+            let isThere = listed[place].locals.contains { $0.address == address }
+            if isThere { throw Refusal(.exists, address.description) }
+            if address.isMulticast { throw Refusal(.invalid, address.description) }
+        }
+        listed[place].locals += range.addresses.map { LocalRecord(address: $0) }
+        listed[place].service.localCount = UInt32(listed[place].locals.count)
+    }
+
+    func deleteLocals(_ range: LocalRange, of service: ServiceRecord) throws(Refusal) {
+        let place = try known(service)
+        for address in range.addresses {
+            let isThere = listed[place].locals.contains { $0.address == address }
+            if !isThere { throw Refusal(.noSuchEntry, address.description) }
+        }
+        listed[place].locals.removeAll { range.addresses.contains($0.address) }
+        listed[place].service.localCount = UInt32(listed[place].locals.count)
+    }
+
+    func locals(of service: ServiceRecord) throws(Refusal) -> [LocalRecord] {
+        listed[try known(service)].locals
     }
 
     func services() throws(Refusal) -> [ServiceRecord] { listed.map(\.service) }

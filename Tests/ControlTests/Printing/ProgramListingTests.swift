@@ -78,10 +78,10 @@ struct ProgramListingTests {
     func connections() throws {
         let transcript = Transcript()
         let v6 = "2001:0db8:0000:0000:0000:0000:0000:0001"
-        transcript.table.texts["ip_vs_conn"] = """
-            Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData
-            TCP 0A010002 9C40 0A000001 0050 0A00000B 1F90 ESTABLISHED     899
-            UDP \(v6) 0001 \(v6) 0035 \(v6) 0035 UDP               5 sip a"b\\
+        transcript.table.texts["connections"] = """
+            Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires LocalIP  LPrt PEName PEData
+            TCP 0A010002 9C40 0A000001 0050 0A00000B 1F90 ESTABLISHED     899 0A000014 FFFF 
+            UDP \(v6) 0001 \(v6) 0035 \(v6) 0035 UDP               5 - - sip a"b\\
 
             """
         let document = try document(transcript, "-Lnc --json")
@@ -91,10 +91,47 @@ struct ProgramListingTests {
         let client = try #require(all[0]["client"] as? [String: Any])
         #expect(client["address"] as? String == "10.1.0.2" && client["port"] as? Int == 40000)
         #expect((all[1]["server"] as? [String: Any])?["address"] as? String == "2001:db8::1")
+        let local = try #require(all[0]["local"] as? [String: Any])
+        #expect(local["address"] as? String == "10.0.0.20" && local["port"] as? Int == 65535)
+        #expect(all[0]["engine"] == nil && all[1]["local"] == nil)
         #expect(all[1]["engine"] as? String == "sip")
         #expect(all[1]["engine_data"] as? String == "a\"b\\")
-        transcript.table.texts["ip_vs_conn"] = "Pro FromIP\n"
+        transcript.table.texts["connections"] = "Pro FromIP\n"
         #expect((try self.document(transcript, "-Lc --json")["connections"] as? [Any])?.count == 0)
+    }
+
+    @Test("FULLNAT, what its services ask for, and local addresses")
+    func fullNAT() throws {
+        let transcript = prepared()
+        for line in [
+            "-E -t 10.0.0.1:80 -s sh --toa syn --no-timestamps",
+            "-a -t 10.0.0.1:80 -r 10.0.0.13:80 --fullnat", "-P -t 10.0.0.1:80 -z 10.0.0.20-21",
+            "-E -f 7 -6 -s rr --proxy-protocol v2", "-P -f 7 -6 -z fd00::1",
+        ] {
+            let status = transcript.run(line.split(separator: " ").map(String.init))
+            #expect(status == 0, "\(line): \(transcript.errors)")
+        }
+        transcript.table.listed[1].locals[1].takenPorts = 9
+        transcript.table.listed[1].locals[1].refused = 4
+        let table = try #require(
+            try document(transcript, "-Ln --json")["services"] as? [[String: Any]])
+        #expect(table.map { $0["fwmark"] as? Int } == [nil, 7])
+        let web = try #require(table[0]["fullnat"] as? [String: Any])
+        #expect(web["toa"] as? String == "syn" && web["proxy_protocol"] == nil)
+        #expect(web["new_isn"] as? Bool == false && web["no_timestamps"] as? Bool == true)
+        let mark = try #require(table[1]["fullnat"] as? [String: Any])
+        #expect(mark["proxy_protocol"] as? String == "v2" && mark["toa"] == nil)
+        let servers = try #require(table[0]["servers"] as? [[String: Any]])
+        #expect(servers.filter { $0["method"] as? String == "fullnat" }.count == 1)
+        let locals = try #require(
+            try document(transcript, "-G --json")["services"] as? [[String: Any]])
+        #expect(locals.map { $0["port"] as? Int } == [80, nil])
+        for listing in [table, locals] {
+            let all = try #require(listing[0]["local_addresses"] as? [[String: Any]])
+            #expect(all.map { $0["address"] as? String } == ["10.0.0.20", "10.0.0.21"])
+            #expect(all.map { $0["taken_ports"] as? Int } == [0, 9])
+            #expect(all.map { $0["refused_connections"] as? Int } == [0, 4])
+        }
     }
 
     @Test("Lines that list nothing do not know these options")

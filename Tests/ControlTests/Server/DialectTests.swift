@@ -48,7 +48,7 @@ struct DialectTests {
         let before = peer.look()
         var stranger = peer.conversation(privileged: false)
         for command in IPVSCommand.allCases where command != .setInformation {
-            let isList = command == .getDestination || command == .getDaemon
+            let isList = [.getDestination, .getDaemon, .getLocal].contains(command)
             let request = Request(command, dump: isList) { Sample.http.write(.identity, to: &$0) }
             #expect(stranger.ask(request).errors == [ErrorNumber.notPermitted.rawValue])
         }

@@ -8,6 +8,7 @@ final class ModelTarget: ControlTarget, DaemonTarget {
         var service: VirtualService
         var statistics = StatisticsRecord()
         var servers: [RealServer] = []
+        var locals: [IPAddress] = []
     }
 
     /// Everything a command could change, for "a refused command has changed nothing".
@@ -112,6 +113,40 @@ final class ModelTarget: ControlTarget, DaemonTarget {
         state.entries[index].servers.remove(at: place)
     }
 
+    func addLocals(_ addresses: [IPAddress], to key: ServiceKey) throws(CommandRefusal) {
+        let old = state.entries[try index(key)].locals
+        for address in addresses where old.contains(address) {
+            throw .localAddressExists(address)
+        }
+        try setLocals(old + addresses, of: key)
+    }
+
+    func deleteLocals(_ addresses: [IPAddress], of key: ServiceKey) throws(CommandRefusal) {
+        let old = state.entries[try index(key)].locals
+        for address in addresses where !old.contains(address) {
+            throw .noSuchLocalAddress(address)
+        }
+        try setLocals(old.filter { !addresses.contains($0) }, of: key)
+    }
+
+    func setLocals(_ addresses: [IPAddress], of key: ServiceKey) throws(CommandRefusal) {
+        let index = try index(key)
+        for address in addresses where address.isMulticast {
+            throw .invalid("\(address) is multicast")
+        }
+        state.entries[index].locals = addresses
+    }
+
+    func locals(of key: ServiceKey) -> [LocalRecord] {
+        let entry = state.entries.first { $0.service.key == key }
+        return (entry?.locals ?? []).map { LocalRecord(address: $0, takenPorts: 7, refused: 3) }
+    }
+
+    func configured(_ address: IPAddress, port: UInt16, of key: ServiceKey) -> RealServer? {
+        let entry = state.entries.first { $0.service.key == key }
+        return entry?.servers.first { $0.address == address && $0.port == port }
+    }
+
     func zero(_ key: ServiceKey?) throws(CommandRefusal) {
         let chosen = try key.map { key throws(CommandRefusal) in [try index(key)] }
         for index in chosen ?? Array(state.entries.indices) {
@@ -132,7 +167,7 @@ final class ModelTarget: ControlTarget, DaemonTarget {
     }
 
     func services() -> [ServiceRecord] {
-        state.entries.map { ServiceRecord($0.service, $0.statistics) }
+        state.entries.map { ServiceRecord($0.service, locals: $0.locals.count, $0.statistics) }
     }
 
     func service(_ key: ServiceKey) -> ServiceRecord? {

@@ -44,6 +44,35 @@ struct NamedTextTests {
                 """)
     }
 
+    @Test mutating func connectionsSayWhatServersTakeForTheClient() {
+        target.connections = [
+            ConnectionRecord(
+                transport: 6, client: Sample.vip6, clientPort: 1, virtual: Sample.vip6,
+                virtualPort: 80, real: Sample.web1.address, realPort: 8080, state: "SYN_RECV",
+                expiresSeconds: 9, engine: "sip abc",
+                local: LocalEndpoint(address: IPAddress(v4: 0x0a00_0014), port: 65535)),
+            ConnectionRecord(
+                transport: 6, client: IPAddress(v4: 0x0a01_0002), clientPort: 40000,
+                virtual: Sample.vip, virtualPort: 80, real: Sample.web1.address, realPort: 8080,
+                state: "ESTABLISHED", expiresSeconds: 899),
+        ]
+        let v6 = "2001:0db8:0000:0000:0000:0000:0000:0001"
+        let lines = read("connections").split(separator: "\n").dropFirst().map { String($0) }
+        #expect(
+            lines == [
+                "TCP \(v6) 0001 \(v6) 0050 0A00000B 1F90 SYN_RECV          9 0A000014 FFFF sip abc",
+                "TCP 0A010002 9C40 0A000001 0050 0A00000B 1F90 ESTABLISHED     899 - - ",
+            ])
+        // The kernel's own text has no such column.
+        #expect(!read("ip_vs_conn").contains("0A000014"))
+    }
+
+    @Test mutating func settingsThatNoKernelHasAreNotShownAsItsSysctls() {
+        for name in ["fullnat_lport_min", "icmp_ratelimit"] { target.state.settings[name] = "9" }
+        #expect(read("settings").contains("fullnat_lport_min = 9\n"))
+        #expect(read("sysctl") == "conn_reuse_mode = 1\ndrop_packet = 0\n")
+    }
+
     @Test mutating func aLargeConnectionTableComesWhole() {
         target.connections = (0..<10000).map { number in
             ConnectionRecord(

@@ -89,6 +89,7 @@ final class DialectRig: DaemonTarget {
     struct Table: Equatable {
         var services: [VirtualService]
         var servers: [[RealServer]]
+        var locals: [[IPAddress]]
         var timeouts: Timeouts
         var settings: Settings
         var marks: [MarkRule]
@@ -98,6 +99,7 @@ final class DialectRig: DaemonTarget {
         let listed = director.services()
         return Table(
             services: listed.map(\.service), servers: listed.map { $0.servers.map(\.server) },
+            locals: listed.map(\.locals),
             timeouts: director.timeouts, settings: director.settings, marks: director.markRules)
     }
 

@@ -52,7 +52,7 @@ enum GrammarInput {
         "mark", "get", "set", "status", "MARK", "RETURN", "ACCEPT", "CONNMARK", "PREROUTING",
         "mangle",
         "tcp", "udp", "sctp", "icmp", "multiport", "sh-port", "sh-fallback", "mh-port", "flag-1",
-        "lo",
+        "lo", "ack", "syn", "v1", "v2",
         "*mangle", "COMMIT", "ipvsadm",
     ]
 
@@ -94,6 +94,7 @@ private final class PatientTable: DirectorTable {
     func services() throws(Refusal) -> [ServiceRecord] { service.map { [$0] } ?? [] }
     func service(_ service: ServiceRecord) throws(Refusal) -> ServiceRecord { service }
     func servers(of service: ServiceRecord) throws(Refusal) -> [DestinationRecord] { [] }
+    func locals(of service: ServiceRecord) throws(Refusal) -> [LocalRecord] { [] }
     func timeouts() throws(Refusal) -> TimeoutsRecord { TimeoutsRecord() }
     func setTimeouts(_ timeouts: TimeoutsRecord) throws(Refusal) {}
     func daemons() throws(Refusal) -> [DaemonRecord] { [] }

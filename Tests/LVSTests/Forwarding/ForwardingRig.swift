@@ -20,15 +20,16 @@ final class ForwardingRig {
     private(set) var delivered: [UInt8]?
 
     init(
-        method: ForwardingMethod, transport: TransportProtocol = .tcp, tunnel: TunnelKind = .ipip
+        method: ForwardingMethod, transport: TransportProtocol = .tcp, tunnel: TunnelKind = .ipip,
+        port: UInt16 = 80
     ) throws {
         unsafe memory = .allocate(
             byteCount: ForwardingRig.room + ForwardingRig.headroom, alignment: 64)
-        let key = ServiceKey.address(transport, ForwardingRig.virtual, port: 80)
+        let key = ServiceKey.address(transport, ForwardingRig.virtual, port: port)
         try rig.director.add(VirtualService(key: key, scheduler: "rr"))
         try rig.director.add(
             RealServer(
-                address: ForwardingRig.server, port: method == .masquerading ? 8080 : 80,
+                address: ForwardingRig.server, port: method == .masquerading ? 8080 : port,
                 method: method, tunnel: tunnel), to: key)
     }
 

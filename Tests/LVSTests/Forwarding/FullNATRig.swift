@@ -11,19 +11,22 @@ final class FullNATRig {
     /// Whether senders leave checksums to the card, as on a veth cable.
     let isPartial: Bool
 
+    /// Port of the service and of its server.
+    let port: UInt16
+
     init(
-        isPartial: Bool = false, locals: [IPAddress] = [FullNATRig.local],
+        port: UInt16 = 80, isPartial: Bool = false, locals: [IPAddress] = [FullNATRig.local],
         _ change: (inout FullNATOptions) -> Void = { _ in }
     ) throws {
         self.isPartial = isPartial
-        forwarding = try ForwardingRig(method: .fullNAT)
-        var service = VirtualService(key: FullNATRig.key, scheduler: "rr")
+        self.port = port
+        forwarding = try ForwardingRig(method: .fullNAT, port: port)
+        let key = ServiceKey.address(.tcp, ForwardingRig.virtual, port: port)
+        var service = VirtualService(key: key, scheduler: "rr")
         change(&service.fullNAT)
         try forwarding.rig.director.edit(service)
-        for local in locals { try forwarding.rig.director.addLocal(local, to: FullNATRig.key) }
+        try forwarding.rig.director.addLocals(locals, to: key)
     }
-
-    static let key = ServiceKey.address(.tcp, ForwardingRig.virtual, port: 80)
 
     /// A segment as one side sends it or as the other gets it.
     struct Segment: Hashable, CustomStringConvertible {
@@ -75,19 +78,23 @@ final class FullNATRig {
 
     /// The segments the server gets for one of the client's, whose sums are right.
     func request(
-        _ segment: Segment, port: UInt16 = FullNATRig.clientPort, headroom: Int = 128
+        _ segment: Segment, port: UInt16 = FullNATRig.clientPort, to service: UInt16? = nil,
+        headroom: Int = 128
     ) -> [Segment] {
         let frame = forwarding.builder.frame(
-            transport: 6, checksumAt: 16, segment.packet(from: port, to: 80))
+            transport: 6, checksumAt: 16, segment.packet(from: port, to: service ?? self.port))
         return deliver(frame, on: 0, headroom: headroom)
     }
 
     /// The segments the client gets for one of the server's, whose sums are right.
-    func answer(_ segment: Segment, port: UInt16 = FullNATRig.clientPort) -> [Segment] {
+    func answer(
+        _ segment: Segment, port: UInt16 = FullNATRig.clientPort, from server: UInt16? = nil
+    ) -> [Segment] {
         var builder = forwarding.reply
         builder.destination = FullNATRig.local
         return deliver(
-            builder.frame(transport: 6, checksumAt: 16, segment.packet(from: 80, to: port)),
+            builder.frame(
+                transport: 6, checksumAt: 16, segment.packet(from: server ?? self.port, to: port)),
             on: 1, headroom: 128)
     }
 
