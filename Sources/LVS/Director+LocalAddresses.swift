@@ -43,9 +43,10 @@ extension Director {
         let new = addresses.filter { !record.locals.contains($0) }
         try makePools(for: record.servers.map(\.server), new, of: key)
         // Replies are the director's before the first connection has an address.
-        for address in new {
-            if ownedLocals.insert(address).inserted, hostAddresses.contains(address) { publishSoon() }
-        }
+        let owned = ownedLocals.union(new)
+        let areHosts = !owned.subtracting(ownedLocals).isDisjoint(with: hostAddresses)
+        ownedLocals = owned
+        if areHosts { publishSoon() }
         record.locals = addresses
         record.object.useLocals(addresses)
     }

@@ -169,7 +169,7 @@ final class KeptTable: ControlTarget {
     }
 
     func addLocals(_ addresses: [IPAddress], to key: ServiceKey) throws(CommandRefusal) {
-        noteChange()
+        try prepare(forLocals: addresses)
         try inner.addLocals(addresses, to: key)
     }
 
@@ -179,8 +179,20 @@ final class KeptTable: ControlTarget {
     }
 
     func setLocals(_ addresses: [IPAddress], of key: ServiceKey) throws(CommandRefusal) {
-        noteChange()
+        try prepare(forLocals: addresses)
         try inner.setLocals(addresses, of: key)
+    }
+
+    /// What servers send to a local address is the director's from its first connection on, whoever
+    /// has the address; the host's own ports stay the host's.
+    private func prepare(forLocals addresses: [IPAddress]) throws(CommandRefusal) {
+        noteChange()
+        try locals.admit(addresses)
+        guard isServing, hostSide.hasQueues || !director.hostAddresses.isDisjoint(with: addresses)
+        else { return }
+        var more = ServedTraffic()
+        more.locals = Set(addresses)
+        hostSide.keepOut(also: more)
     }
 
     func zero(_ key: ServiceKey?) throws(CommandRefusal) { try inner.zero(key) }

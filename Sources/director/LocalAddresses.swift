@@ -47,11 +47,11 @@ final class LocalAddresses {
         ]
     }
 
-    /// Makes ready for an address that is about to be used: one of the host's must leave the host
-    /// ports of its own.
-    func admit(_ address: IPAddress) throws(CommandRefusal) {
-        guard director.hostAddresses.contains(address) else {
-            if !hearsQuestions, !director.ownedLocals.contains(address) {
+    /// Makes ready for addresses that are about to be used: where one is the host's, the host must be
+    /// left with ports of its own.
+    func admit(_ addresses: [IPAddress]) throws(CommandRefusal) {
+        guard let address = addresses.first(where: director.hostAddresses.contains) else {
+            if !hearsQuestions, let address = addresses.first {
                 let advice = "give the host the address or have it routed to it"
                 logger.warning(
                     "local address \(address): these drivers see no ARP and no ND; \(advice)")

@@ -71,7 +71,8 @@ struct ReservedPortsTests {
         let box = Box()
         try host.run("ip link set lo up; sysctl -qw net.ipv4.ip_local_port_range='50000 50099'")
         try host.inside { try box.ports.reserve(50000...50089) }
-        let program = "import socket; got = [socket.socket() for _ in range(10)];"
+        let program =
+            "import socket; got = [socket.socket() for _ in range(10)];"
             + " [s.bind((str(), 0)) for s in got];"
             + " print(*sorted(s.getsockname()[1] for s in got))"
         let listed = try host.run("python3 -c \"\(program)\"")
