@@ -96,6 +96,7 @@ extension Director {
         builder.servers = Set(replyEndpoints.keys)
         builder.tunnels = Set(tunnelEndpoints.keys)
         builder.hosts = hostAddresses
+        builder.translatesFamilies = translatesFamilies
         builder.door = door
         marked = markedRequests()
         builder.marked = marked

@@ -158,6 +158,8 @@ extension ConnectionTable {
         spec.hasNoOutput = control.hasNoOutput
         spec.timeoutSeconds = known.timeoutSeconds
         spec.mark = known.mark
+        // The local port moves into the new entry as well.
+        spec.local = known.isFullNAT ? known.local : nil
         spec.bindHelper()
         // The old entry's hold ends with it; this one keeps the control connection meanwhile.
         if known.controller != Connection.noNumber, hold(connection(known.controller)) {

@@ -54,7 +54,7 @@ extension Connection {
     package func extraLine(_ index: Int) -> UnsafeMutableRawPointer? {
         guard hasExtension else { return nil }
         var line = firstLine.nextLine
-        if isFullNAT, isWide { line = line?.nextLine }
+        if isFullNAT, isWide, !translatesFamily { line = line?.nextLine }
         for _ in 0..<index { line = line?.nextLine }
         guard let line else { return nil }
         return unsafe line.entry + 8

@@ -62,7 +62,7 @@ extension Worker {
         _ packet: Packet, _ mtu: UInt32, on connection: Connection, _ index: Int,
         _ burst: inout Burst, _ path: FastPath
     ) -> Verdict {
-        guard packet.isIPv4 else { return .drop(.tooLongForRoute) }
+        guard packet.isIPv4, !connection.translatesFamily else { return .drop(.tooLongForRoute) }
         var frame = burst[index]
         unsafe Offload.complete(&frame, packet)
         unsafe NAT.rewrite(
@@ -102,6 +102,8 @@ extension Worker {
         case .extendedPassive: connection.awaitedAnswer = .extendedPassive
         case .active(let address, let port):
             connection.awaitedAnswer = .active
+            // The server shall not know of this address, and a client's text is never changed.
+            guard !connection.isFullNAT else { return nil }
             let tuple = ConnectionTuple(
                 source: address, sourcePort: port, destination: connection.virtual,
                 destinationPort: connection.virtualPort &- 1, transport: .tcp)
@@ -138,7 +140,7 @@ extension Worker {
                 source: connection.client, sourcePort: 0, destination: connection.virtual,
                 destinationPort: answer.port, transport: .tcp)
             guard let made = expect(tuple, at: server, port: answer.port, on: connection, path)
-            else { return .tableFull }
+            else { return connection.isFullNAT ? .noLocalPort : .tableFull }
             data = made
         }
         let mode = connection.awaitedAnswer
@@ -171,6 +173,11 @@ extension Worker {
         var spec = ConnectionSpec(
             tuple: tuple, real: real, realPort: port, method: server.method,
             destination: control.destination)
+        if control.isFullNAT {
+            spec.method = .masquerading
+            spec.local = takeLocal(control.local.address, to: real, path)
+            guard spec.local != nil else { return nil }
+        }
         spec.hasUnknownPort = spec.clientPort == 0
         spec.state = TCPState.listen.rawValue
         spec.timeoutSeconds = path.machine.tcpTimeoutSeconds(spec.state)
@@ -184,6 +191,7 @@ extension Worker {
             case .existing(let known):
                 server.unbind(active: false)
                 guard known.real != real || known.realPort != port else {
+                    giveBackLocal(of: spec, path)
                     listen(known, path)
                     return known
                 }
@@ -191,9 +199,29 @@ extension Worker {
                 path.table.removeSlot(known, .inbound)
             case .full:
                 server.unbind(active: false)
+                giveBackLocal(of: spec, path)
                 return nil
             }
         }
+    }
+
+    /// A port of the local address that hides a control connection's client, for a data connection to
+    /// a server; nil when none is left, or the service does not lead to the server.
+    private func takeLocal(
+        _ address: IPAddress, to real: IPAddress, _ path: FastPath
+    ) -> LocalEndpoint? {
+        let key = LocalPorts.Key(local: address, real: real, transport: .tcp)
+        guard let pool = path.cells.ports.pool(key),
+            let port = pool.take(from: parts.settings.localPorts, preferring: 0)
+        else { return nil }
+        return LocalEndpoint(address: address, port: port)
+    }
+
+    /// Undoes `takeLocal` for a connection that was not made.
+    private func giveBackLocal(of spec: ConnectionSpec, _ path: FastPath) {
+        guard let local = spec.local else { return }
+        let key = LocalPorts.Key(local: local.address, real: spec.real, transport: .tcp)
+        path.cells.ports.pool(key)?.giveBackUnused(local.port)
     }
 
     /// Replaces a part of a packet's payload; returns the bytes it gained, nil when there is no memory
