@@ -18,11 +18,20 @@ void lvs_multicast_close(int descriptor)
     close(descriptor);
 }
 
-int lvs_multicast_join(int descriptor, int32_t interface, const uint8_t *group)
+static int change(int descriptor, int option, int32_t interface, const uint8_t *group)
 {
     struct ipv6_mreq request = {.ipv6mr_interface = (unsigned)interface};
     memcpy(&request.ipv6mr_multiaddr, group, 16);
-    if (setsockopt(descriptor, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &request, sizeof request) == 0)
-        return 0;
-    return errno == EADDRINUSE ? 0 : -errno;
+    return setsockopt(descriptor, IPPROTO_IPV6, option, &request, sizeof request) == 0 ? 0 : -errno;
+}
+
+int lvs_multicast_join(int descriptor, int32_t interface, const uint8_t *group)
+{
+    int result = change(descriptor, IPV6_ADD_MEMBERSHIP, interface, group);
+    return result == -EADDRINUSE ? 0 : result;
+}
+
+int lvs_multicast_leave(int descriptor, int32_t interface, const uint8_t *group)
+{
+    return change(descriptor, IPV6_DROP_MEMBERSHIP, interface, group);
 }

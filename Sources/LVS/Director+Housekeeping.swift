@@ -13,6 +13,7 @@ extension Director {
         }
         if now >= nextSecond {
             endLingeringReplies()
+            endLingeringLocals()
             decideDefences()
             dropEntries()
             for record in records { record.object.tick(now) }

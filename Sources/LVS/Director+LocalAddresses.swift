@@ -16,11 +16,14 @@ extension Director {
         try checkLocal(address)
         guard !record.locals.contains(address) else { throw .localAddressExists }
         try makePools(for: record.servers.map(\.server), [address], of: key)
+        // Replies are the director's before the first connection has the address.
+        if ownedLocals.insert(address).inserted, hostAddresses.contains(address) { publishSoon() }
         record.locals.append(address)
         record.object.useLocals(record.locals)
     }
 
-    /// Takes an address from a service; connections that have it keep it until they end.
+    /// Takes an address from a service; connections that have it keep it until they end, and so
+    /// long it stays one of `ownedLocals`.
     package func deleteLocal(_ address: IPAddress, of key: ServiceKey) throws(CommandRefusal) {
         let record = try find(key)
         guard let position = record.locals.firstIndex(of: address) else {
@@ -42,6 +45,20 @@ extension Director {
     package var localAddresses: Set<IPAddress> {
         records.reduce(into: []) { all, record in all.formUnion(record.locals) }
     }
+
+    /// Lets go of addresses that no service has any more and no connection; once a second.
+    func endLingeringLocals() {
+        let configured = localAddresses
+        guard configured.count < ownedLocals.count else { return }
+        let former = ownedLocals.subtracting(configured)
+        ownedLocals = configured.union(cells.ports.inUse(among: former))
+        guard !former.isDisjoint(with: hostAddresses) else { return }
+        isTableStale = true
+        publishServers()
+    }
+
+    /// The local ports that connections get.
+    package var localPorts: ClosedRange<UInt16> { live.localPorts }
 
     /// Makes the pools of local ports that connections to these servers can want.
     func makePools(

@@ -70,6 +70,7 @@ extension Director {
         served.servers = Set(replyEndpoints.keys)
         served.tunnels = Set(tunnelEndpoints.keys)
         served.hostAddresses = hostAddresses
+        served.locals = ownedLocals
         return served
     }
 
@@ -97,6 +98,7 @@ extension Director {
         builder.tunnels = Set(tunnelEndpoints.keys)
         builder.hosts = hostAddresses
         builder.translatesFamilies = translatesFamilies
+        builder.hostsAlone = hostAddresses.subtracting(ownedLocals)
         builder.door = door
         marked = markedRequests()
         builder.marked = marked

@@ -57,7 +57,9 @@ package final class Director: @unchecked Sendable {
     /// What servers of removed services had counted.
     var removedCounters = CounterValues()
     var totalMeter = Meter(from: CounterValues())
-    var hostAddresses: Set<IPAddress> = []
+    package internal(set) var hostAddresses: Set<IPAddress> = []
+    /// The local addresses of services, and those of former ones as long as connections have them.
+    package internal(set) var ownedLocals: Set<IPAddress> = []
     /// The port of the host door; nil without one.
     var door: PortIndex?
     /// The director's own marking rules, in order.
@@ -75,8 +77,8 @@ package final class Director: @unchecked Sendable {
     var tunnelEndpoints: [ServedTraffic.Endpoint: Int] = [:]
     /// Endpoints kept for the connections of servers that are gone.
     var lingeringReplies: [LingeringReplies] = []
-    /// True when workers have not been told yet of a change in `records`, `replyEndpoints` or
-    /// `tunnelEndpoints`.
+    /// True when workers have not been told yet of a change in `records`, `replyEndpoints`,
+    /// `tunnelEndpoints` or `ownedLocals`.
     var isTableStale = false
     /// Called before workers see a new table: the time to keep from the host what it serves.
     package var beforePublishing: () -> Void = {}

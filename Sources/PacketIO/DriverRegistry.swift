@@ -105,7 +105,6 @@ package enum DriverRegistry {
         _ interface: String, port: PortIndex, options: Options
     ) throws(DriverError) -> any InterfaceDriver {
         var own = AFPacketDriver.Options()
-        own.receivesSolicitations = options.answersAddresses
         own.worker = options.worker
         return try AFPacketDriver(
             interface: interface, port: port, options: own,

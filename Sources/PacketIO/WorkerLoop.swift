@@ -18,7 +18,7 @@ package protocol BurstProcessor: AnyObject {
 /// sends, and gives the frames back; when nothing comes it sleeps.
 ///
 /// The thread owns drivers and engine side from `start` to `stop`; the housekeeper calls `wake`,
-/// `announceAddresses`, `counts`, `start` and `stop`. What both touch is atomic, hence the
+/// `announceAddresses`, `announceNewAddresses`, `counts`, `start` and `stop`. What both touch is atomic, hence the
 /// unchecked conformance.
 package final class WorkerLoop: @unchecked Sendable {
     /// Longest sleep, nanoseconds: fragments that nobody completed are given up at most so much late.
@@ -122,6 +122,12 @@ package final class WorkerLoop: @unchecked Sendable {
 
     /// Has the worker tell every served segment who has the answered addresses.
     package func announceAddresses() {
+        answering?.announceAgain()
+        announceNewAddresses()
+    }
+
+    /// The same of addresses that are answered for since they were told last.
+    package func announceNewAddresses() {
         announcing.store(true, ordering: .releasing)
         wakeUp.signal()
     }
@@ -194,10 +200,15 @@ package final class WorkerLoop: @unchecked Sendable {
     }
 
     private func announce(_ burst: inout Burst) {
+        guard let answering else { return }
+        let addresses = answering.takeUnannounced()
         for driver in drivers where driver.port != door?.port {
-            answering?.announce(on: driver.port, in: &burst)
-            deliver(&burst)
-            burst.removeAll()
+            var rest = addresses[...]
+            while !rest.isEmpty {
+                rest = answering.announce(rest, on: driver.port, in: &burst)
+                deliver(&burst)
+                burst.removeAll()
+            }
         }
     }
 

@@ -45,8 +45,8 @@ extension Housekeeper: DaemonTarget {
         report.capacity = UInt64(director.configuration.connections)
         report.tableBytes = UInt64(memory.count)
         report.tablePages = memory.pages
-        report.hostObjects = hostSide.objects
-        report.answered = answered
+        report.hostObjects = hostSide.objects + locals.objects
+        report.answered = answering.addresses.map(\.description).sorted()
         report.unresolved = director.unresolvedNextHops().map { neighbour in
             "\(neighbour.address) on \(surroundings.ports[Int(neighbour.port)].name)"
         }

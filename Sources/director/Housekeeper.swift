@@ -14,7 +14,6 @@ final class Housekeeper {
     let hostSide: HostSide
     let interfaces: [ServedInterface]
     private(set) var loops: [WorkerLoop] = []
-    let answered: [String]
     let memory: TableMapping
     let started = MonotonicClock.now()
     let table: KeptTable
@@ -25,8 +24,8 @@ final class Housekeeper {
     /// Frames lost to full rings, as of a second ago.
     var lostBefore: UInt64 = 0
     private(set) var control: ControlServer?
-    private let answering: AddressAnswering?
-    private let groups: SolicitedGroups?
+    let answering: AddressAnswering
+    let locals: LocalAddresses
     private var rules: RulesSource?
     let state: SavedState?
     var capture: CaptureFile?
@@ -38,8 +37,8 @@ final class Housekeeper {
 
     init(
         director: Director, memory: TableMapping, surroundings: Surroundings, hostSide: HostSide,
-        interfaces: [ServedInterface], answering: AddressAnswering?,
-        rules: RulesSource?, state: SavedState?, answered: [String], _ logger: Logger
+        interfaces: [ServedInterface], answering: AddressAnswering,
+        rules: RulesSource?, state: SavedState?, _ logger: Logger
     ) {
         self.director = director
         self.memory = memory
@@ -47,12 +46,14 @@ final class Housekeeper {
         self.hostSide = hostSide
         self.interfaces = interfaces
         self.answering = answering
-        groups = answering.map { SolicitedGroups(addresses: $0.addresses) }
         self.rules = rules
         self.state = state
-        self.answered = answered
         self.logger = logger
-        table = KeptTable(director, hostSide, logger)
+        let hearsQuestions =
+            !hostSide.hasQueues
+            && interfaces.contains { $0.drivers.contains { !$0.keepsFromHost } }
+        locals = LocalAddresses(director, answering, hearsQuestions: hearsQuestions, logger)
+        table = KeptTable(director, hostSide, locals, logger)
     }
 
     private var now: Instant { Instant(nanoseconds: MonotonicClock.now()) }
@@ -163,6 +164,7 @@ final class Housekeeper {
         for loop in loops { loop.stop() }
         capture?.close()
         hostSide.remove()
+        locals.end()
         surroundings.close()
         logger.info("ended; the host is as it was")
     }
@@ -227,6 +229,7 @@ final class Housekeeper {
             if let pages = FreeMemory.pages { director.setFreePages(pages) }
             director.tick(time)
         }
+        followLocals()
         surroundings.want(director.takeWantedNeighbours(), now: time)
         hostMarks?.follow(time)
         control?.tick(time)
@@ -244,6 +247,7 @@ final class Housekeeper {
         // Endpoints of deleted servers are let go of with their last connection.
         if hostSide.hasTakenOver { hostSide.keepOut(director.served) }
         hostSide.keep()
+        locals.listen()
         measure(time)
         avoidCrowdedProcessors()
         for interface in interfaces where interface.isDetached { reopen(interface) }
@@ -269,10 +273,8 @@ final class Housekeeper {
         if let ports = update.ports {
             director.setPorts(ports + (hostSide.door.map { [$0] } ?? []))
             director.setDoor(hostSide.door?.index)
-            for port in ports { answering?.setHardware(port.hardware, of: port.index) }
+            for port in ports { answering.setHardware(port.hardware, of: port.index) }
             for (port, interface) in zip(ports, self.interfaces) { interface.follow(port) }
-            let served = ports.compactMap { surroundings.interface(of: $0.index) }
-            for failure in groups?.follow(served) ?? [] { logger.warning("\(failure)") }
             for (port, ids) in surroundings.servedVLANs {
                 interfaces[Int(port)].setHostVLANs(ids)
             }
@@ -285,6 +287,7 @@ final class Housekeeper {
             director.setHostAddresses(addresses)
             if hostSide.hasTakenOver { hostSide.keepOut(director.served) }
         }
+        followLocals(update.ports?.compactMap { surroundings.interface(of: $0.index) })
         for (neighbour, hardware) in update.neighbours {
             director.setNeighbour(neighbour, hardware)
         }
@@ -295,6 +298,12 @@ final class Housekeeper {
         }
         for warning in update.warnings { logger.warning("\(warning)") }
         for loop in loops { loop.wake() }
+    }
+
+    /// Owns the local addresses there are now.
+    private func followLocals(_ interfaces: [Int32]? = nil) {
+        guard locals.follow(interfaces: interfaces) else { return }
+        loops.first?.announceNewAddresses()
     }
 
     private func reopen(_ interface: ServedInterface) {

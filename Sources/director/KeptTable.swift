@@ -11,6 +11,7 @@ final class KeptTable: ControlTarget {
     private let inner: DirectorTarget
     private let director: Director
     private let hostSide: HostSide
+    private let locals: LocalAddresses
     private let logger: Logger
     /// Whether workers see the table; before they do, nothing need be kept from the host first.
     var isServing = false
@@ -20,10 +21,13 @@ final class KeptTable: ControlTarget {
     /// What was last said of servers that packets cannot reach.
     private var troubles: [IPAddress: String] = [:]
 
-    init(_ director: Director, _ hostSide: HostSide, _ logger: Logger) {
+    init(
+        _ director: Director, _ hostSide: HostSide, _ locals: LocalAddresses, _ logger: Logger
+    ) {
         inner = DirectorTarget(director)
         self.director = director
         self.hostSide = hostSide
+        self.locals = locals
         self.logger = logger
         director.beforePublishing = { [unowned self] in widen() }
     }
@@ -186,7 +190,16 @@ final class KeptTable: ControlTarget {
 
     func set(_ name: String, to value: String) throws(CommandRefusal) {
         isUnsaved = true
+        let ports = director.localPorts
+        let before = inner.settings().first { $0.name == name }
         try inner.set(name, to: value)
+        guard director.localPorts != ports, let before else { return }
+        do throws(CommandRefusal) {
+            try locals.admit(director.localPorts)
+        } catch {
+            try inner.set(name, to: before.value)
+            throw error
+        }
     }
 
     /// Comes with every change of the synchronisation daemons.

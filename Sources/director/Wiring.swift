@@ -23,7 +23,7 @@ enum Wiring {
         let housekeeper = Housekeeper(
             director: director, memory: memory, surroundings: surroundings, hostSide: hostSide,
             interfaces: interfaces, answering: answering, rules: rules, state: state,
-            answered: options.answer, logger)
+            logger)
         housekeeper.capture = capture
         // The control socket first: where another director lives nothing of the host is touched.
         let path = ControlPath.resolve(options.control)
@@ -68,9 +68,8 @@ enum Wiring {
         }
     }
 
-    private static func answering(_ options: Options) throws -> AddressAnswering? {
+    private static func answering(_ options: Options) throws -> AddressAnswering {
         let addresses = options.answer.compactMap { IPAddress(parsing: $0) }
-        guard !addresses.isEmpty else { return nil }
         do throws(AddressAnswering.Refusal) {
             return try AddressAnswering(addresses: addresses)
         } catch {
@@ -143,7 +142,7 @@ enum Wiring {
 
     private static func workers(
         _ director: Director, _ interfaces: [ServedInterface], _ hostSide: HostSide,
-        _ answering: AddressAnswering?
+        _ answering: AddressAnswering
     ) throws -> [WorkerLoop] {
         do {
             return try director.workers.enumerated().map { number, worker in

@@ -11,5 +11,6 @@ int lvs_multicast_open(void);
 void lvs_multicast_close(int descriptor);
 // `group` is 16 bytes in network order.
 int lvs_multicast_join(int descriptor, int32_t interface, const uint8_t *group);
+int lvs_multicast_leave(int descriptor, int32_t interface, const uint8_t *group);
 
 #endif

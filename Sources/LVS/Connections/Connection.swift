@@ -155,13 +155,13 @@ package struct Connection: @unchecked Sendable {
             transport: entry.byte(48))
     }
 
-    package var client: IPAddress { hasExtension ? wideAddress(0) : key(.inbound).source }
+    package var client: IPAddress { hasAddressLine ? wideAddress(0) : key(.inbound).source }
     package var clientPort: UInt16 { key(.inbound).sourcePort }
-    package var virtual: IPAddress { hasExtension ? wideAddress(16) : key(.inbound).destination }
+    package var virtual: IPAddress { hasAddressLine ? wideAddress(16) : key(.inbound).destination }
     package var virtualPort: UInt16 { key(.inbound).destinationPort }
     /// 0.0.0.0 or `::`, port 0, for what is bypassed.
     package var real: IPAddress {
-        if hasExtension { return wideAddress(32) }
+        if hasAddressLine { return wideAddress(32) }
         return method == .bypass ? .anyV4 : key(.outbound).source
     }
     package var realPort: UInt16 { method == .bypass ? 0 : key(.outbound).sourcePort }
@@ -263,6 +263,8 @@ package struct ConnectionControl: Hashable, Sendable {
     static let fullNAT: UInt32 = 0x2000
     /// The client's keys are wide, the real server's are not.
     static let translatesFamily: UInt32 = 0x8000
+    /// The service asks for changes of TCP segments: the last extra line is a `ClientLine`.
+    static let changesSegments: UInt32 = 0x4000
 
     @inline(__always)
     init(state: UInt8, flags: UInt32, destination: DestinationIndex) {

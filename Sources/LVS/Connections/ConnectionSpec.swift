@@ -33,6 +33,8 @@ package struct ConnectionSpec: Hashable, Sendable {
     /// otherwise. Its port is taken from the pool of address and server, and goes back there when the
     /// connection ends.
     package var local: LocalEndpoint?
+    /// What the service asks of its TCP segments; anything but `none` takes the last extra line.
+    package var fullNAT = FullNATOptions.none
 
     /// A connection of the packets with this IPv4 key, to a real server; ports host order.
     package init(
@@ -93,8 +95,12 @@ package struct ConnectionSpec: Hashable, Sendable {
     /// asks for some.
     var lines: Int {
         let isNarrow = client.isV4 && virtual.isV4 && real.isV4
-        return isNarrow && extraLines == 0 ? 0 : 1 + extraLines + (hasWideLocal ? 1 : 0)
+        guard !isNarrow || extraLines != 0 else { return 0 }
+        return (hasAddressLine ? 1 : 0) + (hasWideLocal ? 1 : 0) + extraLines
     }
+
+    /// Of a connection with lines, whether the first holds the addresses.
+    var hasAddressLine: Bool { local == nil || inboundTuple.isWide }
 
     /// The local address does not fit into the reply's key and has a line of its own.
     var hasWideLocal: Bool { local.map { !$0.address.isV4 } ?? false }
@@ -149,9 +155,11 @@ extension Connection {
             | (spec.local == nil ? 0 : ConnectionControl.fullNAT)
             | (spec.local != nil && tuples.0.isWide && !tuples.1.isWide
                 ? ConnectionControl.translatesFamily : 0)
+            | (spec.fullNAT == .none ? 0 : ConnectionControl.changesSegments)
         let control = ConnectionControl(
             state: spec.state, flags: flags, destination: spec.destination)
         unsafe word(0).pointee.store(control.rawValue, ordering: .releasing)
+        clientLine?.write(spec.fullNAT, headerLength: spec.proxyHeaderLength)
     }
 
     private func writeDifferences(

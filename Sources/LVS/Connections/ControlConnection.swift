@@ -4,11 +4,12 @@ import Synchronization
 // worker can read it.
 //
 // ```
-//  0  version of the following three: odd while they are being changed
-//  4  shift of the sequence numbers: position | before | after
+//  0  version of the shifts: odd while one is being changed
+//  4  shift of the server's sequence numbers: position | before | after
 // 16  the answer that is waited for
 // 20  connections that hang on this one
 // 24  how it has ended so far: `Ending`
+// 28  shift of the client's sequence numbers, as above
 // ```
 
 extension Connection {
@@ -82,21 +83,21 @@ extension Connection {
         hasHelper && ending == .resetByServer && state == TCPState.close.rawValue
     }
 
-    /// How far the sequence numbers of the two sides are apart.
+    /// How far a side's sequence numbers are from what the other side sees.
     ///
     /// A reader waits while a worker is between its few stores.
-    var shift: SequenceShift {
+    func shift(of sender: Direction) -> SequenceShift {
         guard let version = unsafe helperWord(0) else { return SequenceShift() }
         while true {
             let before = unsafe version.pointee.load(ordering: .acquiring)
-            let shift = readShift()
+            let shift = readShift(sender)
             let after = unsafe version.pointee.load(ordering: .relaxed)
             if before == after, before & 1 == 0 { return shift }
         }
     }
 
-    /// Changes the shift; others see all of the change or nothing.
-    func changeShift(_ change: (inout SequenceShift) -> Void) {
+    /// Changes a side's shift; others see all of the change or nothing.
+    func changeShift(of sender: Direction, _ change: (inout SequenceShift) -> Void) {
         guard let version = unsafe helperWord(0) else { return }
         var old = unsafe version.pointee.load(ordering: .relaxed)
         while true {
@@ -106,20 +107,24 @@ extension Connection {
             if result.exchanged { break }
             old = result.original
         }
-        var shift = readShift()
+        var shift = readShift(sender)
         change(&shift)
-        let words = [(4, shift.position), (8, shift.before), (12, shift.after)]
+        let start = Connection.shiftOffset(sender)
+        let words = [(start, shift.position), (start + 4, shift.before), (start + 8, shift.after)]
         for (offset, value) in words {
             unsafe helperWord(offset)?.pointee.store(value, ordering: .releasing)
         }
         unsafe version.pointee.store(old &+ 2, ordering: .releasing)
     }
 
-    private func readShift() -> SequenceShift {
+    private static func shiftOffset(_ sender: Direction) -> Int { sender == .outbound ? 4 : 28 }
+
+    private func readShift(_ sender: Direction) -> SequenceShift {
+        let start = Connection.shiftOffset(sender)
         var shift = SequenceShift()
-        shift.position = unsafe helperWord(4)?.pointee.load(ordering: .acquiring) ?? 0
-        shift.before = unsafe helperWord(8)?.pointee.load(ordering: .acquiring) ?? 0
-        shift.after = unsafe helperWord(12)?.pointee.load(ordering: .acquiring) ?? 0
+        shift.position = unsafe helperWord(start)?.pointee.load(ordering: .acquiring) ?? 0
+        shift.before = unsafe helperWord(start + 4)?.pointee.load(ordering: .acquiring) ?? 0
+        shift.after = unsafe helperWord(start + 8)?.pointee.load(ordering: .acquiring) ?? 0
         return shift
     }
 
@@ -137,13 +142,13 @@ extension Connection {
 }
 
 extension ConnectionTable {
-    /// Gives a connection the client's port that its first packet has shown; nil when another worker
-    /// was first, or the table is full.
+    /// Gives a connection the client's port that its first packet has shown, and with FULLNAT a local
+    /// one; nil when another worker was first, or the table is full.
     ///
     /// Keys never change, so it moves into a new entry, and with it its place in the destination's
     /// counts; `release` takes it off these when there is no new entry.
     func learnPort(
-        _ port: UInt16, of known: Connection, worker: Int, now: Instant,
+        _ port: UInt16, by local: LocalEndpoint?, of known: Connection, worker: Int, now: Instant,
         release: (Connection) -> Void
     ) -> Connection? {
         let control = known.control
@@ -158,8 +163,7 @@ extension ConnectionTable {
         spec.hasNoOutput = control.hasNoOutput
         spec.timeoutSeconds = known.timeoutSeconds
         spec.mark = known.mark
-        // The local port moves into the new entry as well.
-        spec.local = known.isFullNAT ? known.local : nil
+        spec.local = local
         spec.bindHelper()
         // The old entry's hold ends with it; this one keeps the control connection meanwhile.
         if known.controller != Connection.noNumber, hold(connection(known.controller)) {

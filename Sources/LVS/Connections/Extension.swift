@@ -25,6 +25,9 @@ extension Connection {
     package var hasExtension: Bool {
         @inline(__always) get { unsafe entry.byte(49) & Connection.extensionBit != 0 }
     }
+    /// True when the first extension line holds the addresses; with FULLNAT the keys of an IPv4
+    /// connection say them all, whatever lines it has.
+    var hasAddressLine: Bool { hasExtension && (isWide || !isFullNAT) }
     /// True for connections of IPv6 clients.
     package var isWide: Bool {
         @inline(__always) get { unsafe entry.byte(49) & Connection.wideBit != 0 }
@@ -53,7 +56,8 @@ extension Connection {
     /// worker may be at it.
     package func extraLine(_ index: Int) -> UnsafeMutableRawPointer? {
         guard hasExtension else { return nil }
-        var line = firstLine.nextLine
+        var line: Connection? = firstLine
+        if hasAddressLine { line = line?.nextLine }
         if isFullNAT, isWide, !translatesFamily { line = line?.nextLine }
         for _ in 0..<index { line = line?.nextLine }
         guard let line else { return nil }
@@ -82,6 +86,7 @@ extension Connection {
         unsafe entry.set(60, le32: first)
         let line = firstLine
         unsafe line.word(4).pointee.store(spec.mark, ordering: .relaxed)
+        guard spec.hasAddressLine else { return }
         for (offset, address) in [(8, spec.client), (24, spec.virtual), (40, spec.real)] {
             unsafe line.entry.set(offset, be64: address.high)
             unsafe line.entry.set(offset + 8, be64: address.low)

@@ -102,6 +102,20 @@ package struct LocalPorts: @unchecked Sendable {
         pool(key)?.giveBack(local.port)
     }
 
+    /// Gives the port back of a connection that was not made.
+    package func giveBackUnused(_ spec: ConnectionSpec) {
+        guard let local = spec.local, local.port != 0 else { return }
+        giveBackUnused(local, to: spec.real, spec.transport)
+    }
+
+    /// Gives a port back that was taken towards a server, and that no packet has shown to anybody.
+    func giveBackUnused(
+        _ local: LocalEndpoint, to real: IPAddress, _ transport: TransportProtocol
+    ) {
+        pool(Key(local: local.address, real: real, transport: transport))?
+            .giveBackUnused(local.port)
+    }
+
     // MARK: Housekeeper
 
     /// Makes the pool of a key unless there is one; false when there are too many.
@@ -126,18 +140,30 @@ package struct LocalPorts: @unchecked Sendable {
 
     /// Ends the rest of ports given back a period ago, in all pools.
     package func turn() {
-        forEachPool { _, pool in pool.turn() }
+        unsafe forEachPool { _, pool in pool.turn() }
     }
 
     /// Ports of a local address that are in use or rest.
     package func takenCount(of local: IPAddress) -> Int {
         var sum = 0
-        forEachPool { place, pool in
+        unsafe forEachPool { place, pool in
             if unsafe place.pointee.localLow == local.low && place.pointee.localHigh == local.high {
                 sum += pool.takenCount
             }
         }
         return sum
+    }
+
+    /// Those of the addresses of which some port is in use or rests.
+    package func inUse(among locals: Set<IPAddress>) -> Set<IPAddress> {
+        var found: Set<IPAddress> = []
+        unsafe forEachPool { place, pool in
+            let local = unsafe IPAddress(
+                high: place.pointee.localHigh, low: place.pointee.localLow)
+            guard locals.contains(local), pool.takenCount > 0 else { return }
+            found.insert(local)
+        }
+        return found
     }
 
     private func forEachPool(_ body: (UnsafeMutablePointer<Place>, PortPool) -> Void) {

@@ -49,56 +49,22 @@ enum PayloadEdit {
 
 /// Carries a shift of sequence numbers over to the packets of a connection.
 enum TCPSequence {
-    /// Changes the sequence number of a server's packet, or what a client's packet acknowledges, the
-    /// blocks of selective acknowledgements (RFC 2018) included; false when the header's options do not add up.
+    /// Changes what a shift has to do with a packet: the sequence number where it comes `from` the
+    /// side whose bytes have moved, what it acknowledges where it comes from the other; false when the
+    /// header's options do not add up.
     static func apply(
-        _ shift: SequenceShift, _ direction: Direction, _ frame: UnsafeMutablePointer<Frame>,
-        _ packet: Packet
+        _ shift: SequenceShift, of sender: Direction, _ direction: Direction,
+        _ frame: UnsafeMutablePointer<Frame>, _ packet: Packet
     ) -> Bool {
         let segment = unsafe frame.pointee.bytes + Int(packet.transportOffset)
         let isPartial = unsafe frame.pointee.checksum == .partial
-        if direction == .outbound {
-            unsafe change(4, of: segment, isPartial, shift.toClient)
+        let length = packet.transportLength
+        if direction == sender {
+            unsafe TCPFields.change(4, of: segment, isPartial, shift.toReceiver)
+            return unsafe !TCPOptions(segment, length: length).isMalformed
         }
         guard packet.tcpFlags & TCPEvent.acknowledgement != 0 else { return true }
-        if direction == .inbound {
-            unsafe change(8, of: segment, isPartial, shift.toServer)
-        }
-        let end = unsafe Int(segment.byte(12) >> 4) * 4
-        guard end <= Int(packet.ipLength) - packet.networkHeaderLength else { return false }
-        var offset = 20
-        while offset < end {
-            let kind = unsafe segment.byte(offset)
-            if kind == 0 { return true }
-            guard kind != 1 else {
-                offset += 1
-                continue
-            }
-            guard offset + 1 < end else { return false }
-            let length = unsafe Int(segment.byte(offset + 1))
-            guard length >= 2, offset + length <= end else { return false }
-            if kind == 5, length >= 10, (length - 2) % 8 == 0, direction == .inbound {
-                for edge in stride(from: offset + 2, to: offset + length, by: 4) {
-                    unsafe change(edge, of: segment, isPartial, shift.toServer)
-                }
-            }
-            offset += length
-        }
-        return true
-    }
-
-    /// Replaces a number of the header, and carries the change over to a checksum that is complete.
-    private static func change(
-        _ offset: Int, of segment: UnsafeMutableRawPointer, _ isPartial: Bool,
-        _ convert: (UInt32) -> UInt32
-    ) {
-        let old = unsafe segment.le32(offset)
-        unsafe segment.set(offset, be32: convert(segment.be32(offset)))
-        guard !isPartial else { return }
-        let difference = unsafe Checksum.difference(from: old, to: segment.le32(offset))
-        // Options may begin at an odd offset; there the bytes of each word count the other way round.
-        let words = offset & 1 == 0 ? difference : difference.byteSwapped
-        let field = unsafe segment.le16(16)
-        unsafe segment.set(16, le16: Checksum.updated(field, adding: UInt32(words)))
+        return unsafe TCPFields.changeAcknowledged(
+            of: segment, length: length, isPartial, shift.toSender)
     }
 }

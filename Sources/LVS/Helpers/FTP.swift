@@ -2,7 +2,8 @@
 /// ipvs-semantics, appendix A).
 ///
 /// It looks at one segment at a time, as the kernel's does: a command or an answer that is split over
-/// two of them is not seen. Clients' text is never changed, servers' answers are.
+/// two of them is not seen. Servers' answers are changed, and with FULLNAT, which kernels have not,
+/// what clients tell of themselves.
 package enum FTP {
     /// The port of control connections; the data connections of active FTP belong to the one below.
     package static let controlPort: UInt16 = 21
@@ -21,8 +22,9 @@ package enum FTP {
     package enum Request: Hashable, Sendable {
         case passive
         case extendedPassive
-        /// The server shall open the data connection to this address and port (host order).
-        case active(IPAddress, port: UInt16)
+        /// The server shall open the data connection to this address and port (host order), which
+        /// stand in this part of the payload.
+        case active(IPAddress, port: UInt16, range: Range<Int>)
     }
 
     /// Where a server waits for a data connection.
@@ -60,12 +62,12 @@ package enum FTP {
         if family == .v4, begins(text, 0, "PORT"), let from = skip(to: " ", in: text, from: 4),
             let found = commaSeparated(text, from: from)
         {
-            return found.address.map { .active($0, port: found.port) }
+            return found.address.map { .active($0, port: found.port, range: found.range) }
         }
         if begins(text, 0, "EPRT"), let from = skip(to: " ", in: text, from: 4, extended: true),
             let found = delimited(text, from: from, family: family, needsAddress: true)
         {
-            return found.address.map { .active($0, port: found.port) }
+            return found.address.map { .active($0, port: found.port, range: found.range) }
         }
         return nil
     }
@@ -104,14 +106,25 @@ package enum FTP {
             text.append("|")
             return text
         }
-        for shift in [24, 16, 8, 0] as [UInt32] {
-            text.append(decimal: UInt16(address.v4 >> shift & 0xff))
-            text.append(",")
-        }
-        text.append(decimal: port >> 8)
-        text.append(",")
-        text.append(decimal: port & 0xff)
+        text.append(commaSeparated: address, port: port)
         return text
+    }
+
+    /// Address and port as a request writes them: as PORT where it begins like that, else as EPRT.
+    static func request(
+        like text: some ByteText, address: IPAddress, port: UInt16
+    ) -> ShortText {
+        var own = ShortText()
+        if begins(text, 0, "PORT") {
+            own.append(commaSeparated: address, port: port)
+        } else {
+            own.append(address.isV4 ? "|1|" : "|2|")
+            own.append(address)
+            own.append("|")
+            own.append(decimal: port)
+            own.append("|")
+        }
+        return own
     }
 
     // MARK: Parsing
@@ -216,5 +229,18 @@ package enum FTP {
         }
         guard position < text.count, port != 0, text[position] == delimiter else { return nil }
         return Answer(address: address, port: port, range: from..<position + 1)
+    }
+}
+
+extension ShortText {
+    /// The six numbers of PORT and 227 (RFC 959 section 4.1.2).
+    fileprivate mutating func append(commaSeparated address: IPAddress, port: UInt16) {
+        for shift in [24, 16, 8, 0] as [UInt32] {
+            append(decimal: UInt16(address.v4 >> shift & 0xff))
+            append(",")
+        }
+        append(decimal: port >> 8)
+        append(",")
+        append(decimal: port & 0xff)
     }
 }

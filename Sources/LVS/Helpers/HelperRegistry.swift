@@ -62,6 +62,6 @@ extension ConnectionSpec {
     mutating func bindHelper() {
         guard HelperRegistry.helps(self) else { return }
         hasHelper = true
-        extraLines = 1
+        extraLines += 1
     }
 }

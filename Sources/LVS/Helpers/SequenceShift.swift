@@ -1,10 +1,10 @@
-/// How far the bytes that a client gets have moved against those its server sent, because a helper
+/// How far the bytes that one side gets have moved against those the other sent, because a helper
 /// changed the length of some.
 ///
 /// All numbers are TCP sequence numbers and wrap; the arithmetic is that of the kernel's connection
 /// tracking, which does it for IPVS.
 package struct SequenceShift: Hashable, Sendable {
-    /// Sequence number, as the server counts, of the segment that was changed last.
+    /// Sequence number, as its sender counts, of the segment that was changed last.
     package var position: UInt32 = 0
     /// Bytes gained up to that segment, modulo 2^32.
     package var before: UInt32 = 0
@@ -26,13 +26,13 @@ package struct SequenceShift: Hashable, Sendable {
         after = after &+ UInt32(truncatingIfNeeded: bytes)
     }
 
-    /// The number the client sees for one of the server's.
-    package func toClient(_ sequence: UInt32) -> UInt32 {
+    /// The number the receiver sees for one of the sender's.
+    package func toReceiver(_ sequence: UInt32) -> UInt32 {
         sequence &+ (SequenceShift.isAfter(sequence, position) ? after : before)
     }
 
-    /// The number the server knows for one that the client acknowledges.
-    package func toServer(_ acknowledged: UInt32) -> UInt32 {
+    /// The number the sender knows for one that the receiver acknowledges.
+    package func toSender(_ acknowledged: UInt32) -> UInt32 {
         let isBehind = SequenceShift.isAfter(acknowledged &- before, position)
         return acknowledged &- (isBehind ? after : before)
     }

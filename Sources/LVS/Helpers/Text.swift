@@ -72,34 +72,3 @@ enum Text {
         return IPAddress(v4: value << 8 | number)
     }
 }
-
-/// A few characters without memory of their own: what a helper writes into a packet.
-package struct ShortText {
-    private var bytes: InlineArray<24, UInt8> = InlineArray(repeating: 0)
-    package private(set) var count = 0
-
-    package init() {}
-
-    /// The character at an index, 0 behind the last.
-    package subscript(index: Int) -> UInt8 { index < count ? bytes[index] : 0 }
-
-    /// Characters beyond the twenty-fourth are left out.
-    private mutating func append(byte: UInt8) {
-        guard count < bytes.count else { return }
-        bytes[count] = byte
-        count += 1
-    }
-
-    mutating func append(_ word: StaticString) {
-        for byte in word.description.utf8 { append(byte: byte) }
-    }
-
-    mutating func append(decimal number: UInt16) {
-        var divisor: UInt16 = 10_000
-        while divisor > 1, number / divisor == 0 { divisor /= 10 }
-        while divisor != 0 {
-            append(byte: UInt8(number / divisor % 10) + UInt8(ascii: "0"))
-            divisor /= 10
-        }
-    }
-}

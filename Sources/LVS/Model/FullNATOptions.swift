@@ -24,4 +24,16 @@ package struct FullNATOptions: Hashable, Sendable {
     package init() {}
 
     package static let none = FullNATOptions()
+
+    /// All of it in one byte: client address 4 bits | numbers begin anew 1 | no timestamps 1.
+    package var word: UInt8 {
+        clientAddress.rawValue | (startsSequenceAnew ? 0x10 : 0) | (removesTimestamps ? 0x20 : 0)
+    }
+
+    /// What a byte says; an unknown way to tell the client's address is none.
+    package init(word: UInt8) {
+        clientAddress = ClientAddress(rawValue: word & 0xf) ?? .hidden
+        startsSequenceAnew = word & 0x10 != 0
+        removesTimestamps = word & 0x20 != 0
+    }
 }

@@ -172,6 +172,7 @@ package struct Admission {
             }
         }
         spec.bindHelper()
+        if spec.local != nil { spec.bind(service.fullNAT) }
         server.bind()
         if service.isOnePacket, spec.transport == .udp {
             counters.countConnection(server.number)
@@ -194,10 +195,7 @@ package struct Admission {
     /// Undoes what was taken for a connection that was not made.
     private func giveUp(_ spec: ConnectionSpec, _ server: Destination) {
         server.unbind(active: false)
-        guard let local = spec.local else { return }
-        let key = LocalPorts.Key(
-            local: local.address, real: spec.real, transport: spec.transport)
-        cells.ports.pool(key)?.giveBackUnused(local.port)
+        cells.ports.giveBackUnused(spec)
     }
 
     /// No server can take the connection (ipvs-semantics 1.3), or none is reached by a local port.

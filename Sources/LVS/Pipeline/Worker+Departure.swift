@@ -32,7 +32,13 @@ extension Worker {
             }
             return .drop(.noRoute)
         case .local:
-            if let reason = help(connection, direction, &packet, index, &burst, path) {
+            if let reason = help(connection, direction, &packet, index, &burst, path)
+                ?? adapt(
+                    &packet, mtu: UInt32(UInt16.max),
+                    for: Errand(
+                        connection: connection, direction: direction, number: number,
+                        width: UInt32(UInt16.max)), index, &burst, path)
+            {
                 return .drop(reason)
             }
             if !inbound { account(connection, packet, direction, path) }
@@ -70,7 +76,9 @@ extension Worker {
             return refuseLength(
                 packet, mtu, from: teller, index, &burst, path, on: inbound ? connection : nil)
         }
-        if let reason = help(connection, direction, &packet, index, &burst, path) {
+        if let reason = help(connection, direction, &packet, index, &burst, path)
+            ?? adapt(&packet, mtu: mtu, for: errand, index, &burst, path)
+        {
             return .drop(reason)
         }
         if !inbound { account(connection, packet, direction, path) }

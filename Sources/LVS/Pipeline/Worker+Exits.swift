@@ -22,7 +22,7 @@ extension Worker {
             let destination = packet.destination
             let isRequest =
                 path.services.isServiceAddress(nil, destination)
-                || path.services.isHost(destination)
+                || path.services.isHostsAlone(destination)
             var verdict =
                 isRequest
                 ? path.services.pass(packet) : classify(packet, index, &burst, path)
@@ -91,11 +91,19 @@ extension Worker {
         guard connection.hasUnknownPort, connection.method == .masquerading else {
             return depart(connection, .inbound, packet, index, &burst, path)
         }
+        let local = takeLocal(for: connection, preferring: packet.sourcePort, path)
+        guard local != nil || !connection.isFullNAT else { return .drop(.noLocalPort) }
         guard
             let known = path.table.learnPort(
-                packet.sourcePort, of: connection, worker: self.number, now: path.now,
+                packet.sourcePort, by: local, of: connection, worker: self.number, now: path.now,
                 release: path.cells.release)
-        else { return admit(packet, index, &burst, path) }
+        else {
+            if let local {
+                path.cells.ports.giveBackUnused(
+                    local, to: connection.real, connection.transport)
+            }
+            return admit(packet, index, &burst, path)
+        }
         return depart(known, .inbound, packet, index, &burst, path)
     }
 

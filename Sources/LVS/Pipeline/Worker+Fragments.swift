@@ -193,7 +193,7 @@ extension Worker {
         if packet.isSecurity { return services.isService(.udp, destination, port: 500) }
         return services.isServiceAddress(transport, destination)
             || (services.isServerAddress(transport, packet.source)
-                && !services.isHost(destination))
+                && !services.isHostsAlone(destination))
     }
 
     /// Gives up on datagrams that were not whole in time, and tells their senders.

@@ -25,7 +25,8 @@ extension Worker {
         else { return .wrongChecksum }
         if connection.state == TCPState.established.rawValue, let text = packet.payload {
             if direction == .inbound {
-                if let reason = hear(text, on: connection, path) { return reason }
+                let reason = hear(text, on: connection, &packet, index, &burst, path)
+                if let reason { return reason }
             } else if let answer = FTP.answer(
                 in: text, to: connection.awaitedAnswer, family: connection.client.family)
             {
@@ -33,11 +34,20 @@ extension Worker {
                 if let reason { return reason }
             }
         }
-        let shift = connection.shift
-        guard !shift.isNone else { return nil }
-        let isRight = unsafe TCPSequence.apply(
-            shift, direction, burst.base + index, packet)
+        let isRight =
+            carry(.outbound, of: connection, direction, packet, index, &burst)
+            && carry(.inbound, of: connection, direction, packet, index, &burst)
         return isRight ? nil : .malformedHeader
+    }
+
+    /// Carries the shift of one side's numbers over to a packet; false when its options do not add up.
+    private func carry(
+        _ sender: Direction, of connection: Connection, _ direction: Direction, _ packet: Packet,
+        _ index: Int, _ burst: inout Burst
+    ) -> Bool {
+        let shift = connection.shift(of: sender)
+        return unsafe shift.isNone
+            || TCPSequence.apply(shift, of: sender, direction, burst.base + index, packet)
     }
 
     /// True for control connections of a helper, and for what hangs on them.
@@ -51,7 +61,8 @@ extension Worker {
     func forgetShift(of connection: Connection) {
         let state = TCPState(rawValue: connection.state)
         guard connection.hasHelper, state == .timeWait || state == .close else { return }
-        connection.changeShift { $0 = SequenceShift() }
+        connection.changeShift(of: .outbound) { $0 = SequenceShift() }
+        connection.changeShift(of: .inbound) { $0 = SequenceShift() }
     }
 
     /// Drops a reply that a helper has made longer than the way is wide.
@@ -94,32 +105,71 @@ extension Worker {
 
     /// Takes note of what a client asks for; active mode gets its connection at once.
     private func hear(
-        _ text: Payload, on connection: Connection, _ path: FastPath
+        _ text: Payload, on connection: Connection, _ packet: inout Packet, _ index: Int,
+        _ burst: inout Burst, _ path: FastPath
     ) -> DropReason? {
         switch FTP.request(in: text, family: connection.client.family) {
         case nil: return nil
         case .passive: connection.awaitedAnswer = .passive
         case .extendedPassive: connection.awaitedAnswer = .extendedPassive
-        case .active(let address, let port):
+        case .active(let address, let port, let range):
             connection.awaitedAnswer = .active
-            // The server shall not know of this address, and a client's text is never changed.
-            guard !connection.isFullNAT else { return nil }
+            // A server of IPv4 refuses what names an address of IPv6.
+            guard !connection.translatesFamily else { return nil }
             let tuple = ConnectionTuple(
                 source: address, sourcePort: port, destination: connection.virtual,
                 destinationPort: connection.virtualPort &- 1, transport: .tcp)
             let known = path.table.find(tuple, now: path.now)
+            let data: Connection
             if let known, known.direction == .inbound {
-                listen(known.connection, path)
-            } else if let waiting = path.table.findUnknownPort(tuple, now: path.now) {
-                listen(waiting, path)
+                data = known.connection
+            } else if !connection.isFullNAT,
+                let waiting = path.table.findUnknownPort(tuple, now: path.now)
+            {
+                data = waiting
             } else {
-                let made = expect(
-                    tuple, at: connection.real, port: connection.realPort &- 1, on: connection,
-                    path)
-                guard made != nil else { return .tableFull }
+                let local = takeLocal(for: connection, preferring: port, path)
+                guard local != nil || !connection.isFullNAT else { return .noLocalPort }
+                guard
+                    let made = expect(
+                        tuple, at: connection.real, port: connection.realPort &- 1, by: local,
+                        on: connection, path)
+                else { return .tableFull }
+                data = made
             }
+            listen(data, path)
+            guard connection.isFullNAT else { return nil }
+            return rename(data, in: text, range, on: connection, &packet, index, &burst)
         }
         return nil
+    }
+
+    /// Tells a server with FULLNAT to open its data connection to the local address and port.
+    private func rename(
+        _ data: Connection, in text: Payload, _ range: Range<Int>, on connection: Connection,
+        _ packet: inout Packet, _ index: Int, _ burst: inout Burst
+    ) -> DropReason? {
+        let local = data.local
+        let request = FTP.request(like: text, address: local.address, port: local.port)
+        let sequence = unsafe burst[index].bytes.be32(Int(packet.transportOffset) + 4)
+        guard let gained = replace(range, by: request, in: &packet, index, &burst) else {
+            return .madeFramesUsedUp
+        }
+        connection.changeShift(of: .inbound) { $0.add(gained, at: sequence) }
+        return nil
+    }
+
+    /// A port of the control connection's own local address for a data connection; nil without
+    /// FULLNAT, and when none is left.
+    func takeLocal(
+        for control: Connection, preferring port: UInt16, _ path: FastPath
+    ) -> LocalEndpoint? {
+        guard control.isFullNAT else { return nil }
+        let address = control.local.address
+        let key = LocalPorts.Key(local: address, real: control.real, transport: .tcp)
+        return path.cells.ports.pool(key)?
+            .take(from: parts.settings.localPorts, preferring: port)
+            .map { LocalEndpoint(address: address, port: $0) }
     }
 
     /// Makes the connection that a server's answer announces, and puts the virtual address into the
@@ -130,7 +180,7 @@ extension Worker {
     ) -> DropReason? {
         let server = answer.address ?? connection.real
         let replies = ConnectionTuple(
-            source: server, sourcePort: answer.port, destination: connection.client,
+            source: server, sourcePort: answer.port, destination: connection.replyDestination,
             destinationPort: 0, transport: .tcp)
         let data: Connection
         if let known = path.table.find(replies, now: path.now), known.direction == .outbound {
@@ -139,8 +189,14 @@ extension Worker {
             let tuple = ConnectionTuple(
                 source: connection.client, sourcePort: 0, destination: connection.virtual,
                 destinationPort: answer.port, transport: .tcp)
-            guard let made = expect(tuple, at: server, port: answer.port, on: connection, path)
-            else { return connection.isFullNAT ? .noLocalPort : .tableFull }
+            // Its local port is taken when the client's is known.
+            let local =
+                connection.isFullNAT
+                ? LocalEndpoint(address: connection.local.address, port: 0) : nil
+            guard
+                let made = expect(
+                    tuple, at: server, port: answer.port, by: local, on: connection, path)
+            else { return .tableFull }
             data = made
         }
         let mode = connection.awaitedAnswer
@@ -149,7 +205,7 @@ extension Worker {
         guard
             let gained = replace(answer.range, by: text, in: &packet, index, &burst)
         else { return .madeFramesUsedUp }
-        connection.changeShift { $0.add(gained, at: sequence) }
+        connection.changeShift(of: .outbound) { $0.add(gained, at: sequence) }
         connection.awaitedAnswer = .active
         listen(data, path)
         return nil
@@ -164,20 +220,17 @@ extension Worker {
     /// Makes a data connection that hangs on its control connection; nil when the table is full.
     ///
     /// A client's port of 0 is one not known yet. It goes to the control connection's destination,
-    /// by the method this has now.
+    /// by the method this has now, unless the control connection has a local address.
     private func expect(
-        _ tuple: ConnectionTuple, at real: IPAddress, port: UInt16, on control: Connection,
-        _ path: FastPath
+        _ tuple: ConnectionTuple, at real: IPAddress, port: UInt16, by local: LocalEndpoint?,
+        on control: Connection, _ path: FastPath
     ) -> Connection? {
         let server = path.cells[control.destination]
         var spec = ConnectionSpec(
-            tuple: tuple, real: real, realPort: port, method: server.method,
+            tuple: tuple, real: real, realPort: port,
+            method: local == nil && server.method != .fullNAT ? server.method : .masquerading,
             destination: control.destination)
-        if control.isFullNAT {
-            spec.method = .masquerading
-            spec.local = takeLocal(control.local.address, to: real, path)
-            guard spec.local != nil else { return nil }
-        }
+        spec.local = local
         spec.hasUnknownPort = spec.clientPort == 0
         spec.state = TCPState.listen.rawValue
         spec.timeoutSeconds = path.machine.tcpTimeoutSeconds(spec.state)
@@ -190,8 +243,8 @@ extension Worker {
             case .inserted(let made): return made
             case .existing(let known):
                 server.unbind(active: false)
+                path.cells.ports.giveBackUnused(spec)
                 guard known.real != real || known.realPort != port else {
-                    giveBackLocal(of: spec, path)
                     listen(known, path)
                     return known
                 }
@@ -199,34 +252,15 @@ extension Worker {
                 path.table.removeSlot(known, .inbound)
             case .full:
                 server.unbind(active: false)
-                giveBackLocal(of: spec, path)
+                path.cells.ports.giveBackUnused(spec)
                 return nil
             }
         }
     }
 
-    /// A port of the local address that hides a control connection's client, for a data connection to
-    /// a server; nil when none is left, or the service does not lead to the server.
-    private func takeLocal(
-        _ address: IPAddress, to real: IPAddress, _ path: FastPath
-    ) -> LocalEndpoint? {
-        let key = LocalPorts.Key(local: address, real: real, transport: .tcp)
-        guard let pool = path.cells.ports.pool(key),
-            let port = pool.take(from: parts.settings.localPorts, preferring: 0)
-        else { return nil }
-        return LocalEndpoint(address: address, port: port)
-    }
-
-    /// Undoes `takeLocal` for a connection that was not made.
-    private func giveBackLocal(of spec: ConnectionSpec, _ path: FastPath) {
-        guard let local = spec.local else { return }
-        let key = LocalPorts.Key(local: local.address, real: spec.real, transport: .tcp)
-        path.cells.ports.pool(key)?.giveBackUnused(local.port)
-    }
-
     /// Replaces a part of a packet's payload; returns the bytes it gained, nil when there is no memory
     /// for a longer frame.
-    private func replace(
+    func replace(
         _ range: Range<Int>, by text: ShortText, in packet: inout Packet, _ index: Int,
         _ burst: inout Burst
     ) -> Int? {
@@ -235,18 +269,29 @@ extension Worker {
         guard Int(packet.ipLength) + gained <= Int(UInt16.max) else { return nil }
         let length = Int(packet.networkOffset) + Int(packet.ipLength)
         if length + gained > Int(frame.capacity) {
-            guard
-                let made = burst.make(
-                    length: length + gained, ingress: frame.ingress, cause: index)
-            else { return nil }
-            unsafe made.bytes.copyMemory(from: frame.bytes, byteCount: length)
-            unsafe frame.bytes = made.bytes
-            frame.headroom = made.headroom
-            frame.capacity = made.capacity
+            guard let copy = copy(frame, packet, room: gained, index, &burst) else { return nil }
+            frame = copy
         }
         unsafe PayloadEdit.replace(range, by: text, in: &frame, packet)
         burst[index] = frame
         packet = Packet(parsing: frame).withoutOptions
         return gained
+    }
+
+    /// The frame in memory of the burst, with room for more bytes and for longer headers; nil when there
+    /// is none.
+    func copy(
+        _ frame: Frame, _ packet: Packet, room: Int, _ index: Int, _ burst: inout Burst
+    ) -> Frame? {
+        let length = Int(packet.networkOffset) + Int(packet.ipLength)
+        guard
+            let made = burst.make(length: length + room, ingress: frame.ingress, cause: index)
+        else { return nil }
+        var frame = frame
+        unsafe made.bytes.copyMemory(from: frame.bytes, byteCount: length)
+        unsafe frame.bytes = made.bytes
+        frame.headroom = made.headroom
+        frame.capacity = made.capacity
+        return frame
     }
 }

@@ -113,6 +113,13 @@ extension Worker {
                 }
             }
         }
+        // What the server complains about has a number that its client does not know.
+        if direction == .outbound, quoted.protocolNumber == 6, !quoted.isLaterFragment,
+            quoted.transport + 8 <= quoted.end, let numbers = connection.clientLine?.numbers
+        {
+            let sequence = unsafe bytes.be32(quoted.transport + 4)
+            unsafe bytes.set(quoted.transport + 4, be32: numbers.toClient(sequence))
+        }
         outer.timeToLive = packet.timeToLive &- hops
         outer.seal(length: packet.networkHeaderLength)
         inner.seal(length: quoted.transport - quoted.network)

@@ -32,6 +32,19 @@ package struct SipHash13 {
         return state.v0 ^ state.v1 ^ state.v2 ^ state.v3
     }
 
+    /// Hash of four words.
+    static func hash(
+        _ words: (UInt64, UInt64, UInt64, UInt64), key: (UInt64, UInt64)
+    ) -> UInt64 {
+        var state = SipHash13(key: key)
+        state.take(words.0)
+        state.take(words.1)
+        state.take(words.2)
+        state.take(words.3)
+        state.finish(block: 32 << 56)
+        return state.v0 ^ state.v1 ^ state.v2 ^ state.v3
+    }
+
     private init(key: (UInt64, UInt64)) {
         v0 = 0x736f_6d65_7073_6575 ^ key.0
         v1 = 0x646f_7261_6e64_6f6d ^ key.1

@@ -7,9 +7,11 @@
 /// 2. a fragment without ports whose destination address and protocol have a service,
 /// 3. an ICMP error (types 3, 4, 11, 12; ICMPv6 below 128) to the address of a service,
 /// 4. a reply: source address, protocol and port stand in `servers` (NAT only; port 0: every port),
-///    or a fragment of such, **unless** its destination is an address of the host itself,
+///    or a fragment of such, **unless** its destination is an address of the host itself that is
+///    not a local address of FULLNAT as well: what servers send there is the director's, and what
+///    belongs to no connection goes on to the host by the door,
 /// 5. an ICMP error (types 3, 4, 11; ICMPv6) about a packet to one of `servers`, unless it is for the
-///    host itself. A quoted packet whose ports lie behind options or extension headers is known by its
+///    host itself (as in 4). A quoted packet whose ports lie behind options or extension headers is known by its
 ///    destination alone,
 /// 6. an ICMP error of these types about a packet to one of `tunnels`,
 /// 7. AH or ESP where one of these holds for the key exchange, UDP port 500.
@@ -75,8 +77,13 @@ package struct ServedTraffic: Hashable, Sendable {
     package var tunnels: Set<Endpoint> = []
     /// The host's own addresses.
     package var hostAddresses: Set<IPAddress> = []
+    /// Local addresses of FULLNAT, whether the host has them or not.
+    package var locals: Set<IPAddress> = []
 
     package init() {}
+
+    /// Where replies of servers are the host's.
+    package var hostsAlone: Set<IPAddress> { hostAddresses.subtracting(locals) }
 
     /// Takes in all of another.
     package mutating func formUnion(_ other: ServedTraffic) {
@@ -86,6 +93,7 @@ package struct ServedTraffic: Hashable, Sendable {
         servers.formUnion(other.servers)
         tunnels.formUnion(other.tunnels)
         hostAddresses.formUnion(other.hostAddresses)
+        locals.formUnion(other.locals)
     }
 
     package var isEmpty: Bool {

@@ -19,6 +19,8 @@ package final class Service: Sendable {
     /// Flags of the service, and its persistence: timeout, seconds << 32 | mask.
     private let flags = Atomic<UInt32>(0)
     private let terms = Atomic<UInt64>(0)
+    /// What TCP connections with FULLNAT want, as `FullNATOptions.word` says it.
+    private let segmentOptions = Atomic<UInt8>(0)
     /// Number of the persistence engine; 0 for none.
     private let engineNumber = Atomic<UInt8>(0)
 
@@ -45,6 +47,11 @@ package final class Service: Sendable {
     /// What tells the templates of one client apart; nil when nothing does.
     package var engine: PersistenceEngine? {
         PersistenceEngine(rawValue: engineNumber.load(ordering: .relaxed))
+    }
+
+    /// What its TCP connections with FULLNAT want.
+    var fullNAT: FullNATOptions {
+        FullNATOptions(word: segmentOptions.load(ordering: .relaxed))
     }
 
     /// Every datagram is scheduled for itself.
@@ -112,6 +119,7 @@ package final class Service: Sendable {
             ordering: .relaxed)
         let engine = service.persistenceEngine.flatMap(PersistenceEngine.init(name:))
         engineNumber.store(engine?.rawValue ?? 0, ordering: .relaxed)
+        segmentOptions.store(service.fullNAT.word, ordering: .relaxed)
         flags.store(service.flags.rawValue, ordering: .releasing)
     }
 

@@ -9,7 +9,7 @@ extension ServiceTable {
     func isReply(_ packet: Packet) -> Bool {
         let port = packet.isSecurity ? 500 : packet.sourcePort
         return isServer(packet.flowTransport, packet.source, port: port)
-            && !isHost(packet.destination)
+            && !isHostsAlone(packet.destination)
     }
 
     private func keepsFromHost(_ packet: Packet) -> Bool {
@@ -22,7 +22,8 @@ extension ServiceTable {
             return isService(.udp, destination, port: 500) || isReply(packet)
         case .fragment, .short:
             return isServiceAddress(packet.transport, destination)
-                || (isServerAddress(packet.transport, packet.source) && !isHost(destination))
+                || (isServerAddress(packet.transport, packet.source)
+                    && !isHostsAlone(destination))
         case .icmpError:
             return isServiceAddress(nil, destination)
                 || quotesOurs(packet)
@@ -35,7 +36,7 @@ extension ServiceTable {
     /// not for the host itself.
     private func quotesOurs(_ error: Packet) -> Bool {
         guard let quoted = error.quotedDestination else { return false }
-        let isForHost = isHost(error.destination)
+        let isForHost = isHostsAlone(error.destination)
         guard let (transport, port) = quoted.endpoint else {
             return !isForHost && isServerAddress(nil, quoted.address)
         }

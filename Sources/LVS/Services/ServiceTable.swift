@@ -16,6 +16,7 @@ package struct ServiceTable: @unchecked Sendable {
         var tunnels: EndpointIndex
         /// The host's own addresses.
         var hosts: EndpointIndex
+        var hostsAlone: EndpointIndex
         /// The port of the host door; nil without one.
         var door: PortIndex?
         /// What is served by mark, as far as the ingress block can tell it.
@@ -152,6 +153,11 @@ package struct ServiceTable: @unchecked Sendable {
     /// True for the host's own addresses.
     package func isHost(_ address: IPAddress) -> Bool {
         unsafe header.pointee.hosts.find(.address(nil, address)) != nil
+    }
+
+    /// True for those at which replies of servers are the host's (`ServedTraffic.hostsAlone`).
+    func isHostsAlone(_ address: IPAddress) -> Bool {
+        unsafe header.pointee.hostsAlone.find(.address(nil, address)) != nil
     }
 
     /// The service with a persistence engine whose NAT server this endpoint is, and the server, for

@@ -9,6 +9,8 @@ struct ServiceTableBuilder {
     var hosts: Set<IPAddress> = []
     /// Some service of IPv6 has, or had, a server of IPv4 whose replies are translated.
     var translatesFamilies = false
+    /// Those at which replies of servers are the host's.
+    var hostsAlone: Set<IPAddress> = []
     /// The port of the host door; nil without one.
     var door: PortIndex?
     /// What marking rules mark for services by mark.
@@ -49,7 +51,8 @@ struct ServiceTableBuilder {
                 services: EndpointIndex(entries),
                 servers: EndpointIndex(ServiceTableBuilder.entries(servers)),
                 tunnels: EndpointIndex(ServiceTableBuilder.entries(tunnels)),
-                hosts: EndpointIndex(hosts.map { (.address(nil, $0), 0) }), door: door,
+                hosts: EndpointIndex(hosts.map { (.address(nil, $0), 0) }),
+                hostsAlone: EndpointIndex(hostsAlone.map { (.address(nil, $0), 0) }), door: door,
                 marked: EndpointIndex(ServiceTableBuilder.entries(marked.services)),
                 blocks: BlockList(marked.blocks),
                 marks: MarkClassifier(marks.rules, ports: marks.ports), objects: objects,
@@ -79,6 +82,7 @@ extension ServiceTable {
         unsafe header.pointee.servers.deallocate()
         unsafe header.pointee.tunnels.deallocate()
         unsafe header.pointee.hosts.deallocate()
+        unsafe header.pointee.hostsAlone.deallocate()
         unsafe header.pointee.marked.deallocate()
         unsafe header.pointee.blocks.deallocate()
         unsafe header.pointee.marks.deallocate()

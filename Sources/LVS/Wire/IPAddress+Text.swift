@@ -4,23 +4,28 @@ extension IPAddress: CustomStringConvertible {
         guard !isV4 else {
             return [24, 16, 8, 0].map { String(v4 >> UInt32($0) & 0xff) }.joined(separator: ".")
         }
-        let high = wireHigh
-        if high == 0, low >> 32 == 0xffff { return "::ffff:" + IPAddress(v4: v4).description }
-        let groups = (0..<8).map { group in
-            UInt16(truncatingIfNeeded: (group < 4 ? high : low) >> UInt64(48 - group % 4 * 16))
+        if wireHigh == 0, low >> 32 == 0xffff {
+            return "::ffff:" + IPAddress(v4: v4).description
         }
-        let gap = IPAddress.longestRunOfZeros(groups)
-        let text = { (part: ArraySlice<UInt16>) in
-            part.map { String($0, radix: 16) }.joined(separator: ":")
+        let gap = longestRunOfZeros
+        let text = { (part: Range<Int>) in
+            part.map { String(group($0), radix: 16) }.joined(separator: ":")
         }
-        guard gap.count > 1 else { return text(groups[...]) }
-        return text(groups[..<gap.lowerBound]) + "::" + text(groups[gap.upperBound...])
+        guard gap.count > 1 else { return text(0..<8) }
+        return text(0..<gap.lowerBound) + "::" + text(gap.upperBound..<8)
     }
 
-    private static func longestRunOfZeros(_ groups: [UInt16]) -> Range<Int> {
+    /// One of the eight groups of an IPv6 address, from 0.
+    func group(_ index: Int) -> UInt16 {
+        UInt16(
+            truncatingIfNeeded: (index < 4 ? wireHigh : low) >> UInt64(48 - index % 4 * 16))
+    }
+
+    /// The first of the longest runs of groups that are 0.
+    var longestRunOfZeros: Range<Int> {
         var best = 0..<0
         var start = 0
-        for index in 0...groups.count where index == groups.count || groups[index] != 0 {
+        for index in 0...8 where index == 8 || group(index) != 0 {
             if index - start > best.count { best = start..<index }
             start = index + 1
         }

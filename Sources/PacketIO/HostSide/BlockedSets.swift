@@ -34,11 +34,14 @@ struct BlockedSets: Equatable {
         /// As `quoted` and `quotedEveryPort`, of packets in the director's tunnels.
         case tunnels
         case tunnelsWithoutPort = "tunnels_any"
-        /// The host's own addresses: what real servers send to them is the host's.
+        /// The host's own addresses: what real servers send to them is the host's, unless FULLNAT
+        /// uses them.
         case host
+        /// Local addresses of FULLNAT.
+        case locals
 
         /// What the elements hold besides the address.
-        var hasTransport: Bool { ![.errors, .host, .quotedAddress].contains(self) }
+        var hasTransport: Bool { ![.errors, .host, .locals, .quotedAddress].contains(self) }
         var hasPort: Bool { [.services, .servers, .quoted, .tunnels].contains(self) }
         /// Whether it is looked up with bytes of a quoted packet.
         var isQuoted: Bool {
@@ -71,14 +74,23 @@ struct BlockedSets: Equatable {
                     address: tunnel.address, transport: tunnel.transport.rawValue,
                     port: hasPort ? tunnel.port : nil))
         }
-        sets[.host] = Set(served.hostAddresses.map { Element(address: $0) })
+        sets[.host] = Set(served.hostsAlone.map { Element(address: $0) })
+        sets[.locals] = Set(served.locals.map { Element(address: $0) })
         blocks = served.blocks
     }
 
     /// Takes in all that other sets hold; costs what they hold.
     mutating func formUnion(_ other: BlockedSets) {
         for (name, elements) in other.sets { sets[name, default: []].formUnion(elements) }
+        sets[.host]?.subtract(other.elements(.locals))
         blocks.formUnion(other.blocks)
+    }
+
+    /// What these lose by a union with others: addresses of the host that become local ones.
+    func endedByUnion(with other: BlockedSets) -> BlockedSets {
+        var ended = BlockedSets()
+        ended.sets[.host] = elements(.host).intersection(other.elements(.locals))
+        return ended
     }
 
     /// Without what other sets hold; costs what is in these.

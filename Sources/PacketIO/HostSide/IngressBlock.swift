@@ -96,10 +96,11 @@ package final class IngressBlock {
         guard served != nil else { return try update(more) }
         let added = BlockedSets(more).subtracting(sets)
         guard !added.isEmpty else { return }
+        let ended = sets.endedByUnion(with: added)
         sets.formUnion(added)
         served?.formUnion(more)
         try backend.change(
-            adding: added, deleting: BlockedSets(), to: sets, interfaces: interfaces)
+            adding: added.subtracting(ended), deleting: ended, to: sets, interfaces: interfaces)
     }
 
     /// Follows interfaces that came back or went; the sets stay.

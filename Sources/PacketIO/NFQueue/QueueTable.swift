@@ -9,7 +9,8 @@ internal import LVS
 /// output ────┴─ replies ──┴─ spread_replies ─────┴─ queue1 ─ NFQUEUE 1
 /// ```
 /// Requests are taken before the host routes them; replies of NAT servers where it forwards them, as
-/// IPVS does, or before that on a host that does not forward. The chains stand right behind
+/// IPVS does, or before that on a host that does not forward and at local addresses of FULLNAT, which
+/// the host would keep for itself or seek on a wire. The chains stand right behind
 /// iptables' mangle, so that its marks are there whenever they were added. The rule in the last
 /// chains is an xtables target, which nft has no word for (`lvs_nft_add_queue_rule`).
 struct QueueTable: Equatable {
@@ -93,17 +94,26 @@ struct QueueTable: Equatable {
         text += "add set \(table) marks\(n) { type mark; }\nflush set \(table) marks\(n)\n"
         text += Self.elements("add", "marks", family, Self.list(marks, family))
         let forwards = family == .v4 ? forwardsV4 : forwardsV6
-        let rules =
-            [
-                // What the host sends to itself has its route already.
-                ("prerouting", "iifname \"lo\" return"),
-                // Broadcasts and what is for other stations; IPVS leaves them alone, too.
-                ("prerouting", "meta pkttype != host return"), ("prerouting", "jump requests"),
-                (forwards ? "forward" : "prerouting", "jump replies"),
-                ("output", "oifname != \"lo\" jump replies"),
-            ] + requests(family).map { ("requests", $0) } + replies(family).map { ("replies", $0) }
-            + [("spread_requests", spread("saddr", "sport", family))]
-            + [("spread_replies", spread("daddr", "dport", family))]
+        var rules = [
+            // What the host sends to itself has its route already.
+            ("prerouting", "iifname \"lo\" return"),
+            // Broadcasts and what is for other stations; IPVS leaves them alone, too.
+            ("prerouting", "meta pkttype != host return"), ("prerouting", "jump requests"),
+            ("output", "oifname != \"lo\" jump replies"),
+        ]
+        if forwards {
+            let isLocal = "\(IngressTable.words(family).ip) daddr @locals\(n)"
+            rules.append(("prerouting", "\(isLocal) jump replies"))
+            rules += [("forward", "\(isLocal) return"), ("forward", "jump replies")]
+        } else {
+            rules.append(("prerouting", "jump replies"))
+        }
+        rules += requests(family).map { ("requests", $0) }
+        rules += replies(family).map { ("replies", $0) }
+        rules += [
+            ("spread_requests", spread("saddr", "sport", family)),
+            ("spread_replies", spread("daddr", "dport", family)),
+        ]
         for (chain, rule) in rules { text += "add rule \(table) \(chain) \(rule)\n" }
         return text
     }

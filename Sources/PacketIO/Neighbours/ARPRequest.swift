@@ -36,6 +36,21 @@ struct ARPRequest {
         guard sender != target else { return nil }
     }
 
+    /// The IPv4 address that an ARP frame's sender says is his, and where he is; nil for other frames
+    /// and for who asks without an address.
+    static func claim(in frame: Frame) -> (address: UInt32, hardware: HardwareAddress)? {
+        guard frame.length >= UInt32(Self.bytes) else { return nil }
+        let bytes = unsafe frame.bytes
+        let (type, kind, address, hardware) = unsafe (
+            bytes.loadUnaligned(fromByteOffset: 12, as: UInt16.self).bigEndian,
+            bytes.loadUnaligned(fromByteOffset: 14, as: UInt64.self).bigEndian >> 16,
+            bytes.loadUnaligned(fromByteOffset: 28, as: UInt32.self).bigEndian,
+            bytes.loadUnaligned(fromByteOffset: 20, as: UInt64.self).bigEndian & 0xffff_ffff_ffff
+        )
+        guard type == Self.etherType, kind == Self.kind, address != 0 else { return nil }
+        return (address, HardwareAddress(value: hardware))
+    }
+
     /// Writes the answer: the address is at `mine`.
     func writeReply(from mine: HardwareAddress, into frame: Frame) {
         Self.write(
@@ -49,6 +64,14 @@ struct ARPRequest {
         write(
             operation: 1, from: mine, address, to: .broadcast,
             targetHardware: HardwareAddress(value: 0), address, into: frame)
+    }
+
+    /// Writes the question whether anybody has an address that is to be one's own, which puts it into
+    /// nobody's cache (RFC 5227, section 2.1.1).
+    static func writeProbe(for address: UInt32, from mine: HardwareAddress, into frame: Frame) {
+        write(
+            operation: 1, from: mine, 0, to: .broadcast, targetHardware: HardwareAddress(value: 0),
+            address, into: frame)
     }
 
     private static func write(

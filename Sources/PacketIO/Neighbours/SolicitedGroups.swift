@@ -7,44 +7,65 @@ internal import CPacketIO
 ///
 /// The housekeeper keeps it, in the namespace of the interfaces.
 package final class SolicitedGroups {
-    private let groups: [IPAddress]
+    private var groups: Set<IPAddress> = []
+    private var interfaces: [Int32] = []
     private var memberships: [Int32: Membership] = [:]
 
-    /// For the IPv6 ones among the addresses.
-    package init(addresses: [IPAddress]) {
-        groups = addresses.filter { !$0.isV4 }.map(\.solicitedNode)
-    }
+    package init() {}
 
-    /// Takes part on exactly these interfaces (the kernel's numbers); returns what could not be
-    /// joined, such as anything on an interface without IPv6, once for each interface.
-    package func follow(_ interfaces: [Int32]) -> [SystemError] {
-        guard !groups.isEmpty else { return [] }
-        var failures: [SystemError] = []
-        memberships = memberships.filter { interfaces.contains($0.key) }
-        for interface in interfaces where memberships[interface] == nil {
-            let membership = Membership()
+    /// Takes part for the IPv6 ones among these addresses, on exactly these interfaces (the kernel's
+    /// numbers).
+    ///
+    /// Returns what could not be joined, such as anything on an interface without IPv6, once for each
+    /// interface and group.
+    package func follow(
+        _ interfaces: [Int32], addresses: Set<IPAddress>
+    ) -> [SystemError] {
+        let wanted = Set(addresses.filter { !$0.isV4 }.map(\.solicitedNode))
+        guard wanted != groups || interfaces != self.interfaces else { return [] }
+        groups = wanted
+        self.interfaces = interfaces
+        memberships = wanted.isEmpty ? [:] : memberships.filter { interfaces.contains($0.key) }
+        guard !wanted.isEmpty else { return [] }
+        return interfaces.flatMap { interface in
+            let membership = memberships[interface] ?? Membership(interface)
             memberships[interface] = membership
-            for group in groups {
-                let code = membership.join(group, on: interface)
-                guard code != 0 else { continue }
-                failures.append(
-                    SystemError("join \(group) on interface", on: "\(interface)", code: code))
-            }
+            return membership.hold(wanted)
         }
-        return failures
     }
 }
 
 /// The socket whose life is that of the memberships on one interface.
 private final class Membership {
     private let number = lvs_multicast_open()
+    private let interface: Int32
+    private var groups: Set<IPAddress> = []
+
+    init(_ interface: Int32) { self.interface = interface }
 
     deinit {
         if number >= 0 { lvs_multicast_close(number) }
     }
 
+    /// Takes part in exactly these groups; returns failures, each once.
+    func hold(_ wanted: Set<IPAddress>) -> [SystemError] {
+        for group in groups.subtracting(wanted) where number >= 0 {
+            // A group that could not be joined cannot be left.
+            _ = unsafe NetworkBytes(group).withPointer {
+                unsafe lvs_multicast_leave(number, interface, $0)
+            }
+        }
+        let new = wanted.subtracting(groups)
+        groups = wanted
+        return new.compactMap { group in
+            let code = join(group)
+            guard code != 0 else { return nil }
+            return SystemError("join \(group) on interface", on: "\(interface)", code: code)
+        }
+    }
+
     /// 0, or the errno value.
-    func join(_ group: IPAddress, on interface: Int32) -> Int32 {
+    private func join(_ group: IPAddress) -> Int32 {
         guard number >= 0 else { return -number }
         return unsafe NetworkBytes(group).withPointer {
             unsafe -lvs_multicast_join(number, interface, $0)

@@ -55,7 +55,7 @@ package final class RedirectMap {
         new.formUnion(added)
         // The next `update` compares with what is there.
         served.formUnion(more)
-        try change(adding: added, deleting: BlockedSets(), to: new)
+        try change(adding: added, deleting: sets.endedByUnion(with: added), to: new)
     }
 
     private func change(

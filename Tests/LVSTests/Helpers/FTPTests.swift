@@ -19,17 +19,41 @@ struct FTPTests {
             ("PASV\n", nil),
             ("PAS", nil),
             ("", nil),
-            ("PORT 198,51,100,1,195,80\r\n", .active(IPAddress(v4: 0xc633_6401), port: 50000)),
-            ("port  198,51,100,1,195,80\r\n", .active(IPAddress(v4: 0xc633_6401), port: 50000)),
-            ("PORT198,51,100,1,195,80\r\n", .active(IPAddress(v4: 0xc633_6401), port: 50000)),
+            (
+                "PORT 198,51,100,1,195,80\r\n",
+                .active(IPAddress(v4: 0xc633_6401), port: 50000, range: 5..<24)
+            ),
+            (
+                "port  198,51,100,1,195,80\r\n",
+                .active(IPAddress(v4: 0xc633_6401), port: 50000, range: 6..<25)
+            ),
+            (
+                "PORT198,51,100,1,195,80\r\n",
+                .active(IPAddress(v4: 0xc633_6401), port: 50000, range: 4..<23)
+            ),
             ("PORT 198,51,100,1,195,80", nil),
             ("PORT 198,51,100,1,195\r\n", nil),
-            ("PORT 198,51,100,1,195,80,9\r\n", .active(IPAddress(v4: 0xc633_6401), port: 50000)),
-            ("PORT 454,51,100,257,451,336\r\n", .active(IPAddress(v4: 0xc633_6401), port: 50000)),
+            (
+                "PORT 198,51,100,1,195,80,9\r\n",
+                .active(IPAddress(v4: 0xc633_6401), port: 50000, range: 5..<24)
+            ),
+            (
+                "PORT 454,51,100,257,451,336\r\n",
+                .active(IPAddress(v4: 0xc633_6401), port: 50000, range: 5..<27)
+            ),
             ("NOOP\r\nPORT 198,51,100,1,195,80\r\n", nil),
-            ("EPRT |1|198.51.100.1|50000|\r\n", .active(IPAddress(v4: 0xc633_6401), port: 50000)),
-            ("EPRT !1!198.051.100.1!50000!", .active(IPAddress(v4: 0xc633_6401), port: 50000)),
-            ("EPRT |1|198.51.100.1|115536|\r\n", .active(IPAddress(v4: 0xc633_6401), port: 50000)),
+            (
+                "EPRT |1|198.51.100.1|50000|\r\n",
+                .active(IPAddress(v4: 0xc633_6401), port: 50000, range: 5..<27)
+            ),
+            (
+                "EPRT !1!198.051.100.1!50000!",
+                .active(IPAddress(v4: 0xc633_6401), port: 50000, range: 5..<28)
+            ),
+            (
+                "EPRT |1|198.51.100.1|115536|\r\n",
+                .active(IPAddress(v4: 0xc633_6401), port: 50000, range: 5..<28)
+            ),
             ("EPRT |1|198.51.100.1|0|\r\n", nil),
             ("EPRT |1|198.51.100.1|50000\r\n", nil),
             ("EPRT |1|198.51.100.256|50000|\r\n", nil),
@@ -50,7 +74,7 @@ struct FTPTests {
             ("EPSV\r\n", .extendedPassive),
             ("EPSV 2\r\n", .extendedPassive),
             ("EPSV 1\r\n", nil),
-            ("EPRT |2|2001:db8::11|50000|\r\n", .active(six, port: 50000)),
+            ("EPRT |2|2001:db8::11|50000|\r\n", .active(six, port: 50000, range: 5..<27)),
             ("EPRT |1|198.51.100.1|50000|\r\n", nil),
             ("EPRT |2|::ffff:198.51.100.1|50000|\r\n", nil),
         ] as [(String, FTP.Request?)])

@@ -11,8 +11,8 @@ struct SequenceShiftTests {
         #expect(!shift.isNone)
         let rows: [(server: UInt32, client: UInt32)] = [(999, 999), (1000, 1000), (1001, 1006)]
         for row in rows {
-            #expect(shift.toClient(row.server) == row.client, "server's \(row.server)")
-            #expect(shift.toServer(row.client) == row.server, "client's \(row.client)")
+            #expect(shift.toReceiver(row.server) == row.client, "server's \(row.server)")
+            #expect(shift.toSender(row.client) == row.server, "client's \(row.client)")
         }
     }
 
@@ -22,10 +22,10 @@ struct SequenceShiftTests {
         shift.add(5, at: 1000)
         shift.add(-8, at: 2000)
         for (server, client) in [(1500, 1505), (2000, 2005), (2001, 1998)] as [(UInt32, UInt32)] {
-            #expect(shift.toClient(server) == client, "server's \(server)")
+            #expect(shift.toReceiver(server) == client, "server's \(server)")
         }
         for (client, server) in [(1505, 1500), (2005, 2000), (2006, 2009)] as [(UInt32, UInt32)] {
-            #expect(shift.toServer(client) == server, "client's \(client)")
+            #expect(shift.toSender(client) == server, "client's \(client)")
         }
     }
 
@@ -44,8 +44,8 @@ struct SequenceShiftTests {
     func wrap() {
         var shift = SequenceShift()
         shift.add(-3, at: .max)
-        #expect(shift.toClient(.max) == .max)
-        #expect(shift.toClient(2) == .max)
-        #expect(shift.toServer(0) == 3)
+        #expect(shift.toReceiver(.max) == .max)
+        #expect(shift.toReceiver(2) == .max)
+        #expect(shift.toSender(0) == 3)
     }
 }

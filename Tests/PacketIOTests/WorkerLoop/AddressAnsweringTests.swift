@@ -164,8 +164,8 @@ struct AddressAnsweringNetworkTests {
         answering.setHardware(
             HardwareAddress(
                 value: try #require(UInt64(hardware.filter { $0 != ":" }, radix: 16))), of: 0)
-        let groups = SolicitedGroups(addresses: [address])
-        #expect(try lvs.inside { groups.follow([index]) }.isEmpty)
+        let groups = SolicitedGroups()
+        #expect(try lvs.inside { groups.follow([index], addresses: [address]) }.isEmpty)
         #expect(try lvs.run("ip maddr show dev d0").contains("ff02::1:ff00:100"))
         let loop = try WorkerLoop(
             drivers: [driver], answering: answering, processor: ScriptedProcessor { _ in .pass })
@@ -181,7 +181,7 @@ struct AddressAnsweringNetworkTests {
             eventually {
                 (try? client.run("ip addr show dev c0"))?.contains("dadfailed") == true
             })
-        _ = groups.follow([])
+        _ = groups.follow([index], addresses: [])
         #expect(try !lvs.run("ip maddr show dev d0").contains("ff02::1:ff00:100"))
     }
 }

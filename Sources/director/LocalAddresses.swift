@@ -1,0 +1,136 @@
+import Control
+import LVS
+import Logging
+import PacketIO
+import Posix
+
+/// The local addresses of FULLNAT towards the outside: those that the host does not have are answered
+/// for, and of those that it has the ports are kept from its own connections.
+final class LocalAddresses {
+    private let director: Director
+    private let answering: AddressAnswering
+    /// Whether some driver sees questions for addresses at all.
+    private let hearsQuestions: Bool
+    private let logger: Logger
+    private let groups = SolicitedGroups()
+    private let ports = ReservedPorts()
+    /// The interfaces that are served, by the kernel's numbers.
+    private var interfaces: [Int32] = []
+    /// What was last said of the host's ports.
+    private var trouble: String?
+    private var known: Known?
+
+    /// What the arrangements were last made for.
+    private struct Known: Equatable {
+        var owned: Set<IPAddress>
+        var host: Set<IPAddress>
+        var range: ClosedRange<UInt16>
+        var interfaces: [Int32]
+    }
+
+    init(
+        _ director: Director, _ answering: AddressAnswering, hearsQuestions: Bool, _ logger: Logger
+    ) {
+        self.director = director
+        self.answering = answering
+        self.hearsQuestions = hearsQuestions
+        self.logger = logger
+    }
+
+    /// What stands in the host, for `status`.
+    var objects: [String] {
+        guard !ports.isEmpty else { return [] }
+        let range = director.localPorts
+        return [
+            "reserved ports: \(range.lowerBound)-\(range.upperBound) in"
+                + " net.ipv4.ip_local_reserved_ports"
+        ]
+    }
+
+    /// Makes ready for an address that is about to be used: one of the host's must leave the host
+    /// ports of its own.
+    func admit(_ address: IPAddress) throws(CommandRefusal) {
+        guard director.hostAddresses.contains(address) else {
+            if !hearsQuestions, !director.ownedLocals.contains(address) {
+                let advice = "give the host the address or have it routed to it"
+                logger.warning(
+                    "local address \(address): these drivers see no ARP and no ND; \(advice)")
+            }
+            return
+        }
+        try reserve(director.localPorts, "the host has \(address) itself")
+    }
+
+    /// Refuses a range of local ports that the host cannot do without, while it has a local address.
+    func admit(_ range: ClosedRange<UInt16>) throws(CommandRefusal) {
+        let shared = director.ownedLocals.intersection(director.hostAddresses)
+        guard let address = shared.first else { return }
+        try reserve(range, "the host has local address \(address) itself")
+    }
+
+    private func reserve(
+        _ range: ClosedRange<UInt16>, _ why: String
+    ) throws(CommandRefusal) {
+        let refusal: String?
+        do throws(SystemError) {
+            refusal = try ports.refusal(of: range)
+            if refusal == nil { try ports.reserve(range) }
+        } catch {
+            throw .invalid("\(why), and its ports cannot be reserved: \(error)")
+        }
+        if let refusal { throw .invalid("\(why): \(refusal)") }
+    }
+
+    /// Makes the arrangements those of what the director owns now; true when there are new addresses
+    /// to be announced.
+    ///
+    /// `interfaces` are those that are served now, if that is news.
+    func follow(interfaces: [Int32]? = nil) -> Bool {
+        if let interfaces { self.interfaces = interfaces }
+        let now = Known(
+            owned: director.ownedLocals, host: director.hostAddresses, range: director.localPorts,
+            interfaces: self.interfaces)
+        guard now != known else { return false }
+        known = now
+        let hasNew = answering.answer(for: now.owned.subtracting(now.host))
+        for failure in groups.follow(self.interfaces, addresses: answering.addresses) {
+            logger.warning("\(failure)")
+        }
+        reserve(for: now.owned.intersection(now.host))
+        return hasNew
+    }
+
+    /// Reserves for addresses of the host, some of which it may have got after they were in use.
+    private func reserve(for shared: Set<IPAddress>) {
+        guard let address = shared.first else {
+            trouble = nil
+            return end()
+        }
+        do throws(CommandRefusal) {
+            try reserve(director.localPorts, "the host has local address \(address) itself")
+            trouble = nil
+        } catch {
+            guard error.text != trouble else { return }
+            trouble = error.text
+            logger.warning("\(error.text); until then its connections may take ports of clients")
+        }
+    }
+
+    /// Warns about stations that say a local address is theirs.
+    func listen() {
+        for claim in answering.takeClaims() {
+            let (address, station) = (claim.address, claim.hardware)
+            logger.warning(
+                "\(station) says that it has \(address), too, which the director answers for")
+        }
+    }
+
+    /// Takes back what was reserved.
+    func end() {
+        do throws(SystemError) {
+            try ports.reserve(nil)
+        } catch {
+            logger.error("reserved ports: \(error)")
+        }
+    }
+}
