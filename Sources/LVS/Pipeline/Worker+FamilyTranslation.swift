@@ -45,7 +45,9 @@ extension Worker {
                 packet, told, from: teller, index, &burst, path,
                 on: packet.isIPv6 ? connection : nil)
         }
-        if let reason = help(connection, direction, &packet, index, &burst, path) {
+        if let reason = help(connection, direction, &packet, index, &burst, path)
+            ?? adapt(&packet, mtu: mtu, for: errand, index, &burst, path)
+        {
             return .drop(reason)
         }
         if direction == .outbound { account(connection, packet, direction, path) }
@@ -214,6 +216,12 @@ extension Worker {
         if quoted.hasPorts, count >= 4 {
             let side = Int(direction.rawValue)
             unsafe network.set(headers, le32: connection.key(side: side ^ 1).ports)
+        }
+        if direction == .outbound, quoted.protocolNumber == 6, count >= 8,
+            let numbers = connection.clientLine?.numbers
+        {
+            let sequence = unsafe network.be32(headers + 4)
+            unsafe network.set(headers + 4, be32: numbers.toClient(sequence))
         }
         unsafe seal(message: network + fixed, count: 8 + fixed + count, behind: network, family)
 
