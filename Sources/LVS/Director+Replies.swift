@@ -39,6 +39,15 @@ extension Director {
             LingeringReplies(number: server.number, server: server.server, service: service))
     }
 
+    /// Whether replies of IPv4 can belong to a service of IPv6.
+    var translatesFamilies: Bool {
+        records.contains { record in
+            record.service.key.family == .v6
+                && record.servers.contains { $0.server.isOtherFamily(record.service.key.family) }
+        }
+            || lingeringReplies.contains { $0.server.isOtherFamily($0.service.key.family) }
+    }
+
     /// Lets go of endpoints whose last connection has ended; once a second.
     func endLingeringReplies() {
         guard !lingeringReplies.isEmpty else { return }
@@ -52,6 +61,11 @@ extension Director {
 }
 
 extension RealServer {
+    /// True for a server whose packets are translated from, and to, another family of the service.
+    func isOtherFamily(_ family: AddressFamily) -> Bool {
+        method == .fullNAT && address.family != family
+    }
+
     /// What errors about packets in the tunnel to the server quote; nil when there is no tunnel.
     package var tunnelEndpoint: ServedTraffic.Endpoint? {
         method == .tunnel ? Encapsulation(tunnel).endpoint(of: address) : nil

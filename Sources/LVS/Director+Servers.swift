@@ -106,7 +106,11 @@ extension Director {
         _ server: RealServer, family: AddressFamily
     ) throws(CommandRefusal) {
         if server.address.family != family, server.method != .tunnel {
-            throw .invalid("service and server of different families need the tunnel method")
+            guard server.method == .fullNAT, family == .v6 else {
+                throw .invalid(
+                    "service and server of different families need the tunnel method, or FULLNAT "
+                        + "where the service is of IPv6 and the server of IPv4")
+            }
         }
         guard server.weight >= 0, server.lowerThreshold <= server.upperThreshold else {
             throw .outOfRange

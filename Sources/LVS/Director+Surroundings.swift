@@ -98,6 +98,7 @@ extension Director {
         builder.tunnels = Set(tunnelEndpoints.keys)
         builder.hosts = hostAddresses
         builder.hostsAlone = hostAddresses.subtracting(ownedLocals)
+        builder.translatesFamilies = translatesFamilies
         builder.door = door
         marked = markedRequests()
         builder.marked = marked

@@ -137,11 +137,17 @@ package struct Connection: @unchecked Sendable {
     /// The tuple of packets in a direction.
     @inline(__always)
     package func key(_ direction: Direction) -> ConnectionKey {
-        key(side: Int(direction.rawValue))
+        var key = key(side: Int(direction.rawValue))
+        // The entry has room for one protocol number, which here is the wide one.
+        if direction == .outbound, translatesFamily { key.transport ^= ConnectionKey.wideBit }
+        return key
     }
 
     /// As `key`, with the direction as a number: which way a packet goes cannot be predicted, so the
     /// packet path computes with it and never branches on it.
+    ///
+    /// The outbound one of a connection that translates families has the protocol number of a wide
+    /// key, which no packet of IPv4 has: the fast path never takes such a reply.
     @inline(__always)
     func key(side: Int) -> ConnectionKey {
         unsafe ConnectionKey(
@@ -166,10 +172,14 @@ package struct Connection: @unchecked Sendable {
     }
     /// Whether the client is hidden behind a local address.
     package var isFullNAT: Bool { control.isFullNAT }
+    /// Whether an IPv6 client is hidden behind a local address of IPv4, before a server of IPv4.
+    package var translatesFamily: Bool {
+        @inline(__always) get { control.translatesFamily }
+    }
     /// Destination address of replies.
     var replyDestination: IPAddress {
         guard isFullNAT else { return client }
-        guard isWide else { return key(.outbound).destination }
+        guard isWide, !translatesFamily else { return key(.outbound).destination }
         return firstLine.nextLine?.wideLocal ?? client
     }
     /// Source address of replies.
@@ -253,6 +263,8 @@ package struct ConnectionControl: Hashable, Sendable {
     static let fullNAT: UInt32 = 0x2000
     /// The service asks for changes of TCP segments: the last extra line is a `ClientLine`.
     static let changesSegments: UInt32 = 0x4000
+    /// The client's keys are wide, the real server's are not.
+    static let translatesFamily: UInt32 = 0x8000
 
     @inline(__always)
     init(state: UInt8, flags: UInt32, destination: DestinationIndex) {
@@ -276,6 +288,9 @@ package struct ConnectionControl: Hashable, Sendable {
         @inline(__always) set { set(ConnectionControl.noOutput, newValue) }
     }
     var isFullNAT: Bool { rawValue & ConnectionControl.fullNAT != 0 }
+    var translatesFamily: Bool {
+        @inline(__always) get { rawValue & ConnectionControl.translatesFamily != 0 }
+    }
     var isDuplicate: Bool { rawValue & ConnectionControl.duplicate != 0 }
 
     @inline(__always)

@@ -103,7 +103,7 @@ package struct ConnectionSpec: Hashable, Sendable {
     var hasAddressLine: Bool { local == nil || inboundTuple.isWide }
 
     /// The local address does not fit into the reply's key and has a line of its own.
-    var hasWideLocal: Bool { local != nil && inboundTuple.isWide }
+    var hasWideLocal: Bool { local.map { !$0.address.isV4 } ?? false }
 }
 
 extension Connection {
@@ -154,6 +154,8 @@ extension Connection {
             | (noOutput ? ConnectionControl.noOutput : 0)
             | (spec.local == nil ? 0 : ConnectionControl.fullNAT)
             | (spec.fullNAT == .none ? 0 : ConnectionControl.changesSegments)
+            | (spec.local != nil && tuples.0.isWide && !tuples.1.isWide
+                ? ConnectionControl.translatesFamily : 0)
         let control = ConnectionControl(
             state: spec.state, flags: flags, destination: spec.destination)
         unsafe word(0).pointee.store(control.rawValue, ordering: .releasing)

@@ -58,7 +58,7 @@ extension Connection {
         guard hasExtension else { return nil }
         var line: Connection? = firstLine
         if hasAddressLine { line = line?.nextLine }
-        if isFullNAT, isWide { line = line?.nextLine }
+        if isFullNAT, isWide, !translatesFamily { line = line?.nextLine }
         for _ in 0..<index { line = line?.nextLine }
         guard let line else { return nil }
         return unsafe line.entry + 8

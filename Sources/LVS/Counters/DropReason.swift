@@ -30,6 +30,7 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
     case openedAgain
     case segmentsUnknown
     case noLocalPort
+    case untranslatable
 
     /// The name in metrics and listings.
     package var name: String {
@@ -62,6 +63,7 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
         case .openedAgain: "opened-again"
         case .segmentsUnknown: "segments-unknown"
         case .noLocalPort: "no-local-port"
+        case .untranslatable: "untranslatable"
         }
     }
 
@@ -122,6 +124,8 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
             "datagrams the host had joined, for a tunnel; ethtool -K INTERFACE rx-udp-gro-forwarding off"
         case .noLocalPort:
             "no local port was left towards a server of FULLNAT; add local addresses (directorctl -P)"
+        case .untranslatable:
+            "what IPv4 and IPv6 have not both, between a client of one and a server of the other"
         case .noCallID:
             "a service with --pe sip got what has no Call-ID, or is not UDP; look at the client"
         }

@@ -12,8 +12,8 @@ enum NAT {
     ) {
         unsafe rewriteAddresses(frame, packet, connection, side: side, timeToLive: hops)
         unsafe rewriteTransport(
-            frame, packet, connection, side: side, network: Int(packet.networkOffset),
-            transport: Int(packet.transportOffset))
+            frame, packet.bytes, packet, connection, side: side,
+            network: Int(packet.networkOffset), transport: Int(packet.transportOffset))
     }
 
     /// As above for a plain packet of IPv4 (`Packet.isPlain`), whose headers lie where the fast path
@@ -34,16 +34,16 @@ enum NAT {
             network &+ 10, le16: Checksum.updated(header, adding: headerDifference))
         unsafe bytes.set(network &+ 12, le64: new.addresses)
         unsafe rewriteTransport(
-            frame, packet, connection, side: side, network: network, transport: transport)
+            frame, bytes, packet, connection, side: side, network: network, transport: transport)
     }
 
-    /// Rewrites ports and the checksum of TCP and UDP; the IP header shows the new addresses.
+    /// Rewrites ports and the checksum of TCP and UDP in the frame at `bytes`; the IP header shows the
+    /// new addresses.
     @inline(__always)
-    private static func rewriteTransport(
-        _ frame: UnsafeMutablePointer<Frame>, _ packet: Packet, _ connection: Connection,
-        side: Int, network: Int, transport: Int
+    static func rewriteTransport(
+        _ frame: UnsafeMutablePointer<Frame>, _ bytes: UnsafeMutableRawPointer, _ packet: Packet,
+        _ connection: Connection, side: Int, network: Int, transport: Int
     ) {
-        let bytes = unsafe packet.bytes
         unsafe bytes.set(transport, le32: connection.key(side: side ^ 1).reversed.ports)
 
         let isTCP = packet.protocolNumber == 6
@@ -72,8 +72,7 @@ enum NAT {
             let updated = Checksum.updated(old, adding: difference)
             unsafe bytes.set(field, le16: updated == 0 ? 0xffff : updated)
         } else {
-            unsafe completeUDP(
-                bytes + transport, Int(packet.ipLength) &- (transport &- network), bytes + network)
+            unsafe completeUDP(bytes + transport, packet.transportLength, bytes + network)
         }
     }
 
@@ -83,9 +82,18 @@ enum NAT {
         _ frame: UnsafeMutablePointer<Frame>, _ packet: Packet, _ connection: Connection,
         side: Int, timeToLive hops: UInt8
     ) {
-        let ports = connection.key(side: side ^ 1).reversed.ports
         unsafe rewriteAddresses(frame, packet, connection, side: side, timeToLive: hops)
-        let header = unsafe frame.pointee.bytes + Int(packet.transportOffset)
+        unsafe rewriteSCTPHeader(
+            frame, frame.pointee.bytes + Int(packet.transportOffset), packet, connection,
+            side: side)
+    }
+
+    /// Rewrites ports and checksum of the SCTP packet at `header`.
+    static func rewriteSCTPHeader(
+        _ frame: UnsafeMutablePointer<Frame>, _ header: UnsafeMutableRawPointer, _ packet: Packet,
+        _ connection: Connection, side: Int
+    ) {
+        let ports = connection.key(side: side ^ 1).reversed.ports
         guard unsafe ports != packet.portWord || frame.pointee.checksum == .partial else { return }
         unsafe header.set(0, le32: ports)
         unsafe CRC32C.writeSCTP(header, length: packet.transportLength)

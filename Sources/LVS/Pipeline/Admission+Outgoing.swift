@@ -10,7 +10,9 @@ extension Admission {
             !services.isServiceAddress(nil, packet.destination),
             let (service, server) = services.engineService(
                 packet.transport, packet.source, port: packet.sourcePort),
-            case .address(let transport, let virtual, let port) = service.key
+            case .address(let transport, let virtual, let port) = service.key,
+            // A server of IPv4 cannot name a client of IPv6.
+            virtual.family == packet.family
         else { return nil }
         var spec = ConnectionSpec(
             tuple: ConnectionTuple(

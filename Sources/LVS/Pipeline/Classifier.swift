@@ -15,6 +15,7 @@ extension Worker {
         case .short: return followShort(packet, index, &burst, path)
         case .icmpError: return lookUpError(packet, index, &burst, path)
         case .icmpOther:
+            if let verdict = lookUpParameterProblem(packet, index, &burst, path) { return verdict }
             // The ingress block takes parameter problems for errors about connections; IPVS leaves
             // them alone, so the host gets them by the door.
             return packet.icmpType == 12 && services.isServiceAddress(nil, packet.destination)

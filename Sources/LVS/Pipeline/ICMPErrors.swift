@@ -46,7 +46,7 @@ package enum ICMPError: Hashable, Sendable {
 /// 0xc0 and at most 576 bytes, with IPv6 1280; as many as `ICMPRateLimiter` allows.
 package struct ICMPErrors {
     /// Longest ICMP error, bytes of the IP packet (RFC 1812 section 4.3.2.3, RFC 4443 section 2.4).
-    private static func longest(_ family: AddressFamily) -> Int { family == .v4 ? 576 : 1280 }
+    static func longest(_ family: AddressFamily) -> Int { family == .v4 ? 576 : 1280 }
 
     /// Errors carry no DF bit, so that these have to differ.
     private var identifications: Identifications

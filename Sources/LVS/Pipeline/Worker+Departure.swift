@@ -42,7 +42,7 @@ extension Worker {
                 return .drop(reason)
             }
             if !inbound { account(connection, packet, direction, path) }
-            return deliver(connection, direction, packet, index, &burst)
+            return deliver(connection, direction, packet, over: hop, index, &burst, path)
         case .unresolved, .resolved: break
         }
         guard packet.timeToLive > 1 else {
@@ -55,6 +55,9 @@ extension Worker {
         }
         var errand = Errand(
             connection: connection, direction: direction, number: number, width: hop.mtu)
+        if connection.translatesFamily {
+            return departTranslated(&errand, packet, from: teller, index, &burst, path)
+        }
         var mtu = hop.mtu
         if inbound, connection.method == .tunnel {
             guard let tunnel = tunnel(of: connection, from: hop, burst[index], packet, path) else {
@@ -124,6 +127,11 @@ extension Worker {
                     frame, packet, cause: index, burst: &burst, identifications: &identifications)
             else { return .drop(.madeFramesUsedUp) }
             frame = wrapped
+        } else if errand.connection.translatesFamily {
+            let obstacle = translate(
+                &frame, packet, errand.connection, errand.direction, over: path.hops[errand.number],
+                width: widest, cause: index, &burst, path)
+            if let obstacle { return .drop(obstacle) }
         } else {
             if frame.segmentSize == 0, Int(packet.ipLength) > widest {
                 unsafe Offload.complete(&frame, packet)
@@ -143,7 +151,8 @@ extension Worker {
         }
         guard isCut else { return send(&frame, errand.number, path) }
         return sendFragments(
-            frame, at: link, longest: widest, around: errand.tunnel == nil ? nil : packet.family,
+            frame, at: link, longest: widest,
+            around: outer.isIPv6 == packet.isIPv6 && errand.tunnel == nil ? nil : packet.family,
             to: errand.number, index, &burst, path)
     }
 
@@ -236,7 +245,7 @@ extension Worker {
     }
 
     /// Whether a packet is longer than what its way takes.
-    private func isTooLong(
+    func isTooLong(
         _ frame: Frame, _ packet: Packet, for mtu: UInt32, _ direction: Direction
     ) -> Bool {
         // Of an IPv6 packet that came in pieces the longest one counts, which is not cut again.
@@ -248,7 +257,7 @@ extension Worker {
 
     /// Drops a packet that does not fit and must not be cut, and tells its sender; `connection` is
     /// nil for a reply.
-    private func refuseLength(
+    func refuseLength(
         _ packet: Packet, _ mtu: UInt32, from teller: IPAddress?, _ index: Int,
         _ burst: inout Burst, _ path: FastPath, on connection: Connection?
     ) -> Verdict {
@@ -268,8 +277,8 @@ extension Worker {
     /// The real server, or the client, is the host itself (ipvs-semantics 6.6): no TTL change, no
     /// MTU check, and through the door.
     private func deliver(
-        _ connection: Connection, _ direction: Direction, _ packet: Packet, _ index: Int,
-        _ burst: inout Burst
+        _ connection: Connection, _ direction: Direction, _ packet: Packet, over hop: NextHop,
+        _ index: Int, _ burst: inout Burst, _ path: FastPath
     ) -> Verdict {
         guard connection.method != .bypass else { return .drop(.noRoute) }
         guard connection.method == .masquerading else { return .passThroughDoor }
@@ -278,7 +287,14 @@ extension Worker {
             return .drop(.loopbackServer)
         }
         var frame = burst[index]
-        rewrite(&frame, connection, direction, packet, timeToLive: 0)
+        if connection.translatesFamily {
+            let obstacle = translate(
+                &frame, packet, connection, direction, over: hop, timeToLive: 0, cause: index,
+                &burst, path)
+            if let obstacle { return .drop(obstacle) }
+        } else {
+            rewrite(&frame, connection, direction, packet, timeToLive: 0)
+        }
         burst[index] = frame
         return .passThroughDoor
     }

@@ -73,7 +73,7 @@ extension Worker {
         _ packet: Packet, _ mtu: UInt32, on connection: Connection, _ index: Int,
         _ burst: inout Burst, _ path: FastPath
     ) -> Verdict {
-        guard packet.isIPv4 else { return .drop(.tooLongForRoute) }
+        guard packet.isIPv4, !connection.translatesFamily else { return .drop(.tooLongForRoute) }
         var frame = burst[index]
         unsafe Offload.complete(&frame, packet)
         unsafe NAT.rewrite(

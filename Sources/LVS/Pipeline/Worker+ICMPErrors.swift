@@ -25,11 +25,13 @@ extension Worker {
         guard match.direction == .inbound || match.connection.method == .masquerading else {
             return other
         }
-        guard isSound(packet, match.direction, burst[index]) else { return .drop(.wrongChecksum) }
+        guard isSound(packet, match.direction, burst[index], of: match.connection) else {
+            return .drop(.wrongChecksum)
+        }
         return depart(match.connection, match.direction, packet, index, &burst, path)
     }
 
-    private func quoted(by packet: Packet, _ frame: Frame) -> QuotedPacket? {
+    func quoted(by packet: Packet, _ frame: Frame) -> QuotedPacket? {
         unsafe QuotedPacket(
             at: Int(packet.transportOffset) + 8,
             end: Int(packet.networkOffset) + Int(packet.ipLength), in: frame.bytes,
@@ -37,10 +39,13 @@ extension Worker {
     }
 
     /// True when the checksums of the packet and of the ICMP message are right; the kernel does not
-    /// look at that of an ICMPv6 error from the client's side.
-    func isSound(_ packet: Packet, _ direction: Direction, _ frame: Frame) -> Bool {
-        unsafe packet.hasRightHeaderChecksum(frame.bytes)
-            && ((packet.isIPv6 && direction == .inbound) || isIntact(packet, frame))
+    /// look at that of an ICMPv6 error from the client's side, which it never makes anew.
+    func isSound(
+        _ packet: Packet, _ direction: Direction, _ frame: Frame, of connection: Connection
+    ) -> Bool {
+        let isUnseen = packet.isIPv6 && direction == .inbound && !connection.translatesFamily
+        return unsafe packet.hasRightHeaderChecksum(frame.bytes)
+            && (isUnseen || isIntact(packet, frame))
     }
 
     /// True when the checksum of the ICMP message is right, was found right by the card, or was left
@@ -52,7 +57,7 @@ extension Worker {
 
     /// The folded sum of an ICMP message, with the pseudo-header that ICMPv6 has (RFC 4443 section
     /// 2.3).
-    private func messageSum(_ packet: Packet, _ bytes: UnsafeMutableRawPointer) -> UInt16 {
+    func messageSum(_ packet: Packet, _ bytes: UnsafeMutableRawPointer) -> UInt16 {
         let length = Int(packet.ipLength) - packet.networkHeaderLength
         let message = unsafe Checksum.sum(bytes + Int(packet.transportOffset), count: length)
         guard packet.isIPv6 else { return message }
@@ -146,7 +151,9 @@ extension Worker {
             match.connection.method == .tunnel,
             match.connection.destination != Destination.none
         else { return nil }
-        guard isSound(packet, .inbound, frame) else { return .drop(.wrongChecksum) }
+        guard isSound(packet, .inbound, frame, of: match.connection) else {
+            return .drop(.wrongChecksum)
+        }
         let message = Int(packet.transportOffset)
         let type = unsafe bytes.byte(message)
         let code = unsafe bytes.byte(message + 1)

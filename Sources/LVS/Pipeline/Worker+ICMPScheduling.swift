@@ -14,11 +14,15 @@ extension Worker {
         switch admitRequest(of: reply, mark: mark, path) {
         case .connection(let connection):
             // The connection stays even when the error turns out to be damaged.
-            guard isSound(packet, .inbound, burst[index]) else { return .drop(.wrongChecksum) }
+            guard isSound(packet, .inbound, burst[index], of: connection) else {
+                return .drop(.wrongChecksum)
+            }
             return depart(connection, .inbound, packet, index, &burst, path)
         case .once(let connection):
             defer { admission.end(once: connection) }
-            guard isSound(packet, .inbound, burst[index]) else { return .drop(.wrongChecksum) }
+            guard isSound(packet, .inbound, burst[index], of: connection) else {
+                return .drop(.wrongChecksum)
+            }
             return depart(connection, .inbound, packet, index, &burst, path)
         // Servers open nothing by errors.
         case .outgoing: return nil

@@ -38,8 +38,8 @@ package struct ServiceTable: @unchecked Sendable {
 
     init(header: UnsafeMutablePointer<Header>) { unsafe self.header = header }
 
-    /// True while at least one service of the family exists; without one the director leaves the
-    /// family's packets alone (ipvs-semantics 0.1).
+    /// True while at least one service of the family exists, or a server of it behind a service of
+    /// the other; without one the director leaves the family's packets alone (ipvs-semantics 0.1).
     package func hasServices(_ family: AddressFamily) -> Bool {
         unsafe family == .v4 ? header.pointee.hasV4 : header.pointee.hasV6
     }

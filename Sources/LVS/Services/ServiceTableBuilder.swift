@@ -9,6 +9,8 @@ struct ServiceTableBuilder {
     var hosts: Set<IPAddress> = []
     /// Those at which replies of servers are the host's.
     var hostsAlone: Set<IPAddress> = []
+    /// Some service of IPv6 has, or had, a server of IPv4 whose replies are translated.
+    var translatesFamilies = false
     /// The port of the host door; nil without one.
     var door: PortIndex?
     /// What marking rules mark for services by mark.
@@ -37,6 +39,7 @@ struct ServiceTableBuilder {
             }
             if service.key.family == .v4 { flags.v4 = true } else { flags.v6 = true }
         }
+        flags.v4 = flags.v4 || (flags.v6 && translatesFamilies)
         let objects = UnsafeMutablePointer<Unmanaged<Service>>.allocate(
             capacity: max(services.count, 1))
         for (index, service) in services.enumerated() {

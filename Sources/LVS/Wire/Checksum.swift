@@ -43,9 +43,12 @@ package enum Checksum {
         fold(UInt32(fold(~old)) &+ UInt32(fold(new)))
     }
 
-    /// What to add to a sum when `old` becomes `new`, another address of the same family.
+    /// What to add to a sum when `old` becomes `new`; between families the mapped form serves for an
+    /// IPv4 address, since what it has more counts as nothing.
     static func difference(from old: IPAddress, to new: IPAddress) -> UInt16 {
-        if old.isV4 { return difference(from: old.v4.byteSwapped, to: new.v4.byteSwapped) }
+        if old.isV4, new.isV4 {
+            return difference(from: old.v4.byteSwapped, to: new.v4.byteSwapped)
+        }
         return fold(
             UInt32(difference(from: old.high.byteSwapped, to: new.high.byteSwapped))
                 &+ UInt32(difference(from: old.low.byteSwapped, to: new.low.byteSwapped)))

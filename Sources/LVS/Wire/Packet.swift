@@ -40,7 +40,7 @@ package struct Packet {
     package private(set) var networkOffset: UInt16 = 0
     /// Offset of the transport header (behind IPv6 extension headers); 0 when there is none.
     package private(set) var transportOffset: UInt16 = 0
-    package private(set) var kind: Kind = .other
+    package internal(set) var kind: Kind = .other
     private var traits: UInt8 = 0
     /// IP protocol number of the transport header.
     package private(set) var protocolNumber: UInt8 = 0

@@ -221,7 +221,7 @@ final class QueueReception {
     private func pass(_ frame: inout Frame, _ held: Held) {
         let network = unsafe frame.bytes + Self.link
         guard frame.verdict.usesDoor,
-            unsafe PacketFlow(network, isIPv6: held.isIPv6) != held.flow, canReturn(frame)
+            unsafe PacketFlow(network, isIPv6: held.isIPv6) != held.flow, canReturn(frame, held)
         else {
             cells.untouched.raise(by: 1)
             return accept(held.id)
@@ -265,9 +265,7 @@ final class QueueReception {
     /// forwarded, or comes from the host, must go on to whom it was for.
     @inline(__always)
     private func kernelLeads(_ frame: Frame, _ held: Held) -> Bool {
-        guard canReturn(frame) else { return false }
-        let type = unsafe frame.bytes.loadUnaligned(fromByteOffset: 12, as: UInt16.self).bigEndian
-        guard type == (held.isIPv6 ? 0x86dd : 0x0800) else { return false }
+        guard canReturn(frame, held) else { return false }
         let flow = unsafe PacketFlow(frame.bytes + Self.link, isIPv6: held.isIPv6)
         switch Int32(held.hook) {
         case Int32(LVS_NFQ_PREROUTING):
@@ -280,10 +278,12 @@ final class QueueReception {
         }
     }
 
-    /// Whether the frame is a plain packet that a verdict can carry.
+    /// Whether the frame is a plain packet that a verdict can carry, of the family it came in.
     @inline(__always)
-    private func canReturn(_ frame: Frame) -> Bool {
-        Int(frame.length) - Self.link <= Int(LVS_NFQ_MOST_CONTENTS) && frame.vlan == 0
+    private func canReturn(_ frame: Frame, _ held: Held) -> Bool {
+        let type = unsafe frame.bytes.loadUnaligned(fromByteOffset: 12, as: UInt16.self).bigEndian
+        return type == (held.isIPv6 ? 0x86dd : 0x0800)
+            && Int(frame.length) - Self.link <= Int(LVS_NFQ_MOST_CONTENTS) && frame.vlan == 0
             && Int(frame.headroom) >= Int(LVS_NFQ_CONTENTS_HEADER) - Self.link
             && frame.capacity >= frame.length + 3
     }

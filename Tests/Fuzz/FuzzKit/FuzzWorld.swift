@@ -4,6 +4,8 @@ import LVS
 /// use, so that their frames meet them.
 enum FuzzWorld {
     static let virtual = (v4: address("10.1.0.100"), v6: address("2001:db8:1::100"))
+    /// What servers see of clients with FULLNAT.
+    static let local = address("10.2.0.200")
 
     /// Kinds of services: transport, port, scheduler, and how its servers are reached.
     private static let services:
@@ -116,6 +118,23 @@ enum FuzzWorld {
         _ = try? director.add(VirtualService(key: mixed, scheduler: "rr"))
         _ = try? director.add(
             RealServer(address: server(1, virtual.v4), port: 5001, method: .tunnel), to: mixed)
+        setUpTranslation(director)
+    }
+
+    /// FULLNAT from IPv6 clients to servers of IPv4.
+    private static func setUpTranslation(_ director: Director) {
+        do throws(CommandRefusal) {
+            for (transport, port) in [(TransportProtocol.tcp, UInt16(8083)), (.udp, 5002)] {
+                let key = ServiceKey.address(transport, virtual.v6, port: port)
+                try director.add(VirtualService(key: key, scheduler: "rr"))
+                try director.addLocal(local, to: key)
+                try director.add(
+                    RealServer(address: server(1, virtual.v4), port: port, method: .fullNAT),
+                    to: key)
+            }
+        } catch {
+            preconditionFailure("FULLNAT is refused: \(error)")
+        }
     }
 
     private static func add(

@@ -22,6 +22,14 @@ enum InputPackets {
         return frame + payload
     }
 
+    /// An IPv6 packet from 2001:db8:c::1 to the director's virtual address.
+    static func frame(nextHeader: UInt8, _ payload: [UInt8]) -> [UInt8] {
+        PacketBuilder(
+            from: FuzzWorld.address("2001:db8:c::1"), at: HardwareAddress(value: 0x0200_0a01_00fe),
+            to: FuzzWorld.virtual.v6, at: HardwareAddress(value: 0x0200_0a01_0001)
+        ).frame(transport: nextHeader, checksumAt: nil, payload)
+    }
+
     static func ports(_ source: UInt16, _ destination: UInt16, _ rest: [UInt8]) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.append(be16: source)
@@ -40,11 +48,13 @@ enum InputPackets {
 }
 
 /// A control byte and an ICMP message, which meets one connection of each kind: NAT by TCP, direct
-/// routing, a tunnel, NAT by UDP, all of client 198.51.100.1:2000.
+/// routing, a tunnel, NAT by UDP, all of client 198.51.100.1:2000; and FULLNAT between families, of
+/// client 2001:db8:c::1 and local address 10.2.0.200, both with port 2000.
 ///
 /// ```
 /// control  1 from the servers' side   2 leave the checksum as it is   4 from the outer address 10.2.0.12
 ///          8 to a tunnel's source instead of the virtual address      16 spare memory
+///          32 ICMPv6 of the client, or ICMP to the local address
 /// ```
 enum ICMPInput {
     static func run(_ input: [UInt8], _ rig: FuzzRig) {
@@ -53,8 +63,22 @@ enum ICMPInput {
             [(6, 80), (6, 443), (6, 8080), (17, 53)].map { transport, port in
                 (InputPackets.opener(transport, to: port), FuzzRig.Arrival(spare: 64))
             })
+        rig.send(
+            [(6, 8083), (17, 5002)].map { transport, port in
+                let opener = InputPackets.opener(transport, to: port).dropFirst(34)
+                return (
+                    InputPackets.frame(nextHeader: transport, Array(opener)), FuzzRig.Arrival()
+                )
+            })
         let control = reader.byte()
         var message = reader.rest()
+        if control & 33 == 32 {
+            let isSummed = control & 2 == 0 && message.count >= 4
+            var frame = InputPackets.frame(nextHeader: 58, message)
+            if isSummed { frame.fillTransportChecksum(at: 56) }
+            let spare = control & 16 != 0 ? 1600 : 0
+            return rig.send([(frame, FuzzRig.Arrival(spare: spare))])
+        }
         if control & 2 == 0, message.count >= 4 {
             message[2] = 0
             message[3] = 0
@@ -65,7 +89,10 @@ enum ICMPInput {
         let source: UInt32 = control & 4 != 0 ? 0x0a02_000c : 0xc000_0209
         let destination: UInt32 =
             control & 8 != 0
-            ? 0x0a02_0001 : control & 1 == 0 ? InputPackets.virtual : InputPackets.client
+            ? 0x0a02_0001
+            : control & 1 == 0
+                ? InputPackets.virtual
+                : control & 32 == 0 ? InputPackets.client : FuzzWorld.local.v4
         let frame = InputPackets.frame(transport: 1, from: source, to: destination, message)
         rig.send([
             (

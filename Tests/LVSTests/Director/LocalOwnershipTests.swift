@@ -26,13 +26,13 @@ import Testing
     @Test func `An address is the director's until no connection has it`() throws {
         let rig = try Self.rig()
         let director = rig.rig.director
-        try director.addLocal(Self.local, to: Self.web)
+        try director.addLocals([Self.local], to: Self.web)
         #expect(director.ownedLocals == [Self.local])
         #expect(director.served.locals == [Self.local])
         let request = rig.send(rig.builder.tcp(from: 4000, to: 80, flags: 2))
         let sent = try #require(request.sent.first)
         #expect(sent.be32(26) == Self.local.v4)
-        try director.deleteLocal(Self.local, of: Self.web)
+        try director.deleteLocals([Self.local], of: Self.web)
         rig.rig.advance(milliseconds: 2000)
         #expect(director.localAddresses.isEmpty && director.ownedLocals == [Self.local])
         let answer = rig.send(Self.reply(to: Self.local, port: sent.be16(34)), on: 1)
@@ -45,10 +45,10 @@ import Testing
     @Test func `An address that no connection has goes within a second`() throws {
         let rig = try Self.rig()
         let director = rig.rig.director
-        try director.addLocal(Self.local, to: Self.web)
-        try director.addLocal(Self.host, to: Self.web)
+        try director.addLocals([Self.local], to: Self.web)
+        try director.addLocals([Self.host], to: Self.web)
         #expect(director.ownedLocals == [Self.local, Self.host])
-        try director.deleteLocal(Self.local, of: Self.web)
+        try director.deleteLocals([Self.local], of: Self.web)
         rig.rig.advance(milliseconds: 1250)
         #expect(director.ownedLocals == [Self.host])
         try director.delete(Self.web)
@@ -65,7 +65,7 @@ import Testing
         let error = rig.error(to: Self.host)
         #expect(rig.send(stray, on: 1).verdict == .pass, "a health check's answer")
         #expect(rig.send(error, on: 1).verdict == .pass)
-        try rig.rig.director.addLocal(Self.host, to: Self.web)
+        try rig.rig.director.addLocals([Self.host], to: Self.web)
         #expect(rig.send(stray, on: 1).verdict == .passThroughDoor)
         #expect(rig.send(error, on: 1).verdict == .passThroughDoor)
         #expect(
@@ -74,7 +74,7 @@ import Testing
         let request = rig.send(rig.builder.tcp(from: 4000, to: 80, flags: 2))
         let port = try #require(request.sent.first).be16(34)
         #expect(rig.send(Self.reply(to: Self.host, port: port), on: 1).verdict == .send(0))
-        try rig.rig.director.deleteLocal(Self.host, of: Self.web)
+        try rig.rig.director.deleteLocals([Self.host], of: Self.web)
         rig.rig.advance(milliseconds: 64_000)
         #expect(rig.send(stray, on: 1).verdict == .pass)
     }

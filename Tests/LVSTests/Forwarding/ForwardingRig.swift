@@ -11,20 +11,28 @@ final class ForwardingRig {
     private static let room = 70_000
     private static let headroom = 128
 
-    let rig = DirectorRig.twoLegged()
+    let rig: DirectorRig
     private let memory: UnsafeMutableRawPointer
     private var burst = Burst()
     /// Segment size of the frame sent last, as the director left it.
     private(set) var segment: UInt16 = 0
+    /// What a driver would be told of the frame sent last; its memory is not to be looked at.
+    private(set) var last: Frame?
     /// The frame sent last as it went through the host door; nil when it did not.
     private(set) var delivered: [UInt8]?
 
-    init(
+    /// Hands frames to the worker of a director that the caller has set up.
+    init(around rig: DirectorRig) {
+        self.rig = rig
+        unsafe memory = .allocate(
+            byteCount: ForwardingRig.room + ForwardingRig.headroom, alignment: 64)
+    }
+
+    convenience init(
         method: ForwardingMethod, transport: TransportProtocol = .tcp, tunnel: TunnelKind = .ipip,
         port: UInt16 = 80
     ) throws {
-        unsafe memory = .allocate(
-            byteCount: ForwardingRig.room + ForwardingRig.headroom, alignment: 64)
+        self.init(around: .twoLegged())
         let key = ServiceKey.address(transport, ForwardingRig.virtual, port: port)
         try rig.director.add(VirtualService(key: key, scheduler: "rr"))
         try rig.director.add(
@@ -64,6 +72,7 @@ final class ForwardingRig {
         var sent: [[UInt8]] = []
         let verdict = burst[0].verdict
         segment = burst[0].segmentSize
+        last = burst[0]
         delivered = verdict.usesDoor ? ForwardingRig.bytes(burst[0]) : nil
         if verdict.kind == .send { sent.append(ForwardingRig.bytes(burst[0])) }
         for index in 0..<burst.madeCount {
