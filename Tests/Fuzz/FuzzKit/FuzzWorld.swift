@@ -121,13 +121,28 @@ enum FuzzWorld {
         setUpTranslation(director)
     }
 
-    /// FULLNAT from IPv6 clients to servers of IPv4.
+    /// FULLNAT to servers that are told of their clients, and from IPv6 clients to servers of IPv4.
     private static func setUpTranslation(_ director: Director) {
         do throws(CommandRefusal) {
+            for address in FullNATOptions.ClientAddress.allCases {
+                let port = 8090 + UInt16(address.rawValue)
+                for client in [virtual.v4, virtual.v6] {
+                    let key = ServiceKey.address(.tcp, client, port: port)
+                    var service = VirtualService(key: key, scheduler: "rr")
+                    service.fullNAT.clientAddress = address
+                    service.fullNAT.startsSequenceAnew = true
+                    service.fullNAT.removesTimestamps = true
+                    try director.add(service)
+                    try director.addLocals([local], to: key)
+                    try director.add(
+                        RealServer(address: server(1, virtual.v4), port: port, method: .fullNAT),
+                        to: key)
+                }
+            }
             for (transport, port) in [(TransportProtocol.tcp, UInt16(8083)), (.udp, 5002)] {
                 let key = ServiceKey.address(transport, virtual.v6, port: port)
                 try director.add(VirtualService(key: key, scheduler: "rr"))
-                try director.addLocal(local, to: key)
+                try director.addLocals([local], to: key)
                 try director.add(
                     RealServer(address: server(1, virtual.v4), port: port, method: .fullNAT),
                     to: key)

@@ -182,6 +182,36 @@ import Testing
         }
     }
 
+    @Test(arguments: FullNATOptions.ClientAddress.allCases)
+    func `Damaged segments of every kind end or go on whole`(
+        address: FullNATOptions.ClientAddress
+    ) throws {
+        let rig = try FullNATRig { options in
+            options.clientAddress = address
+            options.startsSequenceAnew = true
+            options.removesTimestamps = true
+        }
+        var random = SeededGenerator(seed: 5)
+        for turn in 0..<3000 {
+            let port = UInt16(4000 + turn % 50)
+            if turn % 50 == 0 { _ = rig.open(port: port) }
+            let word = random.next()
+            let options = (0..<Int(word & 7) * 4).map { _ in
+                UInt8(truncatingIfNeeded: random.next() % 40)
+            }
+            let segment = Segment(
+                UInt8(truncatingIfNeeded: word >> 8 & 0x3f), 1000 &+ UInt32(word >> 16 & 3),
+                5000 &+ UInt32(word >> 18 & 3), options: options,
+                [UInt8](repeating: 1, count: Int(word >> 20 & 0xff)))
+            for sent in rig.request(segment, port: port, headroom: Int(word >> 40 & 63)) {
+                #expect(sent.flags != 0xff, "turn \(turn): sums are wrong after \(segment)")
+            }
+            for sent in rig.answer(segment, port: port) {
+                #expect(sent.flags != 0xff, "turn \(turn): sums are wrong after \(segment)")
+            }
+        }
+    }
+
     @Test func `An error about a request quotes the number that its client knows`() throws {
         let rig = try FullNATRig { options in
             options.startsSequenceAnew = true
