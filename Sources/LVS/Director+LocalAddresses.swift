@@ -44,7 +44,9 @@ extension Director {
         try makePools(for: record.servers.map(\.server), new, of: key)
         // Replies are the director's before the first connection has an address.
         for address in new {
-            if ownedLocals.insert(address).inserted, hostAddresses.contains(address) { publishSoon() }
+            if ownedLocals.insert(address).inserted, hostAddresses.contains(address) {
+                publishSoon()
+            }
         }
         record.locals = addresses
         record.object.useLocals(addresses)
@@ -52,10 +54,9 @@ extension Director {
 
     /// The local addresses of a service, in the order they were added.
     package func locals(of key: ServiceKey) throws(CommandRefusal) -> [LocalAddress] {
-        try find(key).locals.map { address in
-            LocalAddress(
-                address: address, takenPorts: cells.ports.takenCount(of: address))
-        }
+        let locals = try find(key).locals
+        let counts = cells.ports.takenCounts(of: locals)
+        return locals.map { LocalAddress(address: $0, takenPorts: counts[$0] ?? 0) }
     }
 
     /// Connections of a service that found no local port, and were refused for it.

@@ -121,7 +121,7 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
         case .segmentsUnknown:
             "datagrams the host had joined, for a tunnel; ethtool -K INTERFACE rx-udp-gro-forwarding off"
         case .noLocalPort:
-            "no local port was left towards a server of FULLNAT; add local addresses (directorctl -P)"
+            "a server of FULLNAT had no local port left (directorctl -G); add addresses (directorctl -P)"
         case .noCallID:
             "a service with --pe sip got what has no Call-ID, or is not UDP; look at the client"
         }
