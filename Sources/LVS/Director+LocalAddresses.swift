@@ -53,10 +53,9 @@ extension Director {
 
     /// The local addresses of a service, in the order they were added.
     package func locals(of key: ServiceKey) throws(CommandRefusal) -> [LocalAddress] {
-        try find(key).locals.map { address in
-            LocalAddress(
-                address: address, takenPorts: cells.ports.takenCount(of: address))
-        }
+        let locals = try find(key).locals
+        let counts = cells.ports.takenCounts(of: locals)
+        return locals.map { LocalAddress(address: $0, takenPorts: counts[$0] ?? 0) }
     }
 
     /// Connections of a service that found no local port, and were refused for it.

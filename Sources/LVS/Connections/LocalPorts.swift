@@ -148,15 +148,15 @@ package struct LocalPorts: @unchecked Sendable {
         unsafe forEachPool { _, pool in pool.turn() }
     }
 
-    /// Ports of a local address that are in use or rest.
-    package func takenCount(of local: IPAddress) -> Int {
-        var sum = 0
+    /// Ports of each of these local addresses that are in use or rest.
+    package func takenCounts(of locals: [IPAddress]) -> [IPAddress: Int] {
+        var counts = Dictionary(locals.map { ($0, 0) }, uniquingKeysWith: +)
         unsafe forEachPool { place, pool in
-            if unsafe place.pointee.localLow == local.low && place.pointee.localHigh == local.high {
-                sum += pool.takenCount
-            }
+            let local = unsafe IPAddress(
+                high: place.pointee.localHigh, low: place.pointee.localLow)
+            if let count = counts[local] { counts[local] = count + pool.takenCount }
         }
-        return sum
+        return counts
     }
 
     /// Those of the addresses of which some port is in use or rests.

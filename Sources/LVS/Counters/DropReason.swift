@@ -123,7 +123,7 @@ package enum DropReason: UInt8, CaseIterable, Sendable {
         case .segmentsUnknown:
             "datagrams the host had joined, for a tunnel; ethtool -K INTERFACE rx-udp-gro-forwarding off"
         case .noLocalPort:
-            "no local port was left towards a server of FULLNAT; add local addresses (directorctl -P)"
+            "a server of FULLNAT had no local port left (directorctl -G); add addresses (directorctl -P)"
         case .untranslatable:
             "what IPv4 and IPv6 have not both, between a client of one and a server of the other"
         case .noCallID:
