@@ -127,7 +127,7 @@ enum FuzzWorld {
             for (transport, port) in [(TransportProtocol.tcp, UInt16(8083)), (.udp, 5002)] {
                 let key = ServiceKey.address(transport, virtual.v6, port: port)
                 try director.add(VirtualService(key: key, scheduler: "rr"))
-                try director.addLocal(local, to: key)
+                try director.addLocals([local], to: key)
                 try director.add(
                     RealServer(address: server(1, virtual.v4), port: port, method: .fullNAT),
                     to: key)

@@ -64,7 +64,7 @@ enum ICMPInput {
                 (InputPackets.opener(transport, to: port), FuzzRig.Arrival(spare: 64))
             })
         rig.send(
-            [(6, 8083), (17, 5002)].map { transport, port in
+            ([(6, 8083), (17, 5002)] as [(UInt8, UInt16)]).map { transport, port in
                 let opener = InputPackets.opener(transport, to: port).dropFirst(34)
                 return (
                     InputPackets.frame(nextHeader: transport, Array(opener)), FuzzRig.Arrival()
