@@ -29,8 +29,9 @@ package struct ConnectionSpec: Hashable, Sendable {
     package var hasUnknownPort = false
     /// What a persistence engine tells templates apart by; 0 without one.
     package var tag: UInt64 = 0
-    /// What the real server takes for the client, with FULLNAT; the connection is one of NAT
-    /// otherwise. Its port is taken from the pool of address and server, and goes back there when the
+    /// What the real server takes for the client, with FULLNAT; the connection is one of NAT otherwise.
+    ///
+    /// Its port is taken from the pool of address and server, and goes back there when the
     /// connection ends.
     package var local: LocalEndpoint?
     /// What the service asks of its TCP segments; anything but `none` takes the last extra line.

@@ -1,6 +1,7 @@
 /// Masquerading: the destination of packets from the client becomes the real server, the source of
-/// packets from the real server becomes the virtual address (ipvs-semantics 6.2). With FULLNAT the
-/// client's address and port become local ones on the way in, and its own again on the way out.
+/// packets from the real server becomes the virtual address (ipvs-semantics 6.2).
+///
+/// With FULLNAT the client's address and port become local ones on the way in, and its own again on the way out.
 enum NAT {
     /// Rewrites addresses, ports, TTL and both checksums; a wrong checksum stays wrong by the same
     /// amount.

@@ -1,4 +1,5 @@
 /// The memory of all destinations, found by number; numbers and addresses in memory never change.
+///
 /// The local ports that connections to them have with FULLNAT are kept beside it.
 ///
 /// A cell is touched for the first time when its number is given out, so a director with few

@@ -206,17 +206,17 @@ import Testing
         let rig = try FamilyRig()
         rig.open()
         let object = [UInt8](repeating: 0xee, count: 12)
-        // 63 bytes are quoted, and 65 of padding make the 128 that the length in the message says.
-        let padding = [UInt8](repeating: 0, count: 128 - 63)
+        // 43 bytes are quoted, and 85 of padding make the 128 that the length in the message says.
+        let padding = [UInt8](repeating: 0, count: 128 - 43)
         let told = try #require(
-            try fromServer(Message(3, 1, 32 << 16), rig, quoting: 63, then: padding + object)
+            try fromServer(Message(3, 1, 32 << 16), rig, quoting: 43, then: padding + object)
                 .sent.first
         ).bytes
         #expect(Message(told) == Message(1, 0) && told.count == 62 + 40 + 108 && told.isSound)
         let back = try #require(
             try fromClient(
-                Message(1, 0, 16 << 24), rig, quoting: 83,
-                then: [UInt8](repeating: 0, count: 128 - 83) + object
+                Message(1, 0, 16 << 24), rig, quoting: 63,
+                then: [UInt8](repeating: 0, count: 128 - 63) + object
             ).sent.first
         ).bytes
         #expect(Message(back) == Message(3, 1) && back.count == 42 + 20 + 88 && back.isSound)
