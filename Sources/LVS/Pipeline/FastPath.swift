@@ -103,30 +103,33 @@ struct FastPath {
             connection.setTimeout(machine.tcpTimeoutSeconds(TCPState.established.rawValue))
             return
         }
-        let new = machine.nextTCP(
+        var new = machine.nextTCP(
             control, flags: packet.tcpFlags, side: side, secure: isSecureTCP)
-        if new != control { change(connection, control, new, packet.tcpFlags, side) }
+        if new != control { new = change(connection, control, new, packet.tcpFlags, side) }
         connection.setTimeout(machine.tcpTimeoutSeconds(new.state))
     }
 
-    /// Changes the state; whoever wins the exchange moves the counts of the destination.
+    /// Changes the state, and returns what it is then; whoever wins the exchange moves the counts of
+    /// the destination.
     @inline(never)
     private func change(
         _ connection: Connection, _ control: ConnectionControl, _ target: ConnectionControl,
         _ flags: UInt8, _ side: Int
-    ) {
+    ) -> ConnectionControl {
         var old = control
-        var new = target
+        var new = target.afterReset(from: old)
         while !connection.exchange(old, for: new) {
             old = connection.control
-            guard old.isLive else { return }
+            guard old.isLive else { return old }
             new = machine.nextTCP(old, flags: flags, side: side, secure: isSecureTCP)
-            if new == old { return }
+                .afterReset(from: old)
+            if new == old { return old }
         }
         if new.state == TCPState.established.rawValue {
             table.assureTemplate(connection.controller)
         }
         moveCounts(from: old, to: new)
+        return new
     }
 
     /// Moves the counts of the destination along with a state; for who won the exchange.
@@ -134,5 +137,25 @@ struct FastPath {
         guard old.isInactive != new.isInactive, new.destination != Destination.none else { return }
         let destination = cells[new.destination]
         if new.isInactive { destination.becameInactive() } else { destination.becameActive() }
+    }
+}
+
+extension ConnectionControl {
+    /// This state, where a reset has led to it; with FULLNAT one in the middle of closing ends no
+    /// TIME_WAIT (RFC 1337).
+    ///
+    /// A client resets what a server says twice at the end, and the server takes no notice: it waits
+    /// its minute, and would refuse another client whose connection got the local port so soon.
+    fileprivate func afterReset(from old: ConnectionControl) -> ConnectionControl {
+        guard state == TCPState.close.rawValue, isFullNAT,
+            let before = TCPState(rawValue: old.state)
+        else { return self }
+        switch before {
+        case .finWait, .timeWait, .closeWait, .lastAck:
+            var waiting = self
+            waiting.state = TCPState.timeWait.rawValue
+            return waiting
+        default: return self
+        }
     }
 }

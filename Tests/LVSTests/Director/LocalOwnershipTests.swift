@@ -56,6 +56,37 @@ import Testing
         #expect(director.ownedLocals.isEmpty)
     }
 
+    /// A server that has closed first remembers the connection for a minute; the client, which does
+    /// not, resets what the server says twice.
+    @Test(arguments: [(true, UInt64(110)), (false, 8)])
+    func `A reset while both ends close frees no port before TIME_WAIT has passed`(
+        _ isClosing: Bool, _ seconds: UInt64
+    ) throws {
+        let rig = try Self.rig()
+        let director = rig.rig.director
+        try director.addLocals([Self.local], to: Self.web)
+        let taken = { try director.locals(of: Self.web).map(\.takenPorts) }
+        let client = { (flags: UInt8) in rig.send(rig.builder.tcp(from: 4000, to: 80, flags: flags))
+        }
+        let port = try #require(client(2).sent.first).be16(34)
+        let server = { (flags: UInt8) in
+            rig.send(Self.reply(to: Self.local, port: port, flags: flags), on: 1)
+        }
+        #expect(server(0x12).verdict == .send(0))
+        #expect(client(0x10).verdict == .send(1))
+        if isClosing {
+            #expect(server(0x11).verdict == .send(0))
+            #expect(client(0x11).verdict == .send(1))
+            #expect(server(0x10).verdict == .send(0))
+            #expect(server(0x11).verdict == .send(0))
+        }
+        #expect(client(4).verdict == .send(1))
+        rig.rig.advance(milliseconds: seconds * 1000)
+        #expect(try taken() == [1])
+        rig.rig.advance(milliseconds: 14_000)
+        #expect(try taken() == [0])
+    }
+
     /// Rules 4 and 5 of `ServedTraffic`, as the ingress block keeps it.
     @Test func `What servers send to a local address of the host comes by the door if nobody's`()
         throws

@@ -13,7 +13,7 @@ struct ReservedPortsTests {
 
     init() throws {
         host = try TestNamespace("host")
-        try host.run("sysctl -qw net.ipv4.ip_local_port_range='32768 60999'")
+        try host.run("sysctl -qw net.ipv4.ip_local_port_range=\"32768 60999\"")
     }
 
     private func reserved() throws -> String {
@@ -62,14 +62,14 @@ struct ReservedPortsTests {
         try host.run("sysctl -qw net.ipv4.ip_local_reserved_ports=50000-60999")
         #expect(try refusal(1024...48999) == nil)
         #expect(try refusal(1024...49000)?.contains("leave them 999") == true)
-        try host.run("sysctl -qw net.ipv4.ip_local_reserved_ports=''")
+        try host.run("sysctl -qw net.ipv4.ip_local_reserved_ports=\"\"")
         try host.inside { try box.ports.reserve(1024...59000) }
         #expect(try refusal(1024...59500) == nil)
     }
 
     @Test func theKernelGivesReservedPortsToNobody() throws {
         let box = Box()
-        try host.run("ip link set lo up; sysctl -qw net.ipv4.ip_local_port_range='50000 50099'")
+        try host.run("ip link set lo up; sysctl -qw net.ipv4.ip_local_port_range=\"50000 50099\"")
         try host.inside { try box.ports.reserve(50000...50089) }
         let program =
             "import socket; got = [socket.socket() for _ in range(10)];"
