@@ -275,6 +275,10 @@ package struct ConnectionControl: Hashable, Sendable {
     static let duplicate: UInt32 = 0x800
     /// A persistence template that no new connection follows any more (ipvs-semantics 5.4).
     static let invalid: UInt32 = 0x1000
+    /// A connection of FULLNAT that was reset while it was closing: its server may not know of it.
+    ///
+    /// Templates have the bit for `invalid`.
+    static let resetWhileClosing: UInt32 = 0x1000
     /// The real server sees a local address of the director in the client's place.
     static let fullNAT: UInt32 = 0x2000
     /// The service asks for changes of TCP segments: there is a `ClientRecord`.
@@ -307,6 +311,7 @@ package struct ConnectionControl: Hashable, Sendable {
     var translatesFamily: Bool {
         @inline(__always) get { rawValue & ConnectionControl.translatesFamily != 0 }
     }
+    var wasResetWhileClosing: Bool { rawValue & ConnectionControl.resetWhileClosing != 0 }
     var isDuplicate: Bool { rawValue & ConnectionControl.duplicate != 0 }
 
     @inline(__always)
