@@ -13,9 +13,8 @@ enum NAT {
     ) {
         unsafe rewriteAddresses(frame, packet, connection, side: side, timeToLive: hops)
         unsafe rewriteTransport(
-            frame, packet.bytes, packet, connection, side: side,
-            network: Int(packet.networkOffset), transport: Int(packet.transportOffset),
-            isStored: false)
+            frame, packet, connection, side: side, network: Int(packet.networkOffset),
+            transport: Int(packet.transportOffset), isStored: false)
     }
 
     /// As above for a plain packet of IPv4 (`Packet.isPlain`), whose headers lie where the fast path
@@ -36,19 +35,21 @@ enum NAT {
             network &+ 10, le16: Checksum.updated(header, adding: headerDifference))
         unsafe bytes.set(network &+ 12, le64: new.addresses)
         unsafe rewriteTransport(
-            frame, bytes, packet, connection, side: side, network: network, transport: transport,
+            frame, packet, connection, side: side, network: network, transport: transport,
             isStored: true)
     }
 
-    /// Rewrites ports and the checksum of TCP and UDP in the frame at `bytes`; the IP header shows the
-    /// new addresses.
+    /// Rewrites ports and the checksum of TCP and UDP in the packet's frame, or in one that begins
+    /// elsewhere; the IP header shows the new addresses.
     ///
     /// `isStored` says that the entry is known to hold the checksum differences.
     @inline(__always)
     static func rewriteTransport(
-        _ frame: UnsafeMutablePointer<Frame>, _ bytes: UnsafeMutableRawPointer, _ packet: Packet,
-        _ connection: Connection, side: Int, network: Int, transport: Int, isStored: Bool
+        _ frame: UnsafeMutablePointer<Frame>, _ packet: Packet, _ connection: Connection,
+        side: Int, network: Int, transport: Int, isStored: Bool,
+        elsewhere: UnsafeMutableRawPointer? = nil
     ) {
+        let bytes = unsafe elsewhere ?? packet.bytes
         unsafe bytes.set(transport, le32: connection.key(side: side ^ 1).reversed.ports)
 
         let isTCP = packet.protocolNumber == 6

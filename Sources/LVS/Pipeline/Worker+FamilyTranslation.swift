@@ -143,8 +143,8 @@ extension Worker {
         switch packet.protocolNumber {
         case 6, 17:
             unsafe NAT.rewriteTransport(
-                &frame, bytes, packet, connection, side: side, network: Int(packet.networkOffset),
-                transport: transport, isStored: false)
+                &frame, packet, connection, side: side, network: Int(packet.networkOffset),
+                transport: transport, isStored: false, elsewhere: bytes)
         case 132:
             unsafe NAT.rewriteSCTPHeader(
                 &frame, bytes + transport, packet, connection, side: side)
