@@ -40,7 +40,8 @@ enum FullNATPath {
             perConnection: try churn(live: connections, windows: windows), bytes: bytes)
     }
 
-    /// The ring's connections end, oldest first, and as many begin.
+    /// Connections end, oldest first, and as many begin: in groups whose lines are asked for before the
+    /// first of them is touched, as the housekeeper's sweep and the worker's first wave do.
     private static func churn(live: Int, windows: Int) throws -> Spread {
         let memory = try MappedMemory(
             bytes: ConnectionTable.bytes(connections: live + 65_536, workers: 1))
@@ -55,43 +56,60 @@ enum FullNATPath {
             }
         }
         let now = Instant(nanoseconds: 1_000_000_000_000)
-        var next = 0
-        func insert() -> Connection {
-            let client = World.client(next)
-            let key = ConnectionKey(
-                source: IPAddress(v4: client.address), sourcePort: client.port,
-                destination: World.virtual, destinationPort: 80, transport: .tcp)
-            let real = World.server(next & 15)
-            let local = World.locals[next >> 4 & 15]
-            next += 1
-            var spec = ConnectionSpec(
-                key: key, real: real, realPort: 8080, method: .masquerading, destination: 0)
-            let pool = ports.pool(LocalPorts.Key(local: local, real: real, transport: .tcp))
-            guard let port = pool?.take(from: 1024...65535, preferring: client.port) else {
-                preconditionFailure("a port is free")
-            }
-            spec.local = LocalEndpoint(address: local, port: port)
-            guard case .inserted(let made) = table.insert(spec, worker: 0, now: now) else {
-                preconditionFailure("the table has room")
-            }
-            return made
-        }
-        var ring = (0..<live).map { _ in insert() }
+        var ring = (0..<live).map { insert($0, table, ports, now) }
         var times: [Double] = []
         var oldest = 0
+        var next = live
         for _ in 0..<windows {
-            let count = 4096
+            let groups = 256
             let start = MonotonicClock.threadTime()
-            for _ in 0..<count {
-                if table.expire(ring[oldest], worker: 0) { ports.giveBack(ring[oldest]) }
-                ring[oldest] = insert()
-                oldest = oldest + 1 == live ? 0 : oldest + 1
+            for _ in 0..<groups {
+                for place in oldest..<oldest + group { table.prefetchSlots(ring[place]) }
+                for place in oldest..<oldest + group where table.expire(ring[place], worker: 0) {
+                    ports.giveBack(ring[place])
+                }
+                for index in next..<next + group { table.prefetch(key(index)) }
+                for index in 0..<group {
+                    ring[oldest + index] = insert(next + index, table, ports, now)
+                }
+                next += group
+                oldest += group
+                if oldest + group > live { oldest = 0 }
             }
             let end = MonotonicClock.threadTime()
-            times.append(Double(end - start) / Double(count))
+            times.append(Double(end - start) / Double(groups * group))
         }
         table.quiescence.deallocate()
         ports.deallocate()
         return Spread(times)
+    }
+
+    /// Connections whose lines are asked for at once.
+    private static let group = 16
+
+    private static func key(_ index: Int) -> ConnectionKey {
+        let client = World.client(index)
+        return ConnectionKey(
+            source: IPAddress(v4: client.address), sourcePort: client.port,
+            destination: World.virtual, destinationPort: 80, transport: .tcp)
+    }
+
+    private static func insert(
+        _ index: Int, _ table: ConnectionTable, _ ports: LocalPorts, _ now: Instant
+    ) -> Connection {
+        let key = key(index)
+        let real = World.server(index & 15)
+        let local = World.locals[index >> 4 & 15]
+        var spec = ConnectionSpec(
+            key: key, real: real, realPort: 8080, method: .masquerading, destination: 0)
+        let pool = ports.pool(LocalPorts.Key(local: local, real: real, transport: .tcp))
+        guard let port = pool?.take(from: 1024...65535, preferring: key.sourcePort) else {
+            preconditionFailure("a port is free")
+        }
+        spec.local = LocalEndpoint(address: local, port: port)
+        guard case .inserted(let made) = table.insert(spec, worker: 0, now: now) else {
+            preconditionFailure("the table has room")
+        }
+        return made
     }
 }

@@ -1,4 +1,7 @@
 extension Director {
+    /// Seconds that ports of the long rest have at least: as long as servers stay in TIME_WAIT.
+    private static let longRestSeconds: UInt64 = 60
+
     /// Does what passes with time: expiry, estimates, the trash, memory nobody holds any more.
     ///
     /// Call it every 250 ms or more often; a time before the last one counts as that.
@@ -17,7 +20,9 @@ extension Director {
             decideDefences()
             dropEntries()
             for record in records { record.object.tick(now) }
-            cells.ports.turn()
+            cells.ports.turn(.short)
+            secondsOfPorts += 1
+            if secondsOfPorts % Director.longRestSeconds == 0 { cells.ports.turn(.long) }
             nextSecond = now.advanced(bySeconds: 1)
         }
         estimate()

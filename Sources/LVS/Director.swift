@@ -88,6 +88,8 @@ package final class Director: @unchecked Sendable {
     var now: Instant
     var nextEstimate: Instant
     var nextSecond: Instant
+    /// Seconds that ports of FULLNAT have been at rest in, for the periods of the long rest.
+    var secondsOfPorts: UInt64 = 0
 
     /// Bytes of memory the table of a configuration needs; the caller maps them and hands them in.
     package static func tableBytes(_ configuration: Configuration) -> Int {

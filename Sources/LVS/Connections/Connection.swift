@@ -8,7 +8,8 @@ import Synchronization
 ///  8  inbound key: client | virtual          written before publication, then constant
 /// 16  outbound key: real server | client
 /// 24  inbound ports | outbound ports
-/// 32  checksum differences: inbound IP, inbound transport, outbound IP, outbound transport
+/// 32  checksum differences: inbound IP, inbound transport, outbound IP, outbound transport; or a short
+///     `ClientRecord`
 /// 40  packets in 32 | timeout, seconds 32    atomic words
 /// 48  protocol 8 | method and traits 8 | rank among equal outbound keys 16
 /// 52  next hop towards the client 16 | generation of the routes it comes from 16    atomic
@@ -191,7 +192,8 @@ package struct Connection: @unchecked Sendable {
     }
     package var method: ForwardingMethod {
         @inline(__always) get {
-            ForwardingMethod(rawValue: unsafe entry.byte(49) & 7) ?? .masquerading
+            let method = ForwardingMethod(rawValue: unsafe entry.byte(49) & 7)
+            return method == .fullNAT ? .masquerading : method ?? .masquerading
         }
     }
     package var isTemplate: Bool { unsafe entry.byte(49) & Connection.templateTrait != 0 }
@@ -201,6 +203,8 @@ package struct Connection: @unchecked Sendable {
     package var controller: UInt32 { unsafe entry.le32(56) }
 
     /// Difference that the rewriting in a direction adds to the IP header's sum.
+    ///
+    /// Not there with a short `ClientRecord`; see `differences(side:)`.
     @inline(__always)
     func addressDifference(side: Int) -> UInt32 {
         unsafe UInt32(entry.le16(32 &+ side &* 4))
@@ -210,6 +214,18 @@ package struct Connection: @unchecked Sendable {
     @inline(__always)
     func transportDifference(side: Int) -> UInt32 {
         unsafe UInt32(entry.le16(34 &+ side &* 4))
+    }
+
+    /// Both differences of a direction, wherever the entry has them from.
+    func differences(side: Int) -> (addresses: UInt32, transport: UInt32) {
+        guard hasShortRecord else {
+            return (addressDifference(side: side), transportDifference(side: side))
+        }
+        let old = key(side: side)
+        let new = key(side: side ^ 1).reversed
+        let addresses = UInt32(Checksum.difference(from: old.addresses, to: new.addresses))
+        let ports = UInt32(Checksum.difference(from: old.ports, to: new.ports))
+        return (addresses, UInt32(Checksum.fold(addresses + ports)))
     }
 
     // MARK: Counter and next hop
@@ -259,9 +275,13 @@ package struct ConnectionControl: Hashable, Sendable {
     static let duplicate: UInt32 = 0x800
     /// A persistence template that no new connection follows any more (ipvs-semantics 5.4).
     static let invalid: UInt32 = 0x1000
+    /// A connection of FULLNAT that was reset while it was closing: its server may not know of it.
+    ///
+    /// Templates have the bit for `invalid`.
+    static let resetWhileClosing: UInt32 = 0x1000
     /// The real server sees a local address of the director in the client's place.
     static let fullNAT: UInt32 = 0x2000
-    /// The service asks for changes of TCP segments: the last extra line is a `ClientLine`.
+    /// The service asks for changes of TCP segments: there is a `ClientRecord`.
     static let changesSegments: UInt32 = 0x4000
     /// The client's keys are wide, the real server's are not.
     static let translatesFamily: UInt32 = 0x8000
@@ -291,6 +311,7 @@ package struct ConnectionControl: Hashable, Sendable {
     var translatesFamily: Bool {
         @inline(__always) get { rawValue & ConnectionControl.translatesFamily != 0 }
     }
+    var wasResetWhileClosing: Bool { rawValue & ConnectionControl.resetWhileClosing != 0 }
     var isDuplicate: Bool { rawValue & ConnectionControl.duplicate != 0 }
 
     @inline(__always)

@@ -34,7 +34,7 @@ package struct ConnectionSpec: Hashable, Sendable {
     /// Its port is taken from the pool of address and server, and goes back there when the
     /// connection ends.
     package var local: LocalEndpoint?
-    /// What the service asks of its TCP segments; anything but `none` takes the last extra line.
+    /// What the service asks of its TCP segments; see `bind(_:)` and `ClientRecord`.
     package var fullNAT = FullNATOptions.none
 
     /// A connection of the packets with this IPv4 key, to a real server; ports host order.
@@ -140,7 +140,8 @@ extension Connection {
             | (tuples.0.isWide ? Connection.wideBit : 0)
             | (spec.hasHelper ? Connection.helperTrait : 0)
             | (spec.hasUnknownPort ? Connection.unknownPortTrait : 0)
-        unsafe entry.set(49, byte: spec.method.rawValue | traits)
+        let method = spec.hasShortRecord ? Connection.shortRecordMethod : spec.method.rawValue
+        unsafe entry.set(49, byte: method | traits)
         unsafe entry.set(50, le16: 0)
         unsafe word(52).pointee.store(0, ordering: .relaxed)
         unsafe entry.set(56, le32: spec.controller)
@@ -160,7 +161,8 @@ extension Connection {
         let control = ConnectionControl(
             state: spec.state, flags: flags, destination: spec.destination)
         unsafe word(0).pointee.store(control.rawValue, ordering: .releasing)
-        clientLine?.write(spec.fullNAT, headerLength: spec.proxyHeaderLength)
+        // A sweep does not look at it, and nobody else has the entry yet.
+        clientRecord?.write(spec.fullNAT, headerLength: spec.proxyHeaderLength)
     }
 
     private func writeDifferences(

@@ -11,9 +11,12 @@ extension ConnectionTable {
         unsafe lvs_prefetch(bucket(place.second))
     }
 
+    /// Asks for the two buckets in which a key may stand.
+    package func prefetch(_ key: ConnectionKey) { prefetch(place(key)) }
+
     /// Asks for the buckets in which a connection's keys stand.
     @inline(__always)
-    func prefetchSlots(_ connection: Connection) {
+    package func prefetchSlots(_ connection: Connection) {
         prefetch(place(connection.key(.inbound)))
         if connection.isFoundByReplies { prefetch(place(connection.key(.outbound))) }
     }

@@ -94,12 +94,14 @@ package struct LocalPorts: @unchecked Sendable {
         return unsafe PortPool(memory: memory)
     }
 
-    /// Gives the port of an ended connection back; only for the one who ended it.
+    /// Gives the port of an ended connection back, which rests long where the server may not know of
+    /// the end; only for the one who ended it.
     package func giveBack(_ connection: Connection) {
         let local = connection.local
         let key = Key(
             local: local.address, real: connection.real, transport: connection.transport)
-        pool(key)?.giveBack(local.port)
+        let wasReset = connection.control.wasResetWhileClosing
+        pool(key)?.giveBack(local.port, rest: wasReset ? .long : .short)
     }
 
     /// Gives the port back of a connection that was not made.
@@ -144,8 +146,8 @@ package struct LocalPorts: @unchecked Sendable {
     }
 
     /// Ends the rest of ports given back a period ago, in all pools.
-    package func turn() {
-        unsafe forEachPool { _, pool in pool.turn() }
+    package func turn(_ rest: PortPool.Rest) {
+        unsafe forEachPool { _, pool in pool.turn(rest) }
     }
 
     /// Ports of each of these local addresses that are in use or rest.

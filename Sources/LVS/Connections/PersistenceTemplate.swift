@@ -23,7 +23,7 @@ extension Connection {
     }
 
     /// A template that was replaced: listed until its time has passed, never followed.
-    package var isInvalidTemplate: Bool { control.isInvalid }
+    package var isInvalidTemplate: Bool { isTemplate && control.isInvalid }
 
     /// True for entries that others may hang on: templates, and control connections of a helper.
     var canBeHeld: Bool { isTemplate || hasHelper }

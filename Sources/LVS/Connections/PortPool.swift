@@ -8,15 +8,24 @@ import Synchronization
 /// time. Any worker takes and gives back without a lock. Ports are host order.
 ///
 /// ```
-/// words  1,024 of 64 ports: in use        then  1,024 each: resting since this period, since the last
+/// words  1,024 of 64 ports: in use   then  1,024 each: resting since this period, since the last one;
+///        the same of the long rest
 /// ```
 /// A port that was given back rests for one to two periods (`turn`), so that segments of the old
-/// connection that are still on their way meet no new one.
+/// connection that are still on their way meet no new one. Periods are short ones or long ones.
 @safe
 package struct PortPool: @unchecked Sendable {
+    /// How long a port rests: one to two periods of the kind.
+    package enum Rest: Int, CaseIterable, Sendable {
+        case short = 0
+        /// For ports of connections that the server may still wait in.
+        case long = 1
+    }
+
     private static let wordCount = 1024
+    private static let setCount = 5
     /// Bytes of memory of a pool.
-    package static let bytes = 3 * wordCount * 8 + 64
+    package static let bytes = setCount * wordCount * 8 + 64
 
     private let words: UnsafeMutablePointer<Atomic<UInt64>>
 
@@ -29,12 +38,16 @@ package struct PortPool: @unchecked Sendable {
         unsafe words + (set * PortPool.wordCount + Int(port) / 64)
     }
 
-    /// Where the search of the next port begins, and which set rests since this period.
+    /// Where the search of the next port begins, and number of the period of each kind.
     private var cursor: UnsafeMutablePointer<Atomic<UInt64>> {
-        unsafe words + 3 * PortPool.wordCount
+        unsafe words + PortPool.setCount * PortPool.wordCount
     }
-    private var period: UnsafeMutablePointer<Atomic<UInt64>> {
-        unsafe words + (3 * PortPool.wordCount + 1)
+    private func period(_ rest: Rest) -> UnsafeMutablePointer<Atomic<UInt64>> {
+        unsafe words + (PortPool.setCount * PortPool.wordCount + 1 + rest.rawValue)
+    }
+    /// The set of ports that rest since a period.
+    private static func set(_ rest: Rest, _ period: UInt64) -> Int {
+        1 + 2 * rest.rawValue + Int(period & 1)
     }
 
     private static func bit(_ port: UInt16) -> UInt64 { 1 &<< UInt64(port & 63) }
@@ -85,8 +98,9 @@ package struct PortPool: @unchecked Sendable {
     }
 
     /// Gives a port back, which rests then.
-    package func giveBack(_ port: UInt16) {
-        let set = unsafe 1 + Int(period.pointee.load(ordering: .relaxed) & 1)
+    package func giveBack(_ port: UInt16, rest: Rest = .short) {
+        let now = unsafe period(rest).pointee.load(ordering: .relaxed)
+        let set = PortPool.set(rest, now)
         unsafe word(set, port).pointee.bitwiseOr(
             PortPool.bit(port), ordering: .acquiringAndReleasing)
     }
@@ -98,18 +112,18 @@ package struct PortPool: @unchecked Sendable {
     }
 
     /// Ends the rest of ports that were given back before the period that ends now; the housekeeper
-    /// calls it once a period.
-    package func turn() {
-        let now = unsafe period.pointee.load(ordering: .relaxed)
+    /// calls it once a period of the kind.
+    package func turn(_ rest: Rest = .short) {
+        let now = unsafe period(rest).pointee.load(ordering: .relaxed)
         // From here on ports begin their rest in the other set, whose ports have had theirs.
-        let rested = 1 + Int((now &+ 1) & 1)
+        let rested = PortPool.set(rest, now &+ 1)
         for index in 0..<PortPool.wordCount {
             let resting = unsafe words + rested * PortPool.wordCount + index
             guard unsafe resting.pointee.load(ordering: .relaxed) != 0 else { continue }
             let ports = unsafe resting.pointee.exchange(0, ordering: .acquiringAndReleasing)
             unsafe (words + index).pointee.bitwiseAnd(~ports, ordering: .acquiringAndReleasing)
         }
-        unsafe period.pointee.store(now &+ 1, ordering: .releasing)
+        unsafe period(rest).pointee.store(now &+ 1, ordering: .releasing)
     }
 
     /// Ports that are in use or rest.

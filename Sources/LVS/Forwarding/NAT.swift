@@ -14,7 +14,8 @@ enum NAT {
         unsafe rewriteAddresses(frame, packet, connection, side: side, timeToLive: hops)
         unsafe rewriteTransport(
             frame, packet.bytes, packet, connection, side: side,
-            network: Int(packet.networkOffset), transport: Int(packet.transportOffset))
+            network: Int(packet.networkOffset), transport: Int(packet.transportOffset),
+            isStored: false)
     }
 
     /// As above for a plain packet of IPv4 (`Packet.isPlain`), whose headers lie where the fast path
@@ -35,15 +36,18 @@ enum NAT {
             network &+ 10, le16: Checksum.updated(header, adding: headerDifference))
         unsafe bytes.set(network &+ 12, le64: new.addresses)
         unsafe rewriteTransport(
-            frame, bytes, packet, connection, side: side, network: network, transport: transport)
+            frame, bytes, packet, connection, side: side, network: network, transport: transport,
+            isStored: true)
     }
 
     /// Rewrites ports and the checksum of TCP and UDP in the frame at `bytes`; the IP header shows the
     /// new addresses.
+    ///
+    /// `isStored` says that the entry is known to hold the checksum differences.
     @inline(__always)
     static func rewriteTransport(
         _ frame: UnsafeMutablePointer<Frame>, _ bytes: UnsafeMutableRawPointer, _ packet: Packet,
-        _ connection: Connection, side: Int, network: Int, transport: Int
+        _ connection: Connection, side: Int, network: Int, transport: Int, isStored: Bool
     ) {
         unsafe bytes.set(transport, le32: connection.key(side: side ^ 1).reversed.ports)
 
@@ -54,13 +58,17 @@ enum NAT {
             let field = transport &+ (isTCP ? 16 : 6)
             // The pseudo-header sum covers the addresses, never the ports (packet-io 4 rule 2).
             let old = unsafe bytes.le16(field)
-            unsafe bytes.set(
-                field,
-                le16: Checksum.updatedPartial(
-                    old, adding: connection.addressDifference(side: side)))
+            let difference =
+                isStored
+                ? connection.addressDifference(side: side)
+                : connection.differences(side: side).addresses
+            unsafe bytes.set(field, le16: Checksum.updatedPartial(old, adding: difference))
             return
         }
-        let difference = connection.transportDifference(side: side)
+        let difference =
+            isStored
+            ? connection.transportDifference(side: side)
+            : connection.differences(side: side).transport
         if isTCP {
             let field = transport &+ 16
             unsafe bytes.set(
@@ -117,7 +125,7 @@ enum NAT {
         }
         header.setTimeToLive(
             packet.timeToLive &- hops, losing: hops,
-            adding: connection.addressDifference(side: side))
+            adding: connection.differences(side: side).addresses)
     }
 
     /// A datagram without a checksum gets one (ipvs-semantics 6.2).

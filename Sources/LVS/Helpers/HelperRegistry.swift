@@ -59,7 +59,7 @@ struct EngineKey {
 
 extension ConnectionSpec {
     /// Gives the connection a helper's line when one looks at its packets.
-    mutating func bindHelper() {
+    package mutating func bindHelper() {
         guard HelperRegistry.helps(self) else { return }
         hasHelper = true
         extraLines += 1

@@ -25,6 +25,9 @@ package struct FullNATOptions: Hashable, Sendable {
 
     package static let none = FullNATOptions()
 
+    /// Whether the server learns the client's address by a TCP option.
+    var usesOption: Bool { clientAddress == .toa || clientAddress == .toaFromSYN }
+
     /// All of it in one byte: client address 4 bits | numbers begin anew 1 | no timestamps 1.
     package var word: UInt8 {
         clientAddress.rawValue | (startsSequenceAnew ? 0x10 : 0) | (removesTimestamps ? 0x20 : 0)

@@ -103,33 +103,31 @@ struct FastPath {
             connection.setTimeout(machine.tcpTimeoutSeconds(TCPState.established.rawValue))
             return
         }
-        var new = machine.nextTCP(
+        let new = machine.nextTCP(
             control, flags: packet.tcpFlags, side: side, secure: isSecureTCP)
-        if new != control { new = change(connection, control, new, packet.tcpFlags, side) }
+        if new != control { change(connection, control, new, packet.tcpFlags, side) }
         connection.setTimeout(machine.tcpTimeoutSeconds(new.state))
     }
 
-    /// Changes the state, and returns what it is then; whoever wins the exchange moves the counts of
-    /// the destination.
+    /// Changes the state; whoever wins the exchange moves the counts of the destination.
     @inline(never)
     private func change(
         _ connection: Connection, _ control: ConnectionControl, _ target: ConnectionControl,
         _ flags: UInt8, _ side: Int
-    ) -> ConnectionControl {
+    ) {
         var old = control
         var new = target.afterReset(from: old)
         while !connection.exchange(old, for: new) {
             old = connection.control
-            guard old.isLive else { return old }
+            guard old.isLive else { return }
             new = machine.nextTCP(old, flags: flags, side: side, secure: isSecureTCP)
                 .afterReset(from: old)
-            if new == old { return old }
+            if new == old { return }
         }
         if new.state == TCPState.established.rawValue {
             table.assureTemplate(connection.controller)
         }
         moveCounts(from: old, to: new)
-        return new
     }
 
     /// Moves the counts of the destination along with a state; for who won the exchange.
@@ -141,20 +139,17 @@ struct FastPath {
 }
 
 extension ConnectionControl {
-    /// This state, where a reset has led to it; with FULLNAT one in the middle of closing ends no
-    /// TIME_WAIT (RFC 1337).
+    /// This state, where a reset has led to it; one in the middle of closing is noted with FULLNAT.
     ///
-    /// A client resets what a server says twice at the end, and the server takes no notice: it waits
-    /// its minute, and would refuse another client whose connection got the local port so soon.
+    /// A client resets what a server says twice at the end, and the server takes no notice (RFC 1337):
+    /// it waits its minute, and would refuse another client whose connection got the local port so soon.
     fileprivate func afterReset(from old: ConnectionControl) -> ConnectionControl {
         guard state == TCPState.close.rawValue, isFullNAT,
             let before = TCPState(rawValue: old.state)
         else { return self }
         switch before {
         case .finWait, .timeWait, .closeWait, .lastAck:
-            var waiting = self
-            waiting.state = TCPState.timeWait.rawValue
-            return waiting
+            return ConnectionControl(rawValue: rawValue | ConnectionControl.resetWhileClosing)
         default: return self
         }
     }

@@ -11,23 +11,25 @@ extension Worker {
         _ burst: inout Burst, _ path: FastPath
     ) -> DropReason? {
         guard packet.kind == .flow, packet.protocolNumber == 6,
-            let line = errand.connection.clientLine
+            let record = errand.connection.clientRecord
         else { return nil }
         let segment = unsafe burst[index].bytes + Int(packet.transportOffset)
         guard unsafe TCPOptions.addUp(segment, length: packet.transportLength) else {
             return .malformedHeader
         }
         if errand.direction == .outbound {
-            return adaptAnswer(line, &packet, index, &burst, errand.connection)
+            return adaptAnswer(record, &packet, index, &burst, errand.connection)
         }
         if packet.isOpener, packet.tcpFlags & TCPEvent.acknowledgement == 0 {
-            open(line, &packet, index, &burst, errand.connection, path)
+            open(record, &packet, index, &burst, errand.connection, path)
         }
-        if line.usesOption {
+        if record.options.usesOption {
             blankOptions(of: packet, index, &burst, where: ClientAddressOption.isOne)
         }
-        if let reason = renumber(line, &packet, mtu, errand, index, &burst, path) { return reason }
-        if wantsOption(line, packet, burst[index]) {
+        if let reason = renumber(record, &packet, mtu, errand, index, &burst, path) {
+            return reason
+        }
+        if wantsOption(record, packet, burst[index]) {
             return introduce(&packet, mtu, errand.connection, index, &burst)
         }
         return nil
@@ -38,23 +40,23 @@ extension Worker {
     /// A server's segment: its client must not see what was done to the numbers, nor fill segments
     /// that the option is to fit into.
     private func adaptAnswer(
-        _ line: ClientLine, _ packet: inout Packet, _ index: Int, _ burst: inout Burst,
+        _ record: ClientRecord, _ packet: inout Packet, _ index: Int, _ burst: inout Burst,
         _ connection: Connection
     ) -> DropReason? {
         let segment = unsafe burst[index].bytes + Int(packet.transportOffset)
         let isPartial = burst[index].checksum == .partial
         if packet.isOpener {
-            unsafe line.noteAnswer(start: segment.be32(4) &+ 1)
-            if line.usesOption {
+            unsafe record.noteAnswer(start: segment.be32(4) &+ 1)
+            if record.options.usesOption {
                 let option = UInt16(ClientAddressOption.length(of: connection.client))
                 unsafe lowerSegmentSize(of: segment, packet.transportLength, isPartial, by: option)
             }
         }
-        guard packet.tcpFlags & TCPEvent.acknowledgement != 0, let numbers = line.numbers else {
+        guard packet.tcpFlags & TCPEvent.acknowledgement != 0, let numbers = record.numbers else {
             return nil
         }
         if numbers.inserted != 0, unsafe numbers.hasInserted(segment.be32(8)) {
-            line.note(.acknowledged)
+            record.note(.acknowledged)
         }
         guard numbers.gained != 0 || numbers.inserted != 0 else { return nil }
         let isSound = unsafe TCPFields.changeAcknowledged(
@@ -83,19 +85,19 @@ extension Worker {
 
     /// A client's SYN.
     private func open(
-        _ line: ClientLine, _ packet: inout Packet, _ index: Int, _ burst: inout Burst,
+        _ record: ClientRecord, _ packet: inout Packet, _ index: Int, _ burst: inout Burst,
         _ connection: Connection, _ path: FastPath
     ) {
         let sequence = unsafe burst[index].bytes.be32(Int(packet.transportOffset) + 4)
         let gained =
-            line.startsSequenceAnew ? initialSequence(connection, path) &- sequence : 0
-        line.open(at: sequence, gaining: gained)
-        if line.removesTimestamps {
+            record.options.startsSequenceAnew ? initialSequence(connection, path) &- sequence : 0
+        record.open(at: sequence, gaining: gained)
+        if record.options.removesTimestamps {
             blankOptions(of: packet, index, &burst) { $0.kind == TCPOptions.timestamps }
         }
         // A header in front of data that comes with the SYN would be data there, too: the client gets
         // no acknowledgement for it and sends it again.
-        guard line.numbers?.inserted != 0 else { return }
+        guard let inserted = record.numbers?.inserted, inserted != 0 else { return }
         blankOptions(of: packet, index, &burst) { $0.kind == TCPOptions.fastOpen }
         if let payload = packet.payload, payload.count != 0 {
             _ = replace(0..<payload.count, by: ShortText(), in: &packet, index, &burst)
@@ -136,27 +138,27 @@ extension Worker {
     /// Until the server has acknowledged the header, every segment that begins with the client's first
     /// byte carries it: each may be the first that arrives.
     private func renumber(
-        _ line: ClientLine, _ packet: inout Packet, _ mtu: UInt32, _ errand: Errand,
+        _ record: ClientRecord, _ packet: inout Packet, _ mtu: UInt32, _ errand: Errand,
         _ index: Int, _ burst: inout Burst, _ path: FastPath
     ) -> DropReason? {
-        guard let numbers = line.numbers, numbers.gained != 0 || numbers.inserted != 0 else {
+        guard let numbers = record.numbers, numbers.gained != 0 || numbers.inserted != 0 else {
             return nil
         }
         let sequence = unsafe burst[index].bytes.be32(Int(packet.transportOffset) + 4)
         var number = numbers.toServer(sequence)
         if packet.isOpener {
             number &-= numbers.inserted
-        } else if numbers.inserted != 0, !line.progress.contains(.acknowledged) {
+        } else if numbers.inserted != 0, !record.progress.contains(.acknowledged) {
             if packet.isReset {
-                if !line.progress.contains(.announced) { number &-= numbers.inserted }
+                if !record.progress.contains(.announced) { number &-= numbers.inserted }
             } else if numbers.distance(sequence) == 0 {
                 let first = number &- numbers.inserted
-                switch announce(line, first, &packet, mtu, errand, index, &burst, path) {
+                switch announce(record, first, &packet, mtu, errand, index, &burst, path) {
                 case .inPlace: number = first
                 case .ahead: break
                 case .noMemory: return .madeFramesUsedUp
                 }
-                line.note(.announced)
+                record.note(.announced)
             }
         }
         let frame = burst[index]
@@ -175,12 +177,13 @@ extension Worker {
     }
 
     private func announce(
-        _ line: ClientLine, _ sequence: UInt32, _ packet: inout Packet, _ mtu: UInt32,
+        _ record: ClientRecord, _ sequence: UInt32, _ packet: inout Packet, _ mtu: UInt32,
         _ errand: Errand, _ index: Int, _ burst: inout Burst, _ path: FastPath
     ) -> Announcement {
         let connection = errand.connection
         let text = ProxyHeader.text(
-            line.clientAddress, client: connection.client, clientPort: connection.clientPort,
+            record.options.clientAddress, client: connection.client,
+            clientPort: connection.clientPort,
             virtual: connection.virtual, virtualPort: connection.virtualPort)
         let longest = burst[index].segmentSize == 0 ? Int(mtu) : Int(UInt16.max)
         if Int(packet.ipLength) + text.count <= longest {
@@ -225,12 +228,14 @@ extension Worker {
     /// does not before the handshake is done; by setting in the SYN as well.
     ///
     /// Super-frames do not: each of their segments would.
-    private func wantsOption(_ line: ClientLine, _ packet: Packet, _ frame: Frame) -> Bool {
-        guard line.usesOption, !packet.isReset, frame.segmentSize == 0 else { return false }
-        let isFromSYN = line.clientAddress == .toaFromSYN
+    private func wantsOption(_ record: ClientRecord, _ packet: Packet, _ frame: Frame) -> Bool {
+        guard record.options.usesOption, !packet.isReset, frame.segmentSize == 0 else {
+            return false
+        }
+        let isFromSYN = record.options.clientAddress == .toaFromSYN
         if packet.isOpener { return isFromSYN }
         guard packet.tcpFlags & TCPEvent.acknowledgement != 0,
-            !isFromSYN || packet.tcpFlags & 1 == 0, let start = line.answerStart
+            !isFromSYN || packet.tcpFlags & 1 == 0, let start = record.answerStart
         else { return false }
         return unsafe frame.bytes.be32(Int(packet.transportOffset) + 8) == start
     }

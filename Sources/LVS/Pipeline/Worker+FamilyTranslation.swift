@@ -144,7 +144,7 @@ extension Worker {
         case 6, 17:
             unsafe NAT.rewriteTransport(
                 &frame, bytes, packet, connection, side: side, network: Int(packet.networkOffset),
-                transport: transport)
+                transport: transport, isStored: false)
         case 132:
             unsafe NAT.rewriteSCTPHeader(
                 &frame, bytes + transport, packet, connection, side: side)
@@ -218,7 +218,7 @@ extension Worker {
             unsafe network.set(headers, le32: connection.key(side: side ^ 1).ports)
         }
         if direction == .outbound, quoted.protocolNumber == 6, count >= 8,
-            let numbers = connection.clientLine?.numbers
+            let numbers = connection.clientRecord?.numbers
         {
             let sequence = unsafe network.be32(headers + 4)
             unsafe network.set(headers + 4, be32: numbers.toClient(sequence))

@@ -115,7 +115,7 @@ extension Worker {
         }
         // What the server complains about has a number that its client does not know.
         if direction == .outbound, quoted.protocolNumber == 6, !quoted.isLaterFragment,
-            quoted.transport + 8 <= quoted.end, let numbers = connection.clientLine?.numbers
+            quoted.transport + 8 <= quoted.end, let numbers = connection.clientRecord?.numbers
         {
             let sequence = unsafe bytes.be32(quoted.transport + 4)
             unsafe bytes.set(quoted.transport + 4, be32: numbers.toClient(sequence))

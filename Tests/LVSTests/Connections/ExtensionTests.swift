@@ -140,3 +140,47 @@ import Testing
         #expect(rig.find(other.outboundTuple)?.connection.number == old.number)
     }
 }
+
+@Suite struct ClientRecordTests {
+    /// How many entries of a table connections with FULLNAT take that ask for something.
+    private func entries(
+        isWide: Bool = false, port: UInt16 = 80, _ change: (inout FullNATOptions) -> Void
+    ) throws -> Int {
+        let rig = TableRig(connections: 100)
+        var options = FullNATOptions.none
+        change(&options)
+        var count = 0
+        while true {
+            var spec = isWide ? TableRig.wideSpec(count) : TableRig.spec(count)
+            spec.virtualPort = port
+            spec.local = LocalEndpoint(
+                address: isWide
+                    ? IPAddress(high: 0xfd << 56, low: 9) : IPAddress(v4: 0x0a02_0064),
+                port: 4000 + UInt16(count))
+            spec.bindHelper()
+            spec.bind(options)
+            guard let made = rig.insert(spec) else { return 100 / max(count, 1) }
+            #expect(made.client == spec.client && made.virtual == spec.virtual)
+            #expect(made.real == spec.real && made.local == spec.local)
+            #expect(made.method == .masquerading)
+            #expect(rig.find(spec.inboundTuple)?.connection.number == made.number)
+            #expect(rig.find(spec.outboundTuple)?.direction == .outbound)
+            count += 1
+        }
+    }
+
+    @Test(arguments: FullNATOptions.ClientAddress.allCases)
+    func `Telling the server of an IPv4 client takes no memory`(
+        address: FullNATOptions.ClientAddress
+    ) throws {
+        #expect(try entries { $0.clientAddress = address } == 1)
+    }
+
+    @Test func `New numbers take a line, a helper another, and addresses of IPv6 two`() throws {
+        #expect(try entries { $0.startsSequenceAnew = true } == 2)
+        #expect(try entries(port: 21) { $0.startsSequenceAnew = true } == 3)
+        #expect(try entries(port: 21) { $0.clientAddress = .toa } == 2)
+        #expect(try entries(isWide: true) { _ in } == 3)
+        #expect(try entries(isWide: true) { $0.clientAddress = .toa } == 4)
+    }
+}

@@ -46,14 +46,18 @@ import Testing
         #expect(rig.pool.takenCount == range.count)
     }
 
-    @Test func aPortRestsForOneToTwoPeriods() {
+    @Test(arguments: PortPool.Rest.allCases)
+    func aPortRestsForOneToTwoPeriods(_ rest: PortPool.Rest) {
         let rig = Rig()
         #expect(rig.pool.take(7000))
-        rig.pool.giveBack(7000)
+        rig.pool.giveBack(7000, rest: rest)
         #expect(!rig.pool.take(7000))
-        rig.pool.turn()
+        for other in PortPool.Rest.allCases where other != rest {
+            for _ in 0..<4 { rig.pool.turn(other) }
+        }
+        rig.pool.turn(rest)
         #expect(!rig.pool.take(7000), "it has not rested for a whole period")
-        rig.pool.turn()
+        rig.pool.turn(rest)
         #expect(rig.pool.take(7000))
     }
 
