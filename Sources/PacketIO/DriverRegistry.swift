@@ -6,6 +6,9 @@ package enum DriverRegistry {
     package struct Options: Sendable {
         /// Whether the director answers for some address (`--answer`).
         package var answersAddresses = false
+        /// Whether it may do so later for addresses that the host need not answer for, which some
+        /// drivers hear no questions for (local addresses of services).
+        package var mayAnswerAddresses = false
         /// How many interfaces are to be opened with these options.
         package var interfaces = 1
         /// How many workers there are; each has a driver of its own on every interface.
@@ -105,6 +108,7 @@ package enum DriverRegistry {
         _ interface: String, port: PortIndex, options: Options
     ) throws(DriverError) -> any InterfaceDriver {
         var own = AFPacketDriver.Options()
+        own.receivesSolicitations = options.answersAddresses || options.mayAnswerAddresses
         own.worker = options.worker
         return try AFPacketDriver(
             interface: interface, port: port, options: own,

@@ -124,6 +124,7 @@ enum Wiring {
     ) throws -> ([ServedInterface], DriverCommons) {
         var driverOptions = DriverRegistry.Options()
         driverOptions.answersAddresses = !options.answer.isEmpty
+        driverOptions.mayAnswerAddresses = true
         driverOptions.interfaces = surroundings.ports.count
         driverOptions.workers = workers
         driverOptions.capture = capture

@@ -20,6 +20,9 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
     package struct Options: Hashable, Sendable {
         /// Slots of the receive ring; rounded up to whole blocks.
         package var slots = 4096
+        /// Whether ARP to everybody and neighbour solicitations to a group are wanted, which only
+        /// answering for addresses needs.
+        package var receivesSolicitations = false
         /// The worker that the driver is for, from 0.
         package var worker = 0
 
@@ -194,13 +197,13 @@ package final class AFPacketDriver: InterfaceDriver, @unchecked Sendable {
     }
 
     /// Frames to this station (packet type 0); ARP to everybody (type 1) and neighbour solicitations
-    /// to a group (type 2), which may ask for an address that the director answers for.
+    /// to a group (type 2) when somebody answers them.
     ///
     /// Whatever is in the slot may be looked at: a slot is longer than any header.
     @inline(__always)
     private func isWanted(_ packetType: UInt8, _ start: UnsafeMutableRawPointer) -> Bool {
         if packetType == 0 { return true }
-        guard packetType <= 2 else { return false }
+        guard packetType <= 2, options.receivesSolicitations else { return false }
         let type = unsafe start.loadUnaligned(fromByteOffset: 12, as: UInt16.self).bigEndian
         if packetType == 1 { return type == 0x0806 }
         return unsafe type == 0x86dd && start.load(fromByteOffset: 20, as: UInt8.self) == 58
