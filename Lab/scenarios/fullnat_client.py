@@ -9,6 +9,8 @@ from topologies.distant import LOCAL, LOCAL6, SERVERS, SERVERS6, VIP, VIP6
 
 from .fullnat import rules
 
+LONG = True
+
 CLIENT, CLIENT6 = "172.16.254.10", "2001:db8:254::10"
 FAMILIES = ((f"{VIP}", CLIENT, LOCAL), (f"[{VIP6}]", CLIENT6, LOCAL6))
 TOLD = "listen {port} proxy_protocol; listen [::]:{port} proxy_protocol; access_log {log};"

@@ -6,6 +6,8 @@ from topologies.distant import VIP, VIP6
 
 from . import fullnat
 
+LONG = True
+
 
 def run(lab):
     for workers in (1, 2):

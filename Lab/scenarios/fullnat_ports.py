@@ -11,6 +11,8 @@ from topologies.distant import HOSTS_LOCAL, LOCAL, SERVERS, VIP
 from .fullnat import EVEN, hardware, rules
 from .refusals import refused
 
+LONG = True
+
 ONE = [SERVERS["server1"]]
 RESERVED = "/proc/sys/net/ipv4/ip_local_reserved_ports"
 # Two connections that live until told otherwise, and then end at once, by a reset.
