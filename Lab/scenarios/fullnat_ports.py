@@ -90,6 +90,8 @@ def shared(lab, director):
         raise Failure("a refused command has changed something")
     expect_reserved(host, "2049")
     director.ctl("set fullnat_lport_max=32767")
+    refused(host, "directorctl", "-P", "-t", f"{VIP}:99", "-z", HOSTS_LOCAL, says=["service"])
+    expect_reserved(host, "2049")
     director.ctl(f"-P -t {VIP}:80 -z {HOSTS_LOCAL}")
     expect_reserved(host, "1024-32767")
     refused(host, "directorctl", "set", "fullnat_lport_max=65535", says=["32768-60999", "fullnat_lport_max"])

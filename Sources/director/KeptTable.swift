@@ -170,7 +170,12 @@ final class KeptTable: ControlTarget {
 
     func addLocals(_ addresses: [IPAddress], to key: ServiceKey) throws(CommandRefusal) {
         try prepare(forLocals: addresses)
-        try inner.addLocals(addresses, to: key)
+        do throws(CommandRefusal) {
+            try inner.addLocals(addresses, to: key)
+        } catch {
+            locals.settle()
+            throw error
+        }
     }
 
     func deleteLocals(_ addresses: [IPAddress], of key: ServiceKey) throws(CommandRefusal) {
@@ -180,14 +185,22 @@ final class KeptTable: ControlTarget {
 
     func setLocals(_ addresses: [IPAddress], of key: ServiceKey) throws(CommandRefusal) {
         try prepare(forLocals: addresses)
-        try inner.setLocals(addresses, of: key)
+        do throws(CommandRefusal) {
+            try inner.setLocals(addresses, of: key)
+        } catch {
+            locals.settle()
+            throw error
+        }
     }
 
     /// What servers send to a local address is the director's from its first connection on, whoever
     /// has the address; the host's own ports stay the host's.
+    ///
+    /// At the start nothing is refused for the host's sake: it may have got an address since, and a
+    /// director that serves and says so is better than none.
     private func prepare(forLocals addresses: [IPAddress]) throws(CommandRefusal) {
         noteChange()
-        try locals.admit(addresses)
+        if isServing { try locals.admit(addresses) }
         guard isServing, hostSide.hasQueues || !director.hostAddresses.isDisjoint(with: addresses)
         else { return }
         var more = ServedTraffic()
@@ -225,7 +238,7 @@ final class KeptTable: ControlTarget {
         let ports = director.localPorts
         let before = inner.settings().first { $0.name == name }
         try inner.set(name, to: value)
-        guard director.localPorts != ports, let before else { return }
+        guard isServing, director.localPorts != ports, let before else { return }
         do throws(CommandRefusal) {
             try locals.admit(director.localPorts)
         } catch {

@@ -81,6 +81,9 @@ final class LocalAddresses {
         if let refusal { throw .invalid("\(why): \(refusal)") }
     }
 
+    /// Takes back what was reserved for a command that was refused then.
+    func settle() { reserve(for: director.ownedLocals.intersection(director.hostAddresses)) }
+
     /// Makes the arrangements those of what the director owns now; true when there are new addresses
     /// to be announced.
     ///
