@@ -17,14 +17,14 @@ from bench import command
 from .host import Failure, Skip
 from .lab import ROOT, Lab
 
-METHODS = ["nat", "dr", "tun"]
+METHODS = ["nat", "dr", "tun", "fullnat"]
 # What is played in virtual machines.
-MACHINES = [*METHODS, "vlan"]
-TOPOLOGIES = ["routed", "switched"]
+MACHINES = ["nat", "dr", "tun", "vlan"]
+TOPOLOGIES = ["routed", "switched", "distant"]
 
 
 def scenarios():
-    """Names of all scenarios, the three methods first."""
+    """Names of all scenarios, the four methods first."""
     found = {path.stem for path in (ROOT / "Lab" / "scenarios").glob("[a-z]*.py")}
     return METHODS + sorted(name.replace("_", "-") for name in found - set(METHODS))
 
