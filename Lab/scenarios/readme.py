@@ -51,7 +51,7 @@ def run_in_lab(lab, text):
     script = "set -eu; trap 'Lab/lab down' EXIT\n" + text
     try:
         done = subprocess.run(
-            ["timeout", "120", "bash", "-c", script],
+            ["timeout", "180", "bash", "-c", script],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
