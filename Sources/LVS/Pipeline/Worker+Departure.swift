@@ -225,7 +225,11 @@ extension Worker {
     private func teller(
         _ connection: Connection, _ direction: Direction, _ packet: Packet, _ path: FastPath
     ) -> IPAddress? {
-        guard direction == .inbound else { return ownAddress(towards: packet.source, path) }
+        guard direction == .inbound else {
+            // A server with FULLNAT is told by the address it has sent to.
+            return connection.isFullNAT
+                ? packet.destination : ownAddress(towards: packet.source, path)
+        }
         let destination = packet.destination
         return connection.method == .bypass && !path.services.isHost(destination)
             ? nil : destination

@@ -79,7 +79,7 @@ extension Worker {
 
     /// Translates an error about a NAT connection: the outer address and what it quotes.
     ///
-    /// The sum of the quoted transport packet stays as it is: the quote is cut anyway.
+    /// The sum of the quoted transport packet stays as it is, but for what FULLNAT adds to NAT.
     func translateError(
         _ frame: inout Frame, _ packet: Packet, _ connection: Connection, _ direction: Direction,
         timeToLive hops: UInt8
@@ -113,6 +113,9 @@ extension Worker {
                 }
             }
         }
+        if connection.isFullNAT {
+            unsafe carryHiding(of: connection, direction, over: quoted, bytes)
+        }
         // What the server complains about has a number that its client does not know.
         if direction == .outbound, quoted.protocolNumber == 6, !quoted.isLaterFragment,
             quoted.transport + 8 <= quoted.end, let numbers = connection.clientRecord?.numbers
@@ -129,6 +132,35 @@ extension Worker {
         // The kernel leaves the sum of ICMPv6 to the card, which writes no 0.
         unsafe bytes.set(field, le16: sum == 0 && packet.isIPv6 ? 0xffff : sum)
         frame.checksum = .complete
+    }
+
+    /// Carries the exchange of client and local endpoint over to the sum of a quoted packet whose
+    /// transport header is whole: so does netfilter, which hides clients behind a kernel director.
+    private func carryHiding(
+        of connection: Connection, _ direction: Direction, over quoted: QuotedPacket,
+        _ bytes: UnsafeMutableRawPointer
+    ) {
+        let headerLength: Int
+        let field: Int
+        switch quoted.protocolNumber {
+        case 6: (headerLength, field) = (20, 16)
+        case 17: (headerLength, field) = (8, 6)
+        default: return
+        }
+        let header = unsafe bytes + quoted.transport
+        guard !quoted.isLaterFragment, quoted.transport + headerLength <= quoted.end,
+            unsafe field == 16 || header.le16(field) != 0
+        else { return }
+        let client = LocalEndpoint(address: connection.client, port: connection.clientPort)
+        let (old, new) =
+            direction == .inbound ? (client, connection.local) : (connection.local, client)
+        let ports = Checksum.difference(
+            from: UInt32(old.port.byteSwapped), to: UInt32(new.port.byteSwapped))
+        let difference =
+            UInt32(Checksum.difference(from: old.address, to: new.address)) + UInt32(ports)
+        let sum = unsafe Checksum.updated(
+            header.le16(field), adding: UInt32(Checksum.fold(difference)))
+        unsafe header.set(field, le16: sum == 0 && field == 6 ? 0xffff : sum)
     }
 
     // MARK: Tunnels

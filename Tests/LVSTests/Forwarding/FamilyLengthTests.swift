@@ -73,7 +73,7 @@ import Testing
         #expect(refused.verdict == .drop(.tooLongForRoute))
         let error = try #require(refused.sent.first).bytes
         #expect(error[34] == 3 && error[35] == 4 && error.be16(40) == 1380 && error.isSound)
-        #expect(error.be32(26) == FamilyRig.own.v4.v4 && error.be32(30) == FamilyRig.server.v4)
+        #expect(error.be32(26) == FamilyRig.local.v4 && error.be32(30) == FamilyRig.server.v4)
         #expect(error.be32(42 + 16) == FamilyRig.local.v4)
         let sent = try #require(send(1380).sent.first).bytes
         #expect(sent.count == 14 + 1400 && sent.isSound)
