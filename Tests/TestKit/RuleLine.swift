@@ -70,7 +70,10 @@ package struct RuleLine {
         case "-g": method = .directRouting
         case "-i": method = .tunnel
         case "--fullnat": method = .fullNAT
-        case "-z": local = try endpoint(try next()).address
+        case "-z":
+            let text = try next()
+            guard let address = IPAddress(dotted: text) else { throw .unknown(text) }
+            local = address
         case "--tun-type": tunnel.type = try next()
         case "--tun-port": tunnel.port = try number(try next(), as: UInt16.self)
         case "--tun-nocsum": break

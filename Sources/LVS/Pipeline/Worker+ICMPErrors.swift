@@ -156,8 +156,13 @@ extension Worker {
             direction == .inbound ? (client, connection.local) : (connection.local, client)
         let ports = Checksum.difference(
             from: UInt32(old.port.byteSwapped), to: UInt32(new.port.byteSwapped))
-        let difference =
-            UInt32(Checksum.difference(from: old.address, to: new.address)) + UInt32(ports)
+        // Linux 6.1 exchanges the addresses of IPv6 the wrong way round in what a client complains about.
+        let isOdd = quoted.isIPv6 && direction == .inbound
+        let addresses =
+            isOdd
+            ? Checksum.difference(from: new.address, to: old.address)
+            : Checksum.difference(from: old.address, to: new.address)
+        let difference = UInt32(addresses) + UInt32(ports)
         let sum = unsafe Checksum.updated(
             header.le16(field), adding: UInt32(Checksum.fold(difference)))
         unsafe header.set(field, le16: sum == 0 && field == 6 ? 0xffff : sum)
