@@ -82,6 +82,13 @@ extension Director {
     /// The local ports that connections get.
     package var localPorts: ClosedRange<UInt16> { live.localPorts }
 
+    /// The local ports that the settings allow.
+    package var allowedLocalPorts: ClosedRange<UInt16> { settings.localPorts }
+
+    /// Gives connections to come local ports of this range only, one the settings allow; the next
+    /// change of a setting ends that.
+    package func limitLocalPorts(to range: ClosedRange<UInt16>) { live.take(localPorts: range) }
+
     /// Makes the pools of local ports that connections to these servers can want.
     func makePools(
         for servers: [RealServer], _ locals: [IPAddress], of key: ServiceKey

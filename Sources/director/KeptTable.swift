@@ -235,14 +235,17 @@ final class KeptTable: ControlTarget {
 
     func set(_ name: String, to value: String) throws(CommandRefusal) {
         isUnsaved = true
-        let ports = director.localPorts
+        let ports = director.allowedLocalPorts
         let before = inner.settings().first { $0.name == name }
         try inner.set(name, to: value)
-        guard isServing, director.localPorts != ports, let before else { return }
+        guard isServing else { return }
         do throws(CommandRefusal) {
-            try locals.admit(director.localPorts)
+            try locals.admitAllowedPorts()
         } catch {
+            // Trouble of other settings' time is told by who follows the host.
+            guard director.allowedLocalPorts != ports, let before else { return }
             try inner.set(name, to: before.value)
+            locals.settle()
             throw error
         }
     }

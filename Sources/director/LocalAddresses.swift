@@ -58,27 +58,43 @@ final class LocalAddresses {
             }
             return
         }
-        try reserve(director.localPorts, "the host has \(address) itself")
+        try reserve(director.allowedLocalPorts, "the host has \(address) itself")
     }
 
-    /// Refuses a range of local ports that the host cannot do without, while it has a local address.
-    func admit(_ range: ClosedRange<UInt16>) throws(CommandRefusal) {
+    /// Takes over a range of local ports that a setting allows now; while the host has a local address,
+    /// what it cannot do without is left out, or all is refused.
+    func admitAllowedPorts() throws(CommandRefusal) {
         let shared = director.ownedLocals.intersection(director.hostAddresses)
         guard let address = shared.first else { return }
-        try reserve(range, "the host has local address \(address) itself")
+        try reserve(director.allowedLocalPorts, "the host has local address \(address) itself")
     }
 
+    /// Reserves what the host can do without, and uses no other local ports.
     private func reserve(
         _ range: ClosedRange<UInt16>, _ why: String
     ) throws(CommandRefusal) {
-        let refusal: String?
+        let spare: ClosedRange<UInt16>?
+        let given: ClosedRange<UInt16>?
         do throws(SystemError) {
-            refusal = try ports.refusal(of: range)
-            if refusal == nil { try ports.reserve(range) }
+            spare = try ports.spare(of: range)
+            given = try ports.given()
+            if let spare { try ports.reserve(spare) }
         } catch {
             throw .invalid("\(why), and its ports cannot be reserved: \(error)")
         }
-        if let refusal { throw .invalid("\(why): \(refusal)") }
+        let own = given.map { "\($0.lowerBound)-\($0.upperBound)" } ?? "unknown"
+        guard let spare else {
+            throw .invalid(
+                "\(why): its own connections need the ports \(own) "
+                    + "(net.ipv4.ip_local_port_range), and local ports "
+                    + "\(range.lowerBound)-\(range.upperBound) are all among them; set "
+                    + "fullnat_lport_min and fullnat_lport_max to a range beside them")
+        }
+        if spare != range, spare != director.localPorts {
+            let range = "local ports are \(spare.lowerBound)-\(spare.upperBound)"
+            logger.notice("\(why), and its own connections keep the ports \(own): \(range)")
+        }
+        director.limitLocalPorts(to: spare)
     }
 
     /// Takes back what was reserved for a command that was refused then.
@@ -91,7 +107,8 @@ final class LocalAddresses {
     func follow(interfaces: [Int32]? = nil) -> Bool {
         if let interfaces { self.interfaces = interfaces }
         let now = Known(
-            owned: director.ownedLocals, host: director.hostAddresses, range: director.localPorts,
+            owned: director.ownedLocals, host: director.hostAddresses,
+            range: director.allowedLocalPorts,
             interfaces: self.interfaces)
         guard now != known else { return false }
         known = now
@@ -107,10 +124,11 @@ final class LocalAddresses {
     private func reserve(for shared: Set<IPAddress>) {
         guard let address = shared.first else {
             trouble = nil
+            director.limitLocalPorts(to: director.allowedLocalPorts)
             return end()
         }
         do throws(CommandRefusal) {
-            try reserve(director.localPorts, "the host has local address \(address) itself")
+            try reserve(director.allowedLocalPorts, "the host has local address \(address) itself")
             trouble = nil
         } catch {
             guard error.text != trouble else { return }

@@ -114,6 +114,12 @@ package struct Settings: Hashable, Sendable {
                 : "\(highest): \(value) is below \(lowest), accepted are \(limit) to 65535")
     }
 
+    /// The local ports that FULLNAT may use.
+    package var localPorts: ClosedRange<UInt16> {
+        let first = UInt16(clamping: self["fullnat_lport_min"] ?? 1024)
+        return first...max(first, UInt16(clamping: self["fullnat_lport_max"] ?? 65535))
+    }
+
     /// Moves an automatic defence to the mode it is in now (1 off, 2 on).
     mutating func moveDefence(_ name: String, to mode: Int) { changed[name] = mode }
 

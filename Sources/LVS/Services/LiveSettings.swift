@@ -141,8 +141,13 @@ extension LiveSettings {
         unsafe words.pointee.icmpMessagesPerSecond.store(
             word("icmp_msgs_per_sec"), ordering: .relaxed)
         unsafe words.pointee.icmpMessagesBurst.store(word("icmp_msgs_burst"), ordering: .relaxed)
+        take(localPorts: settings.localPorts)
+    }
+
+    /// Hands the local ports of FULLNAT to the workers, for connections to come.
+    func take(localPorts range: ClosedRange<UInt16>) {
         unsafe words.pointee.localPorts.store(
-            word("fullnat_lport_min") << 16 | word("fullnat_lport_max"), ordering: .relaxed)
+            UInt32(range.lowerBound) << 16 | UInt32(range.upperBound), ordering: .relaxed)
     }
 
     /// Hands the state of the defences to the workers; `restartsCount` begins the count of packets to

@@ -32,29 +32,37 @@ package final class ReservedPorts {
         added = wanted.subtracting(foreign)
     }
 
-    /// Why the host cannot do without a range of ports; nil when it can.
-    package func refusal(of range: ClosedRange<UInt16>) throws(SystemError) -> String? {
+    /// What the host can do without of a range of ports: all of it, or the longer part beside the
+    /// ports of its own connections; nil when there is no such part.
+    package func spare(of range: ClosedRange<UInt16>) throws(SystemError) -> ClosedRange<UInt16>? {
+        guard let given = try given() else { return range }
+        let foreign = PortSet(parsing: try Files.read(Self.reserved)).subtracting(added)
+        return Self.spare(of: range, given: given, reserved: foreign)
+    }
+
+    /// The ports that the host gives its own connections; nil when the kernel does not say.
+    package func given() throws(SystemError) -> ClosedRange<UInt16>? {
         let words = try Files.read(Self.given).split { $0 == " " || $0 == "\t" || $0 == "\n" }
         guard words.count == 2, let first = UInt16(words[0]), let last = UInt16(words[1]),
             first <= last
         else { return nil }
-        let foreign = PortSet(parsing: try Files.read(Self.reserved)).subtracting(added)
-        return Self.refusal(of: range, given: first...last, reserved: foreign)
+        return first...last
     }
 
     /// The same for a host that gives out the ports of `given` except for `reserved`.
-    static func refusal(
+    static func spare(
         of range: ClosedRange<UInt16>, given: ClosedRange<UInt16>, reserved: PortSet
-    ) -> String? {
+    ) -> ClosedRange<UInt16>? {
         let left = PortSet(given).subtracting(reserved).subtracting(PortSet(range)).count
-        guard left < fewestLeft else { return nil }
-        let below =
-            given.lowerBound > 1024 && range.lowerBound < given.lowerBound
-            ? "fullnat_lport_max to \(given.lowerBound - 1), or " : ""
-        return "the host's own connections use ports \(given.lowerBound)-\(given.upperBound)"
-            + " (net.ipv4.ip_local_port_range), and local ports \(range.lowerBound)-"
-            + "\(range.upperBound) would leave them \(left): at least \(fewestLeft) must stay;"
-            + " set \(below)fullnat_lport_min and fullnat_lport_max to a range beside them"
+        guard left < fewestLeft else { return range }
+        var parts: [ClosedRange<UInt16>] = []
+        if range.lowerBound < given.lowerBound {
+            parts.append(range.lowerBound...min(range.upperBound, given.lowerBound - 1))
+        }
+        if range.upperBound > given.upperBound {
+            parts.append(max(range.lowerBound, given.upperBound + 1)...range.upperBound)
+        }
+        return parts.max { $0.count < $1.count }
     }
 }
 
