@@ -23,10 +23,7 @@ enum Churn {
         ring.reserveCapacity(live)
         var next = 0
         func insert() -> Connection {
-            let client = World.client(next)
-            let key = ConnectionKey(
-                source: IPAddress(v4: client.address), sourcePort: client.port,
-                destination: World.virtual, destinationPort: 80, transport: .tcp)
+            let key = World.key(next)
             next += 1
             let spec = ConnectionSpec(
                 key: key, real: World.server(next & 15), realPort: 8080, method: .masquerading,

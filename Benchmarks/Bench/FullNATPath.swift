@@ -68,7 +68,7 @@ enum FullNATPath {
                 for place in oldest..<oldest + group where table.expire(ring[place], worker: 0) {
                     ports.giveBack(ring[place])
                 }
-                for index in next..<next + group { table.prefetch(key(index)) }
+                for index in next..<next + group { table.prefetch(World.key(index)) }
                 for index in 0..<group {
                     ring[oldest + index] = insert(next + index, table, ports, now)
                 }
@@ -87,17 +87,10 @@ enum FullNATPath {
     /// Connections whose lines are asked for at once.
     private static let group = 16
 
-    private static func key(_ index: Int) -> ConnectionKey {
-        let client = World.client(index)
-        return ConnectionKey(
-            source: IPAddress(v4: client.address), sourcePort: client.port,
-            destination: World.virtual, destinationPort: 80, transport: .tcp)
-    }
-
     private static func insert(
         _ index: Int, _ table: ConnectionTable, _ ports: LocalPorts, _ now: Instant
     ) -> Connection {
-        let key = key(index)
+        let key = World.key(index)
         let real = World.server(index & 15)
         let local = World.locals[index >> 4 & 15]
         var spec = ConnectionSpec(

@@ -57,9 +57,7 @@ final class Reference {
     /// Bucket and entry number of a connection's key.
     func find(_ connection: Int, _ direction: Direction, _ world: World) -> (UInt32, UInt32) {
         let client = World.client(connection)
-        var key = ConnectionKey(
-            source: IPAddress(v4: client.address), sourcePort: client.port,
-            destination: World.virtual, destinationPort: 80, transport: .tcp)
+        var key = World.key(connection)
         if direction == .outbound {
             key = ConnectionKey(
                 source: World.server(Int(world.serverOf[connection])), sourcePort: 8080,

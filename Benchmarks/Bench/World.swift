@@ -46,6 +46,14 @@ final class World {
         (0x0b00_0000 + UInt32(index >> 4), 2000 + UInt16(index & 15) * 977)
     }
 
+    /// The key of a connection's packets from the client.
+    static func key(_ index: Int) -> ConnectionKey {
+        let client = client(index)
+        return ConnectionKey(
+            source: IPAddress(v4: client.address), sourcePort: client.port,
+            destination: virtual, destinationPort: 80, transport: .tcp)
+    }
+
     private func configure() throws {
         director.setPorts([
             Port(index: 0, name: "client", hardware: World.hardware.client, mtu: 1500),

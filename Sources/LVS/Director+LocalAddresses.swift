@@ -70,11 +70,13 @@ extension Director {
 
     /// Lets go of addresses that no service has any more and no connection; once a second.
     func endLingeringLocals() {
-        let configured = localAddresses
-        guard configured.count < ownedLocals.count else { return }
-        let former = ownedLocals.subtracting(configured)
-        ownedLocals = configured.union(cells.ports.inUse(among: former))
-        guard !former.isDisjoint(with: hostAddresses) else { return }
+        guard !ownedLocals.isEmpty else { return }
+        let former = ownedLocals.subtracting(localAddresses)
+        guard !former.isEmpty else { return }
+        let counts = cells.ports.takenCounts(of: Array(former))
+        let ended = former.filter { counts[$0] == 0 }
+        ownedLocals.subtract(ended)
+        guard !ended.isDisjoint(with: hostAddresses) else { return }
         isTableStale = true
         publishServers()
     }

@@ -169,12 +169,8 @@ final class KeptTable: ControlTarget {
     }
 
     func addLocals(_ addresses: [IPAddress], to key: ServiceKey) throws(CommandRefusal) {
-        try prepare(forLocals: addresses)
-        do throws(CommandRefusal) {
+        try use(addresses) { () throws(CommandRefusal) in
             try inner.addLocals(addresses, to: key)
-        } catch {
-            locals.settle()
-            throw error
         }
     }
 
@@ -184,9 +180,18 @@ final class KeptTable: ControlTarget {
     }
 
     func setLocals(_ addresses: [IPAddress], of key: ServiceKey) throws(CommandRefusal) {
+        try use(addresses) { () throws(CommandRefusal) in
+            try inner.setLocals(addresses, of: key)
+        }
+    }
+
+    /// Carries out a command that makes these addresses local ones, or leaves the host as it was.
+    private func use(
+        _ addresses: [IPAddress], by command: () throws(CommandRefusal) -> Void
+    ) throws(CommandRefusal) {
         try prepare(forLocals: addresses)
         do throws(CommandRefusal) {
-            try inner.setLocals(addresses, of: key)
+            try command()
         } catch {
             locals.settle()
             throw error

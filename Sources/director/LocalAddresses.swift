@@ -47,6 +47,11 @@ final class LocalAddresses {
         ]
     }
 
+    /// The local addresses that the host has itself.
+    private var shared: Set<IPAddress> {
+        director.ownedLocals.intersection(director.hostAddresses)
+    }
+
     /// Makes ready for addresses that are about to be used: where one is the host's, the host must be
     /// left with ports of its own.
     func admit(_ addresses: [IPAddress]) throws(CommandRefusal) {
@@ -64,7 +69,6 @@ final class LocalAddresses {
     /// Takes over a range of local ports that a setting allows now; while the host has a local address,
     /// what it cannot do without is left out, or all is refused.
     func admitAllowedPorts() throws(CommandRefusal) {
-        let shared = director.ownedLocals.intersection(director.hostAddresses)
         guard let address = shared.first else { return }
         try reserve(director.allowedLocalPorts, "the host has local address \(address) itself")
     }
@@ -98,7 +102,7 @@ final class LocalAddresses {
     }
 
     /// Takes back what was reserved for a command that was refused then.
-    func settle() { reserve(for: director.ownedLocals.intersection(director.hostAddresses)) }
+    func settle() { reserveForShared() }
 
     /// Makes the arrangements those of what the director owns now; true when there are new addresses
     /// to be announced.
@@ -116,12 +120,12 @@ final class LocalAddresses {
         for failure in groups.follow(self.interfaces, addresses: answering.addresses) {
             logger.warning("\(failure)")
         }
-        reserve(for: now.owned.intersection(now.host))
+        reserveForShared()
         return hasNew
     }
 
     /// Reserves for addresses of the host, some of which it may have got after they were in use.
-    private func reserve(for shared: Set<IPAddress>) {
+    private func reserveForShared() {
         guard let address = shared.first else {
             trouble = nil
             director.limitLocalPorts(to: director.allowedLocalPorts)

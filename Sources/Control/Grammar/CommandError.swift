@@ -44,13 +44,12 @@ extension Refusal {
         case (.noSuchEntry, .addService), (.noSuchEntry, .editService):
             "Scheduler or persistence engine not found"
         case (.noSuchService, .editService), (.noSuchService, .deleteService),
-            (.noSuchService, .zero), (.noSuchService, .list):
+            (.noSuchService, .zero), (.noSuchService, .list), (.noSuchService, .listLocals):
             "No such service"
         case (.noSuchService, .addServer), (.noSuchService, .editServer),
             (.noSuchService, .deleteServer), (.noSuchService, .addLocals),
             (.noSuchService, .deleteLocals):
             "Service not defined"
-        case (.noSuchService, .listLocals): "No such service"
         case (.exists, .addLocals): explained("Local address already exists")
         case (.noSuchEntry, .deleteLocals): explained("No such local address")
         case (.invalid, .addLocals), (.invalid, .deleteLocals):

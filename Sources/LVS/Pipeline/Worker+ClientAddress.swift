@@ -216,9 +216,7 @@ extension Worker {
             made.bytes + start, length: whole.transportLength,
             network: made.bytes + Int(whole.networkOffset), transport: 6)
         made.verdict = dispatch(&made, whole, errand, index, &burst, path)
-        burst.setMadeFrame(position, made)
-        if made.verdict.kind == .send { tally.countMade() }
-        if made.verdict.kind == .drop { tally.count(made.verdict) }
+        settle(made, at: position, &burst)
         return .ahead
     }
 

@@ -25,6 +25,8 @@ extension Worker {
         let hop = path.hops[number]
         let teller = teller(connection, direction, packet, path)
         let isLocal = inbound && connection.method == .localNode
+        var errand = Errand(
+            connection: connection, direction: direction, number: number, width: hop.mtu)
         switch isLocal ? .local : hop.word.kind {
         case .noRoute:
             if inbound, let teller {
@@ -32,15 +34,10 @@ extension Worker {
             }
             return .drop(.noRoute)
         case .local:
-            if let reason = help(connection, direction, &packet, index, &burst, path)
-                ?? adapt(
-                    &packet, mtu: UInt32(UInt16.max),
-                    for: Errand(
-                        connection: connection, direction: direction, number: number,
-                        width: UInt32(UInt16.max)), index, &burst, path)
-            {
-                return .drop(reason)
-            }
+            let longest = UInt32(UInt16.max)
+            errand.width = longest
+            let reason = revise(&packet, mtu: longest, for: errand, index, &burst, path)
+            if let reason { return .drop(reason) }
             if !inbound { account(connection, packet, direction, path) }
             return deliver(connection, direction, packet, over: hop, index, &burst, path)
         case .unresolved, .resolved: break
@@ -53,8 +50,6 @@ extension Worker {
             }
             return .drop(.ttlExceeded)
         }
-        var errand = Errand(
-            connection: connection, direction: direction, number: number, width: hop.mtu)
         if connection.translatesFamily {
             return departTranslated(&errand, packet, from: teller, index, &burst, path)
         }
@@ -76,9 +71,7 @@ extension Worker {
             return refuseLength(
                 packet, mtu, from: teller, index, &burst, path, on: inbound ? connection : nil)
         }
-        if let reason = help(connection, direction, &packet, index, &burst, path)
-            ?? adapt(&packet, mtu: mtu, for: errand, index, &burst, path)
-        {
+        if let reason = revise(&packet, mtu: mtu, for: errand, index, &burst, path) {
             return .drop(reason)
         }
         if !inbound { account(connection, packet, direction, path) }
@@ -92,6 +85,25 @@ extension Worker {
                 return encapsulateSegments(tunnel, packet, hop, index, &burst)
             }
         }
+        return dispatch(whole: packet, errand, index, &burst, path)
+    }
+
+    /// Has helpers and the service's wishes change a packet; returns why it is to be dropped instead.
+    ///
+    /// The packet is the parsed one of the frame afterwards; `mtu` is the longest of the way.
+    func revise(
+        _ packet: inout Packet, mtu: UInt32, for errand: Errand, _ index: Int,
+        _ burst: inout Burst, _ path: FastPath
+    ) -> DropReason? {
+        help(errand.connection, errand.direction, &packet, index, &burst, path)
+            ?? adapt(&packet, mtu: mtu, for: errand, index, &burst, path)
+    }
+
+    /// Rewrites and sends the packet of a received frame.
+    func dispatch(
+        whole packet: Packet, _ errand: Errand, _ index: Int, _ burst: inout Burst,
+        _ path: FastPath
+    ) -> Verdict {
         var frame = burst[index]
         let verdict = dispatch(&frame, packet, errand, index, &burst, path)
         burst[index] = frame

@@ -45,9 +45,7 @@ extension Worker {
                 packet, told, from: teller, index, &burst, path,
                 on: packet.isIPv6 ? connection : nil)
         }
-        if let reason = help(connection, direction, &packet, index, &burst, path)
-            ?? adapt(&packet, mtu: mtu, for: errand, index, &burst, path)
-        {
+        if let reason = revise(&packet, mtu: mtu, for: errand, index, &burst, path) {
             return .drop(reason)
         }
         if direction == .outbound { account(connection, packet, direction, path) }
@@ -60,16 +58,6 @@ extension Worker {
             return sendSegments(errand, packet, index, &burst, path)
         }
         return dispatch(whole: packet, errand, index, &burst, path)
-    }
-
-    private func dispatch(
-        whole packet: Packet, _ errand: Errand, _ index: Int, _ burst: inout Burst,
-        _ path: FastPath
-    ) -> Verdict {
-        var frame = burst[index]
-        let verdict = dispatch(&frame, packet, errand, index, &burst, path)
-        burst[index] = frame
-        return verdict
     }
 
     private func refuse(

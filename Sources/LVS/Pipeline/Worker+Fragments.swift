@@ -48,12 +48,17 @@ extension Worker {
             unsafe cut.write(from: start, count: count, to: made.bytes + network)
             made.vlan = frame.vlan
             made.verdict = send(&made, number, path)
-            if made.verdict.kind == .send { tally.countMade() }
-            if made.verdict.kind == .drop { tally.count(made.verdict) }
-            burst.setMadeFrame(burst.madeCount - 1, made)
+            settle(made, at: burst.madeCount - 1, &burst)
             start += count
         }
         return .consumed
+    }
+
+    /// Takes over what became of a frame that the burst has made at a position, and counts it.
+    func settle(_ made: Frame, at position: Int, _ burst: inout Burst) {
+        burst.setMadeFrame(position, made)
+        if made.verdict.kind == .send { tally.countMade() }
+        if made.verdict.kind == .drop { tally.count(made.verdict) }
     }
 
     /// Chooses segments that fit the way where the driver was not told the sender's; false when it is
@@ -90,11 +95,9 @@ extension Worker {
             segment.vlan = frame.vlan
             segment.verdict = .consumed
             let position = burst.madeCount - 1
-            let verdict = dispatch(&segment, Packet(parsing: segment), errand, index, &burst, path)
-            segment.verdict = verdict
-            burst.setMadeFrame(position, segment)
-            if verdict.kind == .send { tally.countMade() }
-            if verdict.kind == .drop { tally.count(verdict) }
+            segment.verdict = dispatch(
+                &segment, Packet(parsing: segment), errand, index, &burst, path)
+            settle(segment, at: position, &burst)
         }
         return .consumed
     }

@@ -32,14 +32,6 @@ package final class ReservedPorts {
         added = wanted.subtracting(foreign)
     }
 
-    /// What the host can do without of a range of ports: all of it, or the longer part beside the
-    /// ports of its own connections; nil when there is no such part.
-    package func spare(of range: ClosedRange<UInt16>) throws(SystemError) -> ClosedRange<UInt16>? {
-        guard let given = try given() else { return range }
-        let foreign = PortSet(parsing: try Files.read(Self.reserved)).subtracting(added)
-        return Self.spare(of: range, given: given, reserved: foreign)
-    }
-
     /// The ports that the host gives its own connections; nil when the kernel does not say.
     package func given() throws(SystemError) -> ClosedRange<UInt16>? {
         let words = try Files.read(Self.given).split { $0 == " " || $0 == "\t" || $0 == "\n" }
@@ -47,6 +39,14 @@ package final class ReservedPorts {
             first <= last
         else { return nil }
         return first...last
+    }
+
+    /// What the host can do without of a range of ports: all of it, or the longer part beside the
+    /// ports of its own connections; nil when there is no such part.
+    package func spare(of range: ClosedRange<UInt16>) throws(SystemError) -> ClosedRange<UInt16>? {
+        guard let given = try given() else { return range }
+        let foreign = PortSet(parsing: try Files.read(Self.reserved)).subtracting(added)
+        return Self.spare(of: range, given: given, reserved: foreign)
     }
 
     /// The same for a host that gives out the ports of `given` except for `reserved`.

@@ -61,11 +61,36 @@ import Testing
         }
         table.forEach { connection in _ = table.expire(connection, worker: 2) }
         #expect(table.count == 0)
+        // A worker that the machine held for a while has kept the other's removed entries waiting, all of
+        // the table if need be: what both removed becomes free first (one call ends the epoch that waits,
+        // the next one that of the rest).
+        for owner in [0, 1, 0, 1] { table.reclaim(owner) }
         for client in 0..<97 {
             #expect(rig.find(TableRig.key(client)) == nil)
             #expect(rig.insert(TableRig.spec(client), worker: 2) != nil)
         }
         #expect(table.count == 97)
         #expect(table.overflowCount == 0)
+    }
+
+    @Test func `A worker that stands still keeps removed entries waiting, and none is lost`() {
+        let rig = TableRig(connections: 4096, workers: 2)
+        let table = rig.table
+        table.quiescence.wake(0)
+        table.quiescence.wake(1)
+        var removed = 0
+        while let made = rig.insert(TableRig.spec(removed), worker: 0) {
+            #expect(table.expire(made, worker: 0))
+            removed += 1
+            table.quiescence.pass(0)
+        }
+        #expect(removed == 4096, "as long as worker 1 does not pass, nothing comes back")
+        table.quiescence.sleep(0)
+        table.quiescence.sleep(1)
+        #expect(rig.insert(TableRig.spec(0), worker: 2) == nil, "they are worker 0's to free")
+        for owner in [0, 0] { table.reclaim(owner) }
+        for client in 0..<1000 {
+            #expect(rig.insert(TableRig.spec(client), worker: 2) != nil, "connection \(client)")
+        }
     }
 }
