@@ -37,12 +37,14 @@ let package = Package(
             name: "PacketIO", dependencies: ["LVS", "Posix", "CPacketIO", "CPcap"],
             swiftSettings: strict),
         .target(name: "Control", dependencies: ["LVS", "Posix"], swiftSettings: strict),
+        .target(
+            name: "Instruments", dependencies: ["LVS", "Posix", "CPcap"], swiftSettings: strict),
 
         // Doors
         .executableTarget(
             name: "director",
             dependencies: [
-                "LVS", "Posix", "PacketIO", "Control",
+                "LVS", "Posix", "PacketIO", "Control", "Instruments",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
@@ -72,6 +74,9 @@ let package = Package(
             exclude: ["Conformance/README.md"], swiftSettings: strict),
         .testTarget(
             name: "ControlTests", dependencies: ["Control", "LVS", "Posix"],
+            resources: [.copy("Fixtures")], swiftSettings: strict),
+        .testTarget(
+            name: "InstrumentsTests", dependencies: ["Instruments", "LVS", "Posix", "TestKit"],
             resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(name: "HouseTests", swiftSettings: strict),
 

@@ -68,7 +68,13 @@ enum FloorPlan {
             files: ["ControlPath.swift"],
             imports: ["LVS", "Posix"]),
         Hall("Sync", imports: ["LVS", "Posix"]),
-        Hall("Instruments", imports: ["LVS", "Posix", "CPcap"]),
+        Hall(
+            "Instruments",
+            rooms: ["Capture", "Replay", "Explanation", "Simulator"],
+            files: [],
+            imports: ["LVS", "Posix", "CPcap", "Synchronization"],
+            // Bytes of capture files, and the frames that a replay lends to the engine.
+            unsafe: ["Capture", "Replay"]),
         Hall(
             "director",
             imports: packages.union([
