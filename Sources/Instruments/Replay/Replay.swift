@@ -96,6 +96,14 @@ package final class Replay {
         worker.wake()
     }
 
+    /// Has workers know all rules there are, and servers' neighbours: to be called once they are in.
+    package func begin() {
+        worker.rest()
+        director.tick(now)
+        worker.wake()
+        meetNeighbours()
+    }
+
     /// The engine's time now.
     package var time: Instant { now }
 
@@ -117,10 +125,13 @@ package final class Replay {
     }
 
     /// Takes the frame that was written to the last `place`; `vlan` as `Frame.vlan` has it.
-    package func take(length: Int, by port: PortIndex, vlan: UInt32 = 0) {
+    ///
+    /// The last `missing` bytes were not captured; the frame carries their number in `slot`.
+    package func take(length: Int, missing: Int = 0, by port: PortIndex, vlan: UInt32 = 0) {
         var frame = room.take(length: length, ingress: port)
         guard isMine(frame) else { return }
         frame.vlan = vlan
+        frame.slot = UInt32(missing)
         burst.append(frame)
         waiting.append(pending)
         if burst.room == 0 { flush() }
@@ -146,7 +157,7 @@ package final class Replay {
         guard let first = firstTime else {
             firstTime = time
             lastTime = time
-            meetNeighbours()
+            begin()
             return
         }
         guard time >= lastTime else {

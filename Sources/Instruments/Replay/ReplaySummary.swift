@@ -40,6 +40,17 @@ package struct ReplaySummary: Hashable, Sendable {
     package var openTemplates: UInt64
     /// What was assumed about the network, a sentence each.
     package var assumptions: [String]
+    /// What was wrong with the capture, a line each.
+    package var remarks: [String] = []
+    /// Packets left out since the capture says that the director sent them.
+    package var outgoing: UInt64 = 0
+
+    /// The summary of what was read from captures.
+    package init(of run: ReplayRun) {
+        self.init(of: run.replay)
+        remarks = run.remarks
+        outgoing = run.outgoing
+    }
 
     package init(of replay: Replay) {
         counts = replay.counts
@@ -97,6 +108,7 @@ extension ReplaySummary {
                 "times      \(counts.backwards) packets are earlier than the one before them, first "
                     + "packet \(first); they were taken at its time")
         }
+        lines += remarks.map { "capture    \($0)" }
         lines += drops.map { "drop       \($0.reason.name) \($0.frames): \($0.reason.cure)" }
         lines.append(
             "open       \(openConnections) connections, \(openTemplates) persistence templates")
@@ -115,8 +127,10 @@ extension ReplaySummary {
             "\(counts.decided) decided", "\(counts.sent) sent", "\(counts.passed) left to the host",
             "\(counts.dropped) dropped",
         ]
-        if counts.own > 0 { parts.append("\(counts.own) the director's own") }
-        if counts.foreign > 0 { parts.append("\(counts.foreign) for other machines") }
+        if counts.own + outgoing > 0 {
+            parts.append("\(counts.own + outgoing) the director's own left out")
+        }
+        if counts.foreign > 0 { parts.append("\(counts.foreign) for other machines left out") }
         return "frames     " + parts.joined(separator: ", ")
     }
 
