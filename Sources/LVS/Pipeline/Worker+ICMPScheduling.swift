@@ -10,7 +10,7 @@ extension Worker {
         _ path: FastPath
     ) -> Verdict? {
         guard parts.settings.schedulesICMP else { return nil }
-        let mark = path.services.mark(of: packet, in: burst[index])
+        let mark = path.services.mark(of: packet, in: burst[index], telling: narrator)
         switch admitRequest(of: reply, mark: mark, path) {
         case .connection(let connection):
             // The connection stays even when the error turns out to be damaged.
