@@ -25,7 +25,9 @@ extension Worker {
             }
             return depart(connection, .inbound, packet, index, &burst, path)
         // Servers open nothing by errors.
-        case .outgoing: return nil
+        case .outgoing:
+            narrator?.note(.notScheduled(.errorOfReply))
+            return nil
         case .verdict(let verdict): return verdict.kind == .drop ? verdict : nil
         case .refused(let reason, _): return reason == .unknownReply ? nil : .drop(reason)
         }

@@ -34,6 +34,37 @@ extension Worker {
         tally.countFrames(received: UInt64(count), sent: sent)
     }
 
+    /// What becomes of one frame that is handed in now; nothing leaves.
+    ///
+    /// For a worker whose thread the caller is. The tables are those of the director, and change as they
+    /// would: a director that is not to be touched has a twin.
+    package func story(
+        of bytes: [UInt8], on port: PortIndex, mark: UInt32 = 0, now: Instant
+    ) -> Story? {
+        let headroom = Burst.madeHeadroom
+        // Room for what helpers and client addresses add.
+        let capacity = bytes.count + 2048
+        let memory = UnsafeMutableRawPointer.allocate(
+            byteCount: headroom + capacity, alignment: 64)
+        defer { unsafe memory.deallocate() }
+        unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: headroom + capacity)
+        unsafe (memory + headroom).copyMemory(from: bytes, byteCount: bytes.count)
+        var burst = Burst()
+        var frame = unsafe Frame(
+            bytes: memory + headroom, length: bytes.count, capacity: capacity,
+            headroom: headroom, ingress: port)
+        frame.mark = mark
+        burst.append(frame)
+        let other = narrator
+        let narrator = Narrator(most: 1)
+        self.narrator = narrator
+        defer { self.narrator = other }
+        wake()
+        process(&burst, now: now)
+        rest()
+        return narrator.stories.first
+    }
+
     /// Has the narrator listen while a packet is dealt with, if it wants to.
     private func tell(
         _ narrator: Narrator, _ index: Int, _ burst: inout Burst, _ body: (inout Burst) -> Void
