@@ -128,7 +128,8 @@ package final class ReplayRun {
     /// What was wrong with the capture, a line each.
     package var remarks: [String] {
         let troubles = [
-            ("could not be read", unreadable), ("are cut short, zeros in the place of the rest", truncated),
+            ("could not be read", unreadable),
+            ("are cut short, zeros in the place of the rest", truncated),
             ("were left out", unexpected),
         ]
         return capture.remarkLines

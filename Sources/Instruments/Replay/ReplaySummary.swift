@@ -151,17 +151,16 @@ extension ReplaySummary {
 
 extension ReplaySummary.Service {
     fileprivate var lines: [String] {
-        var table = TextTable([
-            .left, .left, .right, .right, .right, .right, .right, .right, .right, .right, .right,
-        ])
-        table.add([
-            "real server", "method", "conns", "share", "weight", "in pkts", "out pkts", "in bytes",
-            "out bytes", "active", "inact",
-        ])
+        var table = TextTable(
+            [
+                "real server", "method", "conns", "share", "weight", "in pkts", "out pkts",
+                "in bytes", "out bytes", "active", "inact",
+            ], numbers: Set(2...10))
         for server in servers {
             table.add(
                 [
-                    server.server.address.endpoint(server.server.port), server.server.method.word,
+                    Words.endpoint(server.server.address, server.server.port),
+                    Words.method(server.server.method),
                 ] + Self.counts(server.counters, server.share)
                     + [
                         ReplaySummary.percent(server.weightShare),
@@ -170,8 +169,10 @@ extension ReplaySummary.Service {
                         String(server.active), String(server.inactive),
                     ])
         }
-        if servers.isEmpty { return ["\(service.key.text) \(service.scheduler): no real servers"] }
-        return ["\(service.key.text) \(service.scheduler)"] + table.lines(indentedBy: 2)
+        if servers.isEmpty {
+            return ["\(Words.service(service.key)) \(service.scheduler): no real servers"]
+        }
+        return ["\(Words.service(service.key)) \(service.scheduler)"] + table.lines(indent: "  ")
     }
 
     private static func counts(_ counters: CounterValues, _ share: Double?) -> [String] {
