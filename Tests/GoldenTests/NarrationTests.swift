@@ -2,9 +2,11 @@ import LVS
 import TestKit
 import Testing
 
-/// A narrator listens and changes nothing: recorded frames with one and without.
+/// A narrator listens and changes nothing: frames with one and without, verdicts included.
+///
+/// Of the recordings one in nine; `PacketRecordingTests` play all of them with narrators, too.
 @Suite struct NarrationTests {
-    @Test(arguments: Fixtures.packets)
+    @Test(arguments: Fixtures.packets.enumerated().filter { $0.offset % 9 == 4 }.map(\.element))
     func `Frames get the same verdicts and bytes whether somebody listens or not`(
         name: String
     ) throws {

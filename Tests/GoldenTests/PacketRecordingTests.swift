@@ -15,9 +15,10 @@ import Testing
     }
 
     @Test(arguments: Fixtures.packets)
-    func workersThatTakeFramesInTurnSendWhatOneSends(_ name: String) throws {
+    func workersThatTakeFramesInTurnAndTellOfThemSendWhatOneSends(_ name: String) throws {
         let golden = try Golden(contentsOf: Fixtures.scenario(name))
-        let differences = try GoldenPlayer.play(golden, checksum: .complete, workers: 2)
+        let differences = try GoldenPlayer.play(
+            golden, checksum: .complete, workers: 2, isTold: true)
         #expect(differences.isEmpty, "\(differences.prefix(12).joined(separator: "\n"))")
     }
 

@@ -24,12 +24,17 @@ package struct GoldenPlayer {
 
     /// Everything that differs; empty when the director does what was recorded.
     ///
-    /// Several workers take the frames in turn, so that those of one flow meet all of them.
+    /// Several workers take the frames in turn, so that those of one flow meet all of them. With
+    /// `isTold` each has a narrator.
     package static func play(
-        _ golden: Golden, checksum: DirectorRig.ChecksumOnInput, workers: Int = 1
+        _ golden: Golden, checksum: DirectorRig.ChecksumOnInput, workers: Int = 1,
+        isTold: Bool = false
     ) throws -> [String] {
         var player = GoldenPlayer(golden, checksum, workers)
         try player.setUp()
+        if isTold {
+            for worker in player.rig.director.workers { worker.narrator = Narrator(most: .max) }
+        }
         for step in golden.steps { player.play(step) }
         return player.differences
     }

@@ -60,8 +60,7 @@ enum Words {
         let letters: [(UInt8, String)] = [
             (2, "S"), (1, "F"), (4, "R"), (8, "P"), (32, "U"), (64, "E"), (128, "W"), (16, "."),
         ]
-        let text = letters.filter { flags & $0.0 != 0 }.map(\.1).joined()
-        return text.isEmpty ? "none" : text
+        return "[" + letters.filter { flags & $0.0 != 0 }.map(\.1).joined() + "]"
     }
 
     static func icmp(_ type: UInt8, _ code: UInt8, isIPv6: Bool) -> String {

@@ -145,6 +145,13 @@ package struct LocalPorts: @unchecked Sendable {
         return true
     }
 
+    /// Makes the pool of a key with the ports that another director's pool has left; nothing where that
+    /// has none.
+    func copy(_ key: Key, of other: LocalPorts) {
+        guard let old = other.pool(key), pool(key) == nil, add(key) else { return }
+        pool(key)?.take(all: old)
+    }
+
     /// Ends the rest of ports given back a period ago, in all pools.
     package func turn(_ rest: PortPool.Rest) {
         unsafe forEachPool { _, pool in pool.turn(rest) }

@@ -111,6 +111,14 @@ package struct PortPool: @unchecked Sendable {
             ~PortPool.bit(port), ordering: .acquiringAndReleasing)
     }
 
+    /// Takes over every word of another pool: ports in use, resting, and which comes next.
+    func take(all other: PortPool) {
+        for index in 0..<PortPool.bytes / MemoryLayout<UInt64>.size {
+            unsafe words[index].store(
+                other.words[index].load(ordering: .relaxed), ordering: .relaxed)
+        }
+    }
+
     /// Ends the rest of ports that were given back before the period that ends now; the housekeeper
     /// calls it once a period of the kind.
     package func turn(_ rest: Rest = .short) {

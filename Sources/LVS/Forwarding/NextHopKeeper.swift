@@ -51,6 +51,13 @@ package final class NextHopKeeper {
         publish()
     }
 
+    /// Takes over ports, routes and hardware addresses as another director has them.
+    func take(all other: NextHopKeeper) {
+        setPorts(other.ports)
+        setRoutes(other.routes)
+        for (neighbour, hardware) in other.known { setNeighbour(neighbour, hardware) }
+    }
+
     /// Says who answers for an address now; nil when nobody does (yet).
     package func setNeighbour(_ neighbour: Neighbour, _ hardware: HardwareAddress?) {
         if hardware == nil {

@@ -43,7 +43,7 @@ extension Admission {
     private mutating func leader(
         _ packet: Packet, mark: UInt32, service: Service, _ persistence: Persistence, now: Instant
     ) -> Leader {
-        var spec = template(packet, service, persistence)
+        var spec = Admission.template(of: packet.tuple, service, persistence)
         var key: EngineKey?
         if let engine = service.engine {
             key = engine.key(of: packet)
@@ -109,27 +109,27 @@ extension Admission {
     }
 
     /// A template without its server; the key says what is kept together (ipvs-semantics 5.1).
-    private func template(
-        _ packet: Packet, _ service: Service, _ persistence: Persistence
+    static func template(
+        of tuple: ConnectionTuple, _ service: Service, _ persistence: Persistence
     ) -> ConnectionSpec {
         var spec = ConnectionSpec(
-            tuple: packet.tuple, real: .anyV4, realPort: 0, method: .masquerading,
+            tuple: tuple, real: .anyV4, realPort: 0, method: .masquerading,
             destination: Destination.none)
         spec.isTemplate = true
         spec.isInactive = false
         spec.timeoutSeconds = persistence.timeoutSeconds
-        spec.client = persistence.network(of: packet.source)
+        spec.client = persistence.network(of: tuple.source)
         spec.clientPort = 0
-        if case .mark(let mark, _) = service.key {
+        if case .mark(let mark, let family) = service.key {
             spec.transport = .any
             // The mark stands where an IPv4 address does: in the first four bytes.
             spec.virtual =
-                packet.isIPv6
+                family == .v6
                 ? IPAddress(high: UInt64(mark) << 32, low: 0) : IPAddress(v4: mark)
         }
         // FTP's data connections belong to its control connection.
-        let isByPort = packet.destinationPort == service.port && service.port != 21
-        spec.virtualPort = isByPort ? packet.destinationPort : 0
+        let isByPort = spec.virtualPort == service.port && service.port != 21
+        if !isByPort { spec.virtualPort = 0 }
         return spec
     }
 

@@ -175,8 +175,6 @@ package struct LookUp: Sendable {
     /// As the connection was before the packet; nil for a miss.
     package var found: ConnectionListing?
     package var direction = Direction.inbound
-    /// The wait of the connection is over: it counts as gone.
-    package var isOverdue = false
 }
 
 /// What services were asked for.

@@ -67,6 +67,14 @@ package final class WorkerCommons: Sendable {
         return pathMTUs.withLock { $0.use(server, width: width, now: now) }
     }
 
+    /// Takes over what another director knows.
+    func takePathMTUs(of other: WorkerCommons) {
+        guard other.hasPathMTUs.load(ordering: .relaxed) else { return }
+        let known = other.pathMTUs.withLock { $0 }
+        pathMTUs.withLock { $0 = known }
+        hasPathMTUs.store(true, ordering: .relaxed)
+    }
+
     /// Takes over what a router has told (`PathMTUs.learn`).
     func learn(_ mtu: UInt32, to server: IPAddress, width: UInt32, now: Instant) -> UInt32 {
         hasPathMTUs.store(true, ordering: .relaxed)

@@ -28,6 +28,12 @@ final class DestinationHashing: Scheduler {
         return number
     }
 
+    func copy() -> any Scheduler {
+        let copy = DestinationHashing(options: SchedulerOptions())
+        copy.buckets = buckets
+        return copy
+    }
+
     func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> SchedulerFigures
     {

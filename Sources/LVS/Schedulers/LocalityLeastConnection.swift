@@ -37,6 +37,12 @@ final class LocalityLeastConnection: Scheduler {
 
     func tick(_ now: Instant) { cache.collect(now, expirationSeconds: expirationSeconds) }
 
+    func copy() -> any Scheduler {
+        let copy = LocalityLeastConnection(options: SchedulerOptions())
+        (copy.cache, copy.expirationSeconds) = (cache, expirationSeconds)
+        return copy
+    }
+
     func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> SchedulerFigures
     {

@@ -50,6 +50,12 @@ final class MaglevHashing: Scheduler {
         return nil
     }
 
+    func copy() -> any Scheduler {
+        let copy = MaglevHashing(options: SchedulerOptions())
+        (copy.slots, copy.flags) = (slots, flags)
+        return copy
+    }
+
     func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> SchedulerFigures
     {

@@ -28,6 +28,12 @@ final class PowerOfTwoChoices: Scheduler {
         return servers.number(isSecondLess ? second : first)
     }
 
+    func copy() -> any Scheduler {
+        let copy = PowerOfTwoChoices(options: SchedulerOptions())
+        copy.sums = sums
+        return copy
+    }
+
     func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> SchedulerFigures
     {

@@ -20,6 +20,12 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
         sets.schedule(request, among: servers)
     }
 
+    func copy() -> any Scheduler {
+        let copy = ReplicatedLocalityLeastConnection(options: SchedulerOptions())
+        copy.sets = sets
+        return copy
+    }
+
     func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> SchedulerFigures
     {

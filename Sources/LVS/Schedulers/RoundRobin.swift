@@ -41,6 +41,12 @@ final class RoundRobin: Scheduler {
         return found
     }
 
+    func copy() -> any Scheduler {
+        let copy = RoundRobin(options: SchedulerOptions())
+        (copy.current, copy.place) = (current, place)
+        return copy
+    }
+
     func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> SchedulerFigures
     {

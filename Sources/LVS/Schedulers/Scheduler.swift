@@ -25,6 +25,9 @@ package protocol Scheduler: AnyObject, SendableMetatype {
     /// Nothing but the load of each server unless overridden.
     func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> SchedulerFigures
+    /// Another one that will choose as this one, from servers with the same numbers; a new one unless
+    /// overridden, which is right for schedulers that remember nothing.
+    func copy() -> any Scheduler
 }
 
 extension Scheduler {
@@ -35,6 +38,7 @@ extension Scheduler {
     package func figures(
         _ request: ScheduleRequest, among servers: borrowing DestinationList
     ) -> SchedulerFigures { SchedulerFigures(rule: "as \(Self.name) chooses") }
+    package func copy() -> any Scheduler { Self(options: SchedulerOptions()) }
 }
 
 /// What a service hands to its scheduler when that is made, and again when it changes.

@@ -48,6 +48,12 @@ final class SourceHashing: Scheduler {
         return nil
     }
 
+    func copy() -> any Scheduler {
+        let copy = SourceHashing(options: SchedulerOptions())
+        (copy.buckets, copy.flags) = (buckets, flags)
+        return copy
+    }
+
     func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> SchedulerFigures
     {

@@ -70,6 +70,13 @@ final class WeightedRoundRobin: Scheduler {
         return found
     }
 
+    func copy() -> any Scheduler {
+        let copy = WeightedRoundRobin(options: SchedulerOptions())
+        (copy.current, copy.place) = (current, place)
+        (copy.threshold, copy.highest, copy.divisor) = (threshold, highest, divisor)
+        return copy
+    }
+
     func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
         -> SchedulerFigures
     {

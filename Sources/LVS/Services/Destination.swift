@@ -117,6 +117,18 @@ package struct Destination: @unchecked Sendable {
         }
     }
 
+    /// Becomes like a server of another director, with its loads and thresholds.
+    func take(_ server: RealServer, _ other: Destination) {
+        configure(server)
+        unsafe face.pointee.lastWeight.store(other.lastWeight, ordering: .relaxed)
+        unsafe load.pointee.connections.store(
+            other.load.pointee.connections.load(ordering: .relaxed), ordering: .relaxed)
+        unsafe load.pointee.ability.store(
+            other.load.pointee.ability.load(ordering: .relaxed), ordering: .relaxed)
+        unsafe load.pointee.persistent.store(other.persistent, ordering: .relaxed)
+        setAvailable(other.isAvailable)
+    }
+
     /// Changes the weight and leaves the overload flag beside it as workers set it.
     private func setWeight(_ weight: Int32) {
         var old = unsafe load.pointee.ability.load(ordering: .relaxed)

@@ -113,6 +113,18 @@ package struct LiveSettings: @unchecked Sendable {
 }
 
 extension LiveSettings {
+    /// Takes over every word of another director's, the counts of its defences included.
+    func take(all other: LiveSettings) {
+        let count = MemoryLayout<Words>.size / MemoryLayout<UInt32>.size
+        let old = unsafe UnsafeMutableRawPointer(other.words)
+            .assumingMemoryBound(to: Atomic<UInt32>.self)
+        let new = unsafe UnsafeMutableRawPointer(words)
+            .assumingMemoryBound(to: Atomic<UInt32>.self)
+        for index in 0..<count {
+            unsafe new[index].store(old[index].load(ordering: .relaxed), ordering: .relaxed)
+        }
+    }
+
     /// Hands the timeouts to the workers; connections take them with their next packet.
     func take(_ timeouts: Timeouts) {
         unsafe words.pointee.tcpEstablishedSeconds.store(timeouts.tcp, ordering: .relaxed)

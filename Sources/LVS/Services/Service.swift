@@ -12,6 +12,11 @@ package final class Service: Sendable {
         var nextLocal = 0
     }
 
+    /// A scheduler on its way from one lock to another: nobody else has it.
+    private struct Handed: @unchecked Sendable {
+        let scheduler: (any Scheduler)?
+    }
+
     package let key: ServiceKey
     /// Distinguishes a service from an earlier one with the same key.
     let generation: UInt64
@@ -187,6 +192,23 @@ package final class Service: Sendable {
         state.withLock { state in
             state.locals = addresses
             if state.nextLocal >= addresses.count { state.nextLocal = 0 }
+        }
+    }
+
+    /// Becomes like a service of another director whose servers have the same numbers: their order, the
+    /// scheduler's state, and which local address comes next.
+    func take(stateOf other: Service) {
+        let (numbers, scheduler, locals, next) = other.state.withLock { old in
+            (
+                (0..<old.servers.count).map { old.servers.number($0) },
+                Handed(scheduler: old.scheduler?.copy()), old.locals, old.nextLocal
+            )
+        }
+        state.withLock { state in
+            for number in numbers.reversed() { state.servers.add(number) }
+            state.scheduler = scheduler.scheduler
+            state.locals = locals
+            state.nextLocal = next
         }
     }
 
