@@ -20,7 +20,7 @@ extension Housekeeper: DaemonTarget {
     func activity() -> DaemonActivity {
         var activity = DaemonActivity()
         activity.version = version
-        activity.uptimeSeconds = uptimeSeconds
+        activity.uptimeMilliseconds = uptimeMilliseconds
         activity.connections = UInt64(director.table.count)
         activity.capacity = UInt64(director.configuration.connections)
         activity.workers = workers()
@@ -41,7 +41,7 @@ extension Housekeeper: DaemonTarget {
 
     private func report() -> StatusReport {
         var report = StatusReport(
-            version: version, uptimeSeconds: uptimeSeconds,
+            version: version, uptimeSeconds: uptimeMilliseconds / 1000,
             control: control?.path ?? "none")
         report.interfaces = interfaces.map(interface)
         report.workers = workers()
@@ -72,7 +72,7 @@ extension Housekeeper: DaemonTarget {
         return report
     }
 
-    private var uptimeSeconds: UInt64 { (MonotonicClock.now() - started) / 1_000_000_000 }
+    private var uptimeMilliseconds: UInt64 { (MonotonicClock.now() - started) / 1_000_000 }
 
     private func workers() -> [StatusReport.Worker] {
         loops.map { loop in

@@ -2,7 +2,7 @@
 ///
 /// It travels as lines of words; the name that may hold blanks stands last:
 ///
-///     live 1 UPTIME CONNECTIONS CAPACITY VERSION
+///     live 1 MILLISECONDS-UP CONNECTIONS CAPACITY VERSION
 ///     worker CPU|- FRAMES BURSTS CPU-NANOSECONDS
 ///     drop FRAMES REASON
 ///     total COUNTERS
@@ -47,7 +47,7 @@ struct TopFeed: Equatable, Sendable {
     }
 
     var version = ""
-    var uptimeSeconds: UInt64 = 0
+    var uptimeMilliseconds: UInt64 = 0
     var connections: UInt64 = 0
     var capacity: UInt64 = 0
     var workers: [Worker] = []
@@ -55,6 +55,11 @@ struct TopFeed: Equatable, Sendable {
     var total = StatisticsRecord()
     /// In the order of sorted listings.
     var services: [Service] = []
+
+    /// True when the director has been started anew since an earlier feed: it counts from zero then.
+    func isOfAnotherDirector(than before: TopFeed) -> Bool {
+        uptimeMilliseconds < before.uptimeMilliseconds
+    }
 
     /// A text that is no feed.
     struct Garbled: Error, Equatable {
@@ -70,7 +75,7 @@ extension TopFeed {
     /// What a director tells.
     static func text(of target: any ControlTarget, _ activity: DaemonActivity) -> String {
         var text =
-            "live 1 \(activity.uptimeSeconds) \(activity.connections) \(activity.capacity) "
+            "live 1 \(activity.uptimeMilliseconds) \(activity.connections) \(activity.capacity) "
             + "\(activity.version)\n"
         for worker in activity.workers {
             let cpu = worker.cpu.map(String.init) ?? "-"
@@ -127,7 +132,7 @@ extension TopFeed {
             guard words.next() == "1", let uptime = words.number(), let count = words.number(),
                 let capacity = words.number()
             else { return false }
-            (uptimeSeconds, connections, self.capacity) = (uptime, count, capacity)
+            (uptimeMilliseconds, connections, self.capacity) = (uptime, count, capacity)
             version = words.rest
         case "worker":
             guard let cpu = words.next(), let frames = words.number(),
@@ -204,7 +209,7 @@ extension TopFeed {
 /// What the daemon does at a moment: the part of a feed that the table does not know.
 package struct DaemonActivity: Sendable {
     package var version = ""
-    package var uptimeSeconds: UInt64 = 0
+    package var uptimeMilliseconds: UInt64 = 0
     package var connections: UInt64 = 0
     /// Connections that the table has room for.
     package var capacity: UInt64 = 0

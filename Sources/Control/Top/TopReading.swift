@@ -39,7 +39,7 @@ struct TopReading {
     init(_ feed: TopFeed, after before: TopFeed? = nil, seconds: Double = 0) {
         self.feed = feed
         // A director that has been started anew counts from zero.
-        let isSame = before.map { $0.uptimeSeconds <= feed.uptimeSeconds } ?? false
+        let isSame = before.map { !feed.isOfAnotherDirector(than: $0) } ?? false
         self.before = isSame && seconds > 0 ? before : nil
         self.seconds = seconds
         var places: [String: Int] = [:]

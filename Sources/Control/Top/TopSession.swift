@@ -139,7 +139,7 @@ struct TopSession {
         count += 1
         let seconds = Double(answer.nanoseconds - taken) / 1e9
         trouble =
-            feed.uptimeSeconds < reading.feed.uptimeSeconds
+            feed.isOfAnotherDirector(than: reading.feed)
             ? "the director has been started anew" : nil
         reading = TopReading(feed, after: reading.feed, seconds: seconds)
         taken = answer.nanoseconds

@@ -21,7 +21,7 @@ struct TopFeedTests {
     @Test("Every line is read, and what a later director adds is passed over")
     func reading() throws {
         let feed = try TopFeed(text)
-        #expect(feed.version == "0.1.0 of today" && feed.uptimeSeconds == 60)
+        #expect(feed.version == "0.1.0 of today" && feed.uptimeMilliseconds == 60)
         #expect(feed.connections == 5 && feed.capacity == 1000)
         #expect(feed.workers.map(\.cpu) == [nil, 3] && feed.workers[0].frames == 10)
         #expect(feed.drops == [TopFeed.Drop(reason: "no-route", frames: 4)])
@@ -73,7 +73,7 @@ struct TopFeedTests {
         #expect(TopReading(now, after: before, seconds: 2).rates(of: service).connections == 5)
         before.services[0].statistics = TopSample.statistics(1_000_000, 0, 0)
         #expect(TopReading(now, after: before, seconds: 2).rates(of: service).connections == 5)
-        now.uptimeSeconds = 1
+        now.uptimeMilliseconds = 1
         now.services[0].statistics.connectionsPerSecond = 77
         let anew = TopReading(now, after: before, seconds: 2)
         #expect(anew.rates(of: now.services[0]).connections == 77, "its own estimate")

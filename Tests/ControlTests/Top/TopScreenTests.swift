@@ -24,7 +24,7 @@ enum TopSample {
     }
 
     static let before = TopFeed(
-        version: "0.1.0", uptimeSeconds: 3600, connections: 5, capacity: 1000,
+        version: "0.1.0", uptimeMilliseconds: 3_600_000, connections: 5, capacity: 1000,
         workers: [TopFeed.Worker(cpu: 1, frames: 0, bursts: 0, cpuNanoseconds: 0)],
         drops: [TopFeed.Drop(reason: "no-route", frames: 7)],
         services: [
@@ -37,7 +37,7 @@ enum TopSample {
         ])
 
     static let now = TopFeed(
-        version: "0.1.0", uptimeSeconds: 3660, connections: 50, capacity: 1000,
+        version: "0.1.0", uptimeMilliseconds: 3_660_000, connections: 50, capacity: 1000,
         workers: [
             TopFeed.Worker(cpu: 1, frames: 30_000, bursts: 10_000, cpuNanoseconds: 500_000_000)
         ],
