@@ -76,7 +76,8 @@ let package = Package(
             name: "ControlTests", dependencies: ["Control", "LVS", "Posix"],
             resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(
-            name: "InstrumentsTests", dependencies: ["Instruments", "LVS", "Posix", "TestKit"],
+            name: "InstrumentsTests",
+            dependencies: ["Instruments", "Control", "LVS", "Posix", "TestKit"],
             resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(name: "HouseTests", swiftSettings: strict),
 

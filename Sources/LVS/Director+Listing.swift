@@ -41,6 +41,30 @@ package struct ConnectionListing: Hashable, Sendable {
     package var engineData: [UInt8] = []
     /// What the server takes for the client; nil without FULLNAT.
     package var local: LocalEndpoint?
+    /// Seconds without a packet after which it ends.
+    package var timeoutSeconds: UInt32
+
+    /// An entry of the connection table as it is now.
+    package init(_ connection: Connection, now: Instant) {
+        // Where IPVS puts a template that nobody follows any more (ipvs-semantics 5.4).
+        let isInvalid = connection.isInvalidTemplate
+        transport = connection.transport
+        client = connection.client
+        clientPort = connection.clientPort
+        virtual = connection.virtual
+        virtualPort = isInvalid ? .max : connection.virtualPort
+        real = connection.real
+        realPort = isInvalid ? .max : connection.realPort
+        state = connection.stateName
+        remainingSeconds = connection.remainingSeconds(now)
+        method = connection.method
+        isTemplate = connection.isTemplate
+        isInactive = connection.isInactive
+        engine = connection.engineData == nil ? nil : PersistenceEngine.sip.name
+        engineData = connection.engineData ?? []
+        local = connection.isFullNAT ? connection.local : nil
+        timeoutSeconds = connection.timeoutSeconds
+    }
 }
 
 extension Director {
@@ -80,28 +104,13 @@ extension Director {
         let limit = table.highWater
         let end = UInt32(min(UInt64(limit), UInt64(position) + UInt64(count)))
         guard position < end else { return nil }
-        table.forEach(in: position..<end) { body(listing($0)) }
+        table.forEach(in: position..<end) { body(ConnectionListing($0, now: now)) }
         return end == limit ? nil : end
     }
 
     /// Tells every connection.
     package func forEachConnection(_ body: (ConnectionListing) -> Void) {
-        table.forEach { body(listing($0)) }
-    }
-
-    private func listing(_ connection: Connection) -> ConnectionListing {
-        // Where IPVS puts a template that nobody follows any more (ipvs-semantics 5.4).
-        let isInvalid = connection.isInvalidTemplate
-        return ConnectionListing(
-            transport: connection.transport, client: connection.client,
-            clientPort: connection.clientPort, virtual: connection.virtual,
-            virtualPort: isInvalid ? .max : connection.virtualPort, real: connection.real,
-            realPort: isInvalid ? .max : connection.realPort, state: connection.stateName,
-            remainingSeconds: connection.remainingSeconds(now), method: connection.method,
-            isTemplate: connection.isTemplate, isInactive: connection.isInactive,
-            engine: connection.engineData == nil ? nil : PersistenceEngine.sip.name,
-            engineData: connection.engineData ?? [],
-            local: connection.isFullNAT ? connection.local : nil)
+        table.forEach { body(ConnectionListing($0, now: now)) }
     }
 
     /// Frames dropped so far, by every reason there is.

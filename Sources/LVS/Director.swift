@@ -70,7 +70,7 @@ package final class Director: @unchecked Sendable {
     var framesCarryMarks = false
     /// What both lead to services by mark, as of the table that was published last.
     var marked = ServedTraffic()
-    var ports: [Port] = []
+    package internal(set) var ports: [Port] = []
     /// Where NAT replies come from, and how many configured servers send them from there.
     var replyEndpoints: [ServedTraffic.Endpoint: Int] = [:]
     /// Where packets in tunnels go to, and how many configured servers that is.

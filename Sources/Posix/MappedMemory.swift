@@ -24,10 +24,11 @@ package struct MappedMemory: ~Copyable, @unchecked Sendable {
     private let mapping: UnsafeMutableRawPointer
     private let mapped: Int
 
-    /// Maps and touches every page now, so that no packet waits for one later.
+    /// Maps and touches every page now, so that no packet waits for one later; unless `isTouched` is
+    /// false, where pages come with their first use and are not locked.
     ///
     /// A size the machine cannot hold beside what runs already is ENOMEM instead of a kill later.
-    package init(bytes: Int) throws(SystemError) {
+    package init(bytes: Int, isTouched: Bool = true) throws(SystemError) {
         guard bytes > 0, bytes < Int.max / 2 else {
             throw SystemError("mmap", on: "\(bytes) bytes", code: EINVAL)
         }
@@ -39,6 +40,10 @@ package struct MappedMemory: ~Copyable, @unchecked Sendable {
         unsafe base = address.alignedUp(toMultipleOf: MappedMemory.largePage)
         if !isReserved {
             _ = unsafe cposix_advise_huge(base, length - MappedMemory.largePage)
+        }
+        guard isTouched else {
+            isLocked = false
+            return
         }
         var offset = 0
         while offset < bytes {

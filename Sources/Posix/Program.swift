@@ -17,6 +17,9 @@ package enum Program {
         return (max(1, Int(size.ws_row)), max(1, Int(size.ws_col)))
     }
 
+    /// Whether standard error is a terminal.
+    package static var isErrorTerminal: Bool { isatty(STDERR_FILENO) == 1 }
+
     /// Waits; a signal may end it early.
     package static func sleep(seconds: Double) {
         var time = timespec()

@@ -263,22 +263,7 @@ final class KeptTable: ControlTarget {
 }
 
 extension KeptTable {
-    /// Carries out one step of a change of rules.
-    func perform(_ step: DesiredState.Step) throws(CommandRefusal) {
-        switch step {
-        case .addService(let service): try add(service)
-        case .editService(let service): try edit(service)
-        case .deleteService(let key): try delete(key)
-        case .addServer(let key, let server): try add(server, to: key)
-        case .editServer(let key, let server): try edit(server, of: key)
-        case .deleteServer(let key, let address, let port):
-            try delete(address, port: port, of: key)
-        case .setLocals(let key, let addresses): try setLocals(addresses, of: key)
-        case .setMarks(let rules): try setMarkRules(rules)
-        }
-    }
-
-    /// The same where the table may have been changed by hand in between: what is there already is
+    /// Carries out a step where the table may have been changed by hand in between: what is there already is
     /// edited, what is gone is added anew, and removing what is gone is no error.
     func reconcile(_ step: DesiredState.Step) throws(CommandRefusal) {
         do throws(CommandRefusal) {

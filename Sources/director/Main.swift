@@ -3,8 +3,27 @@ import Logging
 import PacketIO
 import Posix
 
-/// The daemon.
+/// The program: the daemon, or one of the commands that need none.
+///
+/// They are no subcommands of the daemon's, since both have options of the same names.
 @main
+enum DirectorProgram {
+    /// By the word that the command line begins with.
+    static let commands: [(word: String, command: any ParsableCommand.Type)] = [
+        ("replay", ReplayCommand.self)
+    ]
+
+    static func main() {
+        let words = Array(CommandLine.arguments.dropFirst())
+        if let found = commands.first(where: { $0.word == words.first }) {
+            found.command.main(Array(words.dropFirst()))
+        } else {
+            DirectorCommand.main(words)
+        }
+    }
+}
+
+/// The daemon.
 struct DirectorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "director",
@@ -13,6 +32,9 @@ struct DirectorCommand: ParsableCommand {
             Takes frames from the interfaces it serves, balances virtual services over real servers \
             as IPVS does (NAT, DR, TUN), and is configured with directorctl, which takes ipvsadm's \
             commands.
+
+            'director replay' plays a capture through a set of rules instead; it has a help of its own \
+            (director replay --help).
 
             SIGTERM ends it and leaves the host as it was; SIGHUP reads the rules file again. Needs \
             CAP_NET_RAW and CAP_NET_ADMIN.

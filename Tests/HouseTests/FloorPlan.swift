@@ -71,7 +71,7 @@ enum FloorPlan {
         Hall(
             "Instruments",
             rooms: ["Capture", "Replay", "Explanation", "Simulator"],
-            files: [],
+            files: ["TextTable.swift", "Names.swift"],
             imports: ["LVS", "Posix", "CPcap", "Synchronization"],
             // Bytes of capture files, and the frames that a replay lends to the engine.
             unsafe: ["Capture", "Replay"]),

@@ -31,27 +31,4 @@ extension IPAddress {
         }
         return bytes
     }
-
-    /// The same address with all bits behind the first `length` of its family 0.
-    package func prefix(_ length: UInt8) -> IPAddress {
-        if isV4 { return IPAddress(v4: length == 0 ? 0 : v4 & UInt32.max << UInt32(32 - length)) }
-        let all = UInt128(high) << 64 | UInt128(low)
-        let kept = length == 0 ? 0 : all & UInt128.max << UInt128(128 - length)
-        return IPAddress(
-            high: UInt64(truncatingIfNeeded: kept >> 64), low: UInt64(truncatingIfNeeded: kept))
-    }
-}
-
-extension HardwareAddress {
-    /// An Ethernet address as `02:00:0a:01:00:01`; nil for anything else.
-    package init?(colons text: some StringProtocol) {
-        let parts = text.split(separator: ":").map { UInt8($0, radix: 16) }
-        guard parts.count == 6 else { return nil }
-        var value: UInt64 = 0
-        for part in parts {
-            guard let part else { return nil }
-            value = value << 8 | UInt64(part)
-        }
-        self.init(value: value)
-    }
 }

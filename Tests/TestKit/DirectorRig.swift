@@ -20,7 +20,7 @@ package final class DirectorRig {
     }
 
     /// What became of one frame that went in.
-    package struct Outcome: Sendable {
+    package struct Outcome: Hashable, Sendable {
         package var verdict: Verdict
         /// The frame itself when it was sent, then what was made because of it.
         package var sent: [Sent]

@@ -1,4 +1,4 @@
-import LVS
+package import LVS
 
 /// Plays a recorded scenario through a whole director in memory and says what differs.
 package struct GoldenPlayer {
@@ -19,6 +19,8 @@ package struct GoldenPlayer {
     /// One line for every difference: step, field, expected and actual value.
     private var differences: [String] = []
     private var time: UInt64 = 0
+    /// What became of every frame.
+    private var outcomes: [DirectorRig.Outcome] = []
 
     /// Everything that differs; empty when the director does what was recorded.
     ///
@@ -30,6 +32,18 @@ package struct GoldenPlayer {
         try player.setUp()
         for step in golden.steps { player.play(step) }
         return player.differences
+    }
+
+    /// What becomes of every frame, and of those that waiting made; a narrator listens to the worker.
+    package static func outcomes(
+        _ golden: Golden, narrator: Narrator?
+    ) throws -> [DirectorRig.Outcome] {
+        var player = GoldenPlayer(golden, .complete, 1)
+        try player.setUp()
+        player.rig.director.workers[0].narrator = narrator
+        // Listings change nothing, and are compared elsewhere.
+        for step in golden.steps where step.op != "list" { player.play(step) }
+        return player.outcomes
     }
 
     private init(_ golden: Golden, _ checksum: DirectorRig.ChecksumOnInput, _ workers: Int) {
@@ -164,6 +178,7 @@ package struct GoldenPlayer {
                 localPorts.answer(bytes), on: port, checksum: checksum, worker: frames % workers)
             : DirectorRig.Outcome(verdict: .consumed, sent: [])
         frames += 1
+        outcomes.append(outcome)
         compare(step, outcome)
     }
 

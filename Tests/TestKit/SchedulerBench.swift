@@ -78,6 +78,11 @@ package final class SchedulerBench {
         scheduler.schedule(request, among: servers)
     }
 
+    /// What it would compare to choose.
+    package func figures(_ request: ScheduleRequest) -> SchedulerFigures {
+        scheduler.figures(request, among: servers)
+    }
+
     package func destination(_ id: String) -> Destination? { numbers[id].map { cells[$0] } }
 
     package func tick(_ now: Instant) { scheduler.tick(now) }

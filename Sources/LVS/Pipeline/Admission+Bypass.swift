@@ -15,10 +15,14 @@ extension Admission {
             method: .bypass, destination: Destination.none)
         spec.mark = mark
         if service.isOnePacket, packet.transport == .udp {
-            return .once(onePacket.connection(spec, now: now))
+            let connection = onePacket.connection(spec, now: now)
+            note(connection, .bypass, now: now)
+            return .once(connection)
         }
         switch table.insert(spec, worker: worker, now: now) {
-        case .inserted(let connection), .existing(let connection): return .connection(connection)
+        case .inserted(let connection), .existing(let connection):
+            note(connection, .bypass, now: now)
+            return .connection(connection)
         case .full: return .verdict(.drop(.tableFull))
         }
     }

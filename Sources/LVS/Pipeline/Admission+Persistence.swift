@@ -21,7 +21,9 @@ extension Admission {
         case .held(let held): template = held
         case .refused: return refuse(packet, mark: mark, service, services, now: now)
         case .full: return .verdict(.drop(.tableFull))
-        case .unreadable: return .verdict(.drop(.noCallID))
+        case .unreadable:
+            narrator?.note(.notScheduled(.unreadable))
+            return .verdict(.drop(.noCallID))
         }
         let server = cells[template.destination]
         // Services of port 0 and services by mark leave the port as it is, whatever the server's.
@@ -52,10 +54,17 @@ extension Admission {
         // Another worker may make or end the client's template between two steps here: then again.
         while true {
             if let known = table.findTemplate(spec.inboundTuple, now: now) {
-                if isValid(known), table.hold(known) { return .held(known) }
+                let obstacle = obstacle(to: known)
+                let isHeld = obstacle == nil && table.hold(known)
+                note(spec, isHeld ? .followed : obstacle ?? .ending, known, now: now)
+                if isHeld { return .held(known) }
                 table.invalidate(known)
+            } else {
+                note(spec, .none, nil, now: now)
             }
-            guard let server = service.schedule(request(packet, now)) else { return .refused }
+            guard let server = service.schedule(request(packet, now), telling: narrator) else {
+                return .refused
+            }
             spec.real = server.address
             spec.realPort = spec.virtualPort == 0 ? 0 : server.port
             spec.method = server.method
@@ -64,13 +73,29 @@ extension Admission {
             server.bindTemplate()
             switch insert(spec, key, now: now) {
             case .inserted(let made):
-                if table.hold(made) { return .held(made) }
+                if table.hold(made) {
+                    note(spec, .made, made, now: now)
+                    return .held(made)
+                }
             case .existing: server.unbindTemplate()
             case .full:
                 server.unbindTemplate()
                 return .full
             }
         }
+    }
+
+    /// Tells what was found of a client's template.
+    private func note(
+        _ spec: ConnectionSpec, _ outcome: TemplateLookUp.Outcome, _ template: Connection?,
+        now: Instant
+    ) {
+        narrator?.note(
+            .template(
+                TemplateLookUp(
+                    client: spec.client, virtual: spec.virtual, virtualPort: spec.virtualPort,
+                    timeoutSeconds: spec.timeoutSeconds, outcome: outcome,
+                    found: template.map { ConnectionListing($0, now: now) })))
     }
 
     /// Makes a template, with what the engine tells it apart by.
@@ -110,9 +135,12 @@ extension Admission {
 
     /// True when new connections may follow the template (ipvs-semantics 5.4): even to a server that
     /// is overloaded or, unless the operator says otherwise, has weight 0.
-    func isValid(_ template: Connection) -> Bool {
+    func isValid(_ template: Connection) -> Bool { obstacle(to: template) == nil }
+
+    /// Why new connections may not follow the template; nil when they may.
+    private func obstacle(to template: Connection) -> TemplateLookUp.Outcome? {
         let number = template.destination
-        guard number != Destination.none, cells[number].isAvailable else { return false }
-        return !settings.expiresQuiescentTemplates || cells[number].weight != 0
+        guard number != Destination.none, cells[number].isAvailable else { return .serverGone }
+        return settings.expiresQuiescentTemplates && cells[number].weight == 0 ? .quiescent : nil
     }
 }

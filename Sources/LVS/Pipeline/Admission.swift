@@ -24,6 +24,8 @@ package struct Admission {
     let onePacket = OnePacketEntry()
     /// The packet stands for what an ICMP error answers.
     var isForError = false
+    /// Who listens; nil when nobody does.
+    var narrator: Narrator?
     private var random: SeededGenerator
 
     package init(
@@ -47,24 +49,38 @@ package struct Admission {
         -> Admitted
     {
         guard packet.isIP, services.hasServices(packet.family) else {
+            narrator?.note(.notScheduled(.noServiceOfFamily))
             return .verdict(services.pass(packet))
         }
         if packet.kind == .short || packet.lacksSCTPChunk {
+            narrator?.note(.notScheduled(.notFlow))
             return services.isServiceAddress(packet.transport, packet.destination)
                 ? .verdict(.drop(.headerTooShort)) : leaveAlone(packet, services)
         }
-        guard packet.kind == .flow, asksForScheduling(packet),
-            let service = services.find(
-                mark: mark, packet.transport, packet.destination, port: packet.destinationPort)
-        else {
-            return open(packet, services: services, now: now) ?? leaveAlone(packet, services)
+        guard packet.kind == .flow else {
+            return remain(packet, services, now: now, because: .notFlow)
         }
+        guard asksForScheduling(packet) else {
+            return remain(packet, services, now: now, because: .noOpener)
+        }
+        guard
+            let service = services.find(
+                mark: mark, packet.transport, packet.destination, port: packet.destinationPort,
+                telling: narrator)
+        else { return remain(packet, services, now: now, because: .noService) }
         if let found = table.find(packet.tuple, now: now), found.direction == .inbound {
+            note(found.connection, .existing, now: now)
             return .connection(found.connection)
         }
-        if settings.takesForDefence() { return .verdict(.drop(.defence)) }
+        if settings.takesForDefence() {
+            narrator?.note(.notScheduled(.defence))
+            return .verdict(.drop(.defence))
+        }
         // Source port 20 is the data connection of an FTP server elsewhere: never scheduled.
-        guard packet.sourcePort != 20 else { return .verdict(services.pass(packet)) }
+        guard packet.sourcePort != 20 else {
+            narrator?.note(.notScheduled(.sourcePort20))
+            return .verdict(services.pass(packet))
+        }
         if let persistence = service.persistence {
             return follow(
                 packet, mark: mark, service: service, persistence, services: services, now: now)
@@ -119,6 +135,19 @@ package struct Admission {
         }
     }
 
+    /// A packet that opens no connection of a client's: a server may open one with it.
+    private func remain(
+        _ packet: Packet, _ services: ServiceTable, now: Instant, because obstacle: Step.Obstacle
+    ) -> Admitted {
+        narrator?.note(.notScheduled(obstacle))
+        return open(packet, services: services, now: now) ?? leaveAlone(packet, services)
+    }
+
+    /// Tells which connection a packet goes on.
+    func note(_ connection: Connection, _ making: Step.Making, now: Instant) {
+        narrator?.note(.connected(ConnectionListing(connection, now: now), making))
+    }
+
     /// A packet no service wants to schedule: the host's, unless it is a stray reply and the
     /// operator wants servers to be told (ipvs-semantics 0.3 step 6).
     private func leaveAlone(_ packet: Packet, _ services: ServiceTable) -> Admitted {
@@ -135,9 +164,13 @@ package struct Admission {
         _ packet: Packet, mark: UInt32, service: Service, services: ServiceTable, now: Instant
     ) -> Admitted {
         // A service of port 0 or 21 that the packet reached by another port needs persistence.
-        guard service.port == nil || packet.destinationPort == service.port,
-            let server = service.schedule(request(packet, now))
-        else { return refuse(packet, mark: mark, service, services, now: now) }
+        guard service.port == nil || packet.destinationPort == service.port else {
+            narrator?.note(.notScheduled(.needsPersistence))
+            return refuse(packet, mark: mark, service, services, now: now)
+        }
+        guard let server = service.schedule(request(packet, now), telling: narrator) else {
+            return refuse(packet, mark: mark, service, services, now: now)
+        }
         var spec = ConnectionSpec(
             tuple: packet.tuple, real: server.address,
             realPort: server.port == 0 ? packet.destinationPort : server.port,
@@ -166,6 +199,7 @@ package struct Admission {
         if spec.method == .fullNAT {
             spec.method = .masquerading
             spec.local = service.takeLocal(spec, cells.ports, from: settings.localPorts)
+            narrator?.note(.localEndpoint(spec.local))
             guard spec.local != nil else {
                 table.releaseHold(spec.controller)
                 return nil
@@ -177,14 +211,18 @@ package struct Admission {
         if service.isOnePacket, spec.transport == .udp {
             counters.countConnection(server.number)
             table.releaseHold(spec.controller)
-            return .once(onePacket.connection(spec, now: now))
+            let connection = onePacket.connection(spec, now: now)
+            note(connection, .once, now: now)
+            return .once(connection)
         }
         switch table.insert(spec, worker: worker, now: now) {
         case .inserted(let connection):
             counters.countConnection(server.number)
+            note(connection, .made, now: now)
             return .connection(connection)
         case .existing(let connection):
             giveUp(spec, server)
+            note(connection, .existing, now: now)
             return .connection(connection)
         case .full:
             giveUp(spec, server)

@@ -7,15 +7,21 @@ extension Worker {
     ) -> Verdict {
         let services = path.services
         // A family without a service is left alone altogether (ipvs-semantics 0.1).
-        guard services.hasServices(packet.family) else { return .pass }
+        guard services.hasServices(packet.family) else {
+            narrator?.note(.notScheduled(.noServiceOfFamily))
+            return .pass
+        }
         switch packet.kind {
-        case .arp, .other: return .pass
+        case .arp, .other:
+            narrator?.note(.notScheduled(.notFlow))
+            return .pass
         case .malformed: return .drop(.malformedHeader)
         case .flow, .security: return lookUp(packet, index, &burst, path)
         case .short: return followShort(packet, index, &burst, path)
         case .icmpError: return lookUpError(packet, index, &burst, path)
         case .icmpOther:
             if let verdict = lookUpParameterProblem(packet, index, &burst, path) { return verdict }
+            narrator?.note(.notScheduled(.notFlow))
             // The ingress block takes parameter problems for errors about connections; IPVS leaves
             // them alone, so the host gets them by the door.
             return packet.icmpType == 12 && services.isServiceAddress(nil, packet.destination)
@@ -38,6 +44,7 @@ extension Worker {
         guard packet.portWord != 0, unsafe packet.hasRightHeaderChecksum(burst[index].bytes),
             let match = path.table.find(packet.tuple, now: path.now)
         else { return admit(packet, index, &burst, path) }
+        note(.packet, packet.tuple, match, path)
         let connection = match.connection
         let number = connection.destination
         guard match.direction == .inbound else { return .drop(.headerTooShort) }

@@ -23,6 +23,13 @@ extension Worker {
                 from: connection.virtual)
             : nextHop(connection, direction, path)
         let hop = path.hops[number]
+        narrator?.note(
+            .way(
+                Way(
+                    hop,
+                    to: inbound
+                        ? connection.method == .bypass ? connection.virtual : connection.real
+                        : connection.client, isToServer: inbound)))
         let teller = teller(connection, direction, packet, path)
         let isLocal = inbound && connection.method == .localNode
         var errand = Errand(
@@ -183,12 +190,14 @@ extension Worker {
     func account(
         _ connection: Connection, _ packet: Packet, _ direction: Direction, _ path: FastPath
     ) {
-        if packet.kind == .icmpError {
-            countError(connection, packet, direction)
-        } else if packet.isWithoutState {
-            path.count(connection, packet)
-        } else {
-            path.advance(connection, packet.asStatesSeeIt, direction)
+        move(connection, direction) {
+            if packet.kind == .icmpError {
+                countError(connection, packet, direction)
+            } else if packet.isWithoutState {
+                path.count(connection, packet)
+            } else {
+                path.advance(connection, packet.asStatesSeeIt, direction)
+            }
         }
     }
 

@@ -17,20 +17,22 @@ extension Worker {
     /// On a backup (`backup_only`) requests are the host's; replies are translated as ever
     /// (ipvs-semantics 0.1).
     func passRequests(_ burst: inout Burst, _ count: Int, _ path: FastPath) {
-        for index in 0..<count {
-            let packet = Packet(parsing: burst[index])
-            let destination = packet.destination
-            let isRequest =
-                path.services.isServiceAddress(nil, destination)
-                || path.services.isHostsAlone(destination)
-            var verdict =
-                isRequest
-                ? path.services.pass(packet) : classify(packet, index, &burst, path)
-            if verdict.kind == .pass { verdict = leaveToHost(verdict, index, &burst, path) }
-            burst[index].verdict = verdict
-            tally.count(verdict)
-        }
+        for index in 0..<count { passRequest(index, &burst, path) }
         tally.countFrames(received: UInt64(count), sent: 0)
+    }
+
+    func passRequest(_ index: Int, _ burst: inout Burst, _ path: FastPath) {
+        let packet = Packet(parsing: burst[index])
+        let destination = packet.destination
+        let isRequest =
+            path.services.isServiceAddress(nil, destination)
+            || path.services.isHostsAlone(destination)
+        if isRequest { narrator?.note(.notScheduled(.backup)) }
+        var verdict =
+            isRequest ? path.services.pass(packet) : classify(packet, index, &burst, path)
+        if verdict.kind == .pass { verdict = leaveToHost(verdict, index, &burst, path) }
+        burst[index].verdict = verdict
+        tally.count(verdict)
     }
 
     /// A flow packet from its look-up on, with every rule (ipvs-semantics 0.2 steps 3 to 7).
@@ -43,20 +45,23 @@ extension Worker {
             return .drop(.malformedHeader)
         }
         let match = path.table.find(packet.tuple, now: path.now)
+        note(.packet, packet.tuple, match, path)
         if let match, match.direction == .outbound {
             guard match.connection.method != .bypass else {
                 // An answer to what was bypassed: the host's to forward, but the state moves on.
-                path.advance(match.connection, packet, .outbound)
+                move(match.connection, .outbound) {
+                    path.advance(match.connection, packet, .outbound)
+                }
                 return path.services.pass(packet)
             }
             return depart(match.connection, .outbound, packet, index, &burst, path)
         }
-        guard
-            let connection = match?.connection
-                ?? path.table.findUnknownPort(packet.tuple, now: path.now)
-        else { return admit(packet, index, &burst, path) }
+        guard let connection = match?.connection ?? findUnknownPort(packet, path) else {
+            return admit(packet, index, &burst, path)
+        }
         if packet.isOpener {
             if admission.reschedules(connection), !connection.isTrackedOn {
+                noteReuse(of: connection, .scheduledAnew, path)
                 // While others hang on it, it only makes room for the new one.
                 if !admission.expire(connection) { path.table.removeSlot(connection, .inbound) }
                 return admit(packet, index, &burst, path)
@@ -64,11 +69,29 @@ extension Worker {
             if connection.isTrackedOn, admission.reschedules(connection),
                 admission.expire(connection)
             {
+                noteReuse(of: connection, .openedAgain, path)
                 return .drop(.openedAgain)
             }
             forgetShift(of: connection)
         }
         return departToServer(connection, packet, index, &burst, path)
+    }
+
+    /// The connection that waits for a packet whose client's port is not known yet.
+    private func findUnknownPort(_ packet: Packet, _ path: FastPath) -> Connection? {
+        guard let found = path.table.findUnknownPort(packet.tuple, now: path.now) else {
+            return nil
+        }
+        narrator?.note(
+            .lookedUp(
+                LookUp(
+                    subject: .unknownPort, flow: Flow(packet.tuple),
+                    found: ConnectionListing(found, now: path.now))))
+        return found
+    }
+
+    private func noteReuse(of connection: Connection, _ reuse: Step.Reuse, _ path: FastPath) {
+        narrator?.note(.reused(ConnectionListing(connection, now: path.now), reuse))
     }
 
     private func departToServer(
@@ -81,8 +104,10 @@ extension Worker {
             ? connection.method == .bypass : path.cells[number].isAvailable
         guard isServed else {
             guard parts.settings.expiresConnectionsWithoutDestination else {
+                noteReuse(of: connection, .serverGone, path)
                 return .drop(.serverGone)
             }
+            noteReuse(of: connection, .expired, path)
             _ = admission.expire(connection)
             // Connection tracking knows the packet of old, and then IPVS lets the client repeat it.
             if isHelped(connection, path) { return .drop(.serverGone) }
@@ -111,7 +136,7 @@ extension Worker {
     func admit(
         _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
     ) -> Verdict {
-        let mark = path.services.mark(of: packet, in: burst[index])
+        let mark = path.services.mark(of: packet, in: burst[index], telling: narrator)
         switch admission.admit(packet, mark: mark, services: path.services, now: path.now) {
         case .connection(let connection):
             return depart(connection, .inbound, packet, index, &burst, path)
@@ -175,7 +200,11 @@ extension Worker {
                 error, about: packet, in: frame, from: source,
                 routeBits: path.hops.prefixLength(to: packet.source),
                 cause: index, burst: &burst, now: path.now)
-        else { return }
+        else {
+            narrator?.note(.told(error, isMade: false))
+            return
+        }
+        narrator?.note(.told(error, isMade: true))
         sendError(made, to: packet.source, like: frame, on: connection, &burst, path)
     }
 

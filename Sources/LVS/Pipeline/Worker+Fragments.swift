@@ -111,7 +111,10 @@ extension Worker {
     ) -> Verdict {
         // ICMP is not kept from the host, which does its own reassembly.
         let isShared = packet.transport == .icmp(of: packet.family)
-        guard isOurs(packet, path.services) else { return .pass }
+        guard isOurs(packet, path.services) else {
+            narrator?.note(.fragment(.hosts))
+            return .pass
+        }
         // A sum that the sender left undone covers one frame: that of a fragment which is all of its
         // packet (RFC 6946), and counts from where the fragment header is about to go.
         if let flow = packet.asFlow { unsafe Offload.complete(burst.base + index, flow) }
@@ -122,11 +125,18 @@ extension Worker {
         let taken = parts.commons.take(packet, received, into: &reassembly, now: path.now)
         for _ in 0..<taken.evicted { tally.countDrop(.fragmentsFull) }
         switch taken.outcome {
-        case .waiting: return isShared ? .pass : .consumed
-        case .odd: return followOdd(packet, index, &burst, path)
-        case .refused(let reason): return isShared ? .pass : .drop(reason)
+        case .waiting:
+            narrator?.note(.fragment(.waiting))
+            return isShared ? .pass : .consumed
+        case .odd:
+            narrator?.note(.fragment(.odd))
+            return followOdd(packet, index, &burst, path)
+        case .refused(let reason):
+            narrator?.note(.fragment(.refused(reason)))
+            return isShared ? .pass : .drop(reason)
         case .complete:
             guard let datagram = reassembly.frame else { return .drop(.fragment) }
+            narrator?.note(.fragment(.complete(length: Int(datagram.length))))
             isReassembled = true
             defer { isReassembled = false }
             burst[index] = datagram

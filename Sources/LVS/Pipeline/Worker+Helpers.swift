@@ -238,7 +238,9 @@ extension Worker {
             spec.controller = path.table.hold(control) ? control.number : Connection.noNumber
             server.bind()
             switch path.table.insert(spec, worker: number, now: path.now) {
-            case .inserted(let made): return made
+            case .inserted(let made):
+                narrator?.note(.expected(ConnectionListing(made, now: path.now)))
+                return made
             case .existing(let known):
                 server.unbind(active: false)
                 path.cells.ports.giveBackUnused(spec)
@@ -273,6 +275,7 @@ extension Worker {
         unsafe PayloadEdit.replace(range, by: text, in: &frame, packet)
         burst[index] = frame
         packet = Packet(parsing: frame).withoutOptions
+        narrator?.note(.replacedText(gainedBytes: gained))
         return gained
     }
 

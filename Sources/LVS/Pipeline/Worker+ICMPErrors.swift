@@ -15,8 +15,13 @@ extension Worker {
         }
         let bytes = unsafe burst[index].bytes
         // The error travels against the packet it quotes.
-        guard let tuple = unsafe quoted.tuple(in: bytes) else { return other }
-        guard let match = path.table.find(tuple.reversed, now: path.now) else {
+        guard let tuple = unsafe quoted.tuple(in: bytes) else {
+            narrator?.note(.notScheduled(.notQuoted))
+            return other
+        }
+        let match = path.table.find(tuple.reversed, now: path.now)
+        note(.quoted, tuple.reversed, match, path)
+        guard let match else {
             return schedule(packet, answering: tuple, index, &burst, path) ?? other
         }
         guard
@@ -188,6 +193,7 @@ extension Worker {
             match.connection.method == .tunnel,
             match.connection.destination != Destination.none
         else { return nil }
+        note(.tunnelled, tuple, match, path)
         guard isSound(packet, .inbound, frame, of: match.connection) else {
             return .drop(.wrongChecksum)
         }
@@ -230,7 +236,11 @@ extension Worker {
                 error, to: connection.client, quoting: quote, from: connection.virtual,
                 routeBits: path.hops.prefixLength(to: connection.client), cause: index,
                 burst: &burst, now: path.now)
-        else { return }
+        else {
+            narrator?.note(.told(error, isMade: false))
+            return
+        }
+        narrator?.note(.told(error, isMade: true))
         sendError(made, to: connection.client, like: frame, on: connection, &burst, path)
     }
 }

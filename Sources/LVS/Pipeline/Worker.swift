@@ -45,7 +45,7 @@ package final class Worker: @unchecked Sendable {
     let counters: WorkerCounters
     let machine: StateMachine
     package let tally: Tally
-    private let pending: UnsafeMutablePointer<Pending>
+    let pending: UnsafeMutablePointer<Pending>
     private var timeouts = Timeouts()
 
     // Cold parts: touched when a packet leaves the fast path.
@@ -56,6 +56,13 @@ package final class Worker: @unchecked Sendable {
     /// The packet being worked on was put together from fragments; `reassembly` knows their sizes.
     var isReassembled = false
     var identifications: Identifications
+
+    /// Who listens to what becomes of packets; nil when nobody does.
+    ///
+    /// To be set by the worker's own thread, between two bursts.
+    package var narrator: Narrator? {
+        didSet { admission.narrator = narrator }
+    }
 
     /// The worker numbered `number`, from 0; `seed` feeds its random choices.
     package init(number: Int, parts: EngineParts, counters: WorkerCounters, seed: UInt64) {
@@ -104,7 +111,9 @@ package final class Worker: @unchecked Sendable {
         let count = burst.count
         if count != 0 {
             let frames = unsafe burst.base
-            if parts.settings.isOnlyBackup {
+            if let narrator {
+                narrate(narrator, &burst, count, path)
+            } else if parts.settings.isOnlyBackup {
                 passRequests(&burst, count, path)
             } else if path.services.hasServices(.v4) {
                 unsafe parse(frames, count, path)
@@ -123,11 +132,13 @@ package final class Worker: @unchecked Sendable {
     /// Without a service nothing is the director's business, packets of connections that still stand
     /// in the table included (ipvs-semantics 0.1).
     private func passAll(_ burst: inout Burst, _ count: Int) {
-        for index in 0..<count {
-            unsafe burst.base[index].verdict = .pass
-            tally.count(.pass)
-        }
+        for index in 0..<count { pass(index, &burst) }
         tally.countFrames(received: UInt64(count), sent: 0)
+    }
+
+    func pass(_ index: Int, _ burst: inout Burst) {
+        unsafe burst.base[index].verdict = .pass
+        tally.count(.pass)
     }
 
     private func beginTurn(_ now: Instant) -> FastPath {
@@ -146,7 +157,7 @@ package final class Worker: @unchecked Sendable {
     }
 
     /// First wave: headers in, packet parsed, hash made, bucket asked for.
-    private func parse(_ frames: UnsafeMutablePointer<Frame>, _ count: Int, _ path: FastPath) {
+    func parse(_ frames: UnsafeMutablePointer<Frame>, _ count: Int, _ path: FastPath) {
         for index in 0..<Burst.ahead { unsafe lvs_prefetch(frames[index].bytes) }
         for index in 0..<count {
             unsafe lvs_prefetch(frames[index &+ Burst.ahead].bytes)
@@ -177,7 +188,7 @@ package final class Worker: @unchecked Sendable {
 
     /// Second wave: tags compared, entry asked for; where the first bucket has none, the second
     /// bucket is asked for, and compared after the others had their turn.
-    private func match(_ count: Int, _ path: FastPath) {
+    func match(_ count: Int, _ path: FastPath) {
         var second: UInt64 = 0
         for index in 0..<count {
             let place = unsafe pending[index].place
@@ -223,7 +234,7 @@ package final class Worker: @unchecked Sendable {
     }
 
     @inline(never)
-    private func finish(
+    func finish(
         _ index: Int, by exit: FastPath.Exit, _ burst: inout Burst, _ path: FastPath
     ) {
         var verdict = unsafe leave(exit, pending[index].packet, index, &burst, path)

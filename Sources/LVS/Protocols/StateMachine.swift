@@ -145,7 +145,10 @@ package struct StateMachine: @unchecked Sendable {
 
 extension Connection {
     /// The state's word in connection listings; UDP has one only, templates have their own.
-    package var stateName: String {
+    package var stateName: String { stateName(state) }
+
+    /// The word for another state of the connection.
+    func stateName(_ state: UInt8) -> String {
         if isTemplate { return (TemplateState(rawValue: state) ?? .none).name }
         switch transport {
         case .tcp: return (TCPState(rawValue: state) ?? .none).name

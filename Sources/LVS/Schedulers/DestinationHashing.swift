@@ -27,4 +27,14 @@ final class DestinationHashing: Scheduler {
         }
         return number
     }
+
+    func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
+        -> SchedulerFigures
+    {
+        let bucket = AddressHash.bucket(AddressHash.fold(request.virtual), bits: Self.bits)
+        return SchedulerFigures(rule: "the server at the bucket of the virtual address")
+            .saying("bucket", bucket)
+            .saying("server", servers, buckets[bucket])
+            .addingShares("buckets", buckets, servers)
+    }
 }

@@ -24,4 +24,11 @@ final class LeastConnection: Scheduler {
         }
         return chosen < 0 ? nil : servers.number(chosen)
     }
+
+    func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
+        -> SchedulerFigures
+    {
+        SchedulerFigures(rule: "the least overhead, whatever the weight")
+            .adding("overhead", servers) { .number(Int(servers.load($0).overhead)) }
+    }
 }

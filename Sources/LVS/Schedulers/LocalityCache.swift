@@ -54,6 +54,17 @@ struct LocalityCache<Memory> {
         return nil
     }
 
+    /// What is remembered of an address, without a note that somebody asked.
+    func peek(_ address: IPAddress) -> Memory? {
+        var position = heads[bucket(address)]
+        while position != end {
+            let entry = entries[Int(position)]
+            if entry.address == address { return entry.memory }
+            position = entry.next
+        }
+        return nil
+    }
+
     /// What is remembered at a position that `recall` returned.
     subscript(position: Int) -> Memory? {
         get { entries[position].memory }

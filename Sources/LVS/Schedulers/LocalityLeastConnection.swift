@@ -36,4 +36,17 @@ final class LocalityLeastConnection: Scheduler {
     func remembers(_ number: DestinationIndex) -> Bool { cache.contains { $0 == number } }
 
     func tick(_ now: Instant) { cache.collect(now, expirationSeconds: expirationSeconds) }
+
+    func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
+        -> SchedulerFigures
+    {
+        let known = cache.peek(request.virtual)
+        return SchedulerFigures(
+            rule: "the server remembered for the virtual address unless it is busy and another is "
+                + "not, else the least overhead for its weight"
+        )
+        .saying("remembered", servers, known)
+        .saying("busy", known.map { servers.isBusy(servers.destination($0).current) ? 1 : 0 })
+        .addingOverhead(servers)
+    }
 }

@@ -50,6 +50,21 @@ final class MaglevHashing: Scheduler {
         return nil
     }
 
+    func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
+        -> SchedulerFigures
+    {
+        let client = AddressHash.client(of: request, withPort: flags.contains(.hashesPort))
+        let slot = Self.slot(client.address &+ client.port)
+        return SchedulerFigures(
+            rule: "the server at the slot of the client"
+                + (flags.contains(.fallsBack) ? ", else another by further slots" : "")
+        )
+        .saying("slot", slot)
+        .saying("server", servers, slots[slot])
+        .addingShares("slots", slots, servers)
+    }
+
+
     private static func slot(_ value: UInt32) -> Int {
         Int(SipHash13.hash(value, key: firstKey)) % slotCount
     }

@@ -12,4 +12,12 @@ final class NeverQueue: Scheduler {
     {
         servers.leastExpected(takesIdle: true)
     }
+
+    func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
+        -> SchedulerFigures
+    {
+        SchedulerFigures(
+            rule: "the first without an active connection, else the least active + 1 for its weight"
+        ).addingDelay(servers)
+    }
 }

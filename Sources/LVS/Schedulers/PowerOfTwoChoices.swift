@@ -27,6 +27,17 @@ final class PowerOfTwoChoices: Scheduler {
         let isSecondLess = Int64(b.weight) &* a.overhead > Int64(a.weight) &* b.overhead
         return servers.number(isSecondLess ? second : first)
     }
+
+    func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
+        -> SchedulerFigures
+    {
+        var (sums, random) = (sums, SeededGenerator(seed: request.random))
+        let drawn = sums.draw(random.next(), random.next(), from: servers)
+        return SchedulerFigures(rule: "of two drawn by weight, the least overhead for its weight")
+            .saying("first", servers, drawn.map { servers.number($0.0) })
+            .saying("second", servers, drawn.map { servers.number($0.1) })
+            .addingOverhead(servers)
+    }
 }
 
 /// Weights of the servers that can be chosen, summed up in blocks for one decision, so that a draw

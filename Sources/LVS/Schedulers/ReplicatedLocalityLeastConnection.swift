@@ -20,6 +20,19 @@ final class ReplicatedLocalityLeastConnection: Scheduler {
         sets.schedule(request, among: servers)
     }
 
+    func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
+        -> SchedulerFigures
+    {
+        let members = sets.cache.peek(request.virtual)?.members ?? []
+        return SchedulerFigures(
+            rule: "the least loaded of the virtual address's set unless it is busy and another is "
+                + "not, else the least overhead for its weight"
+        )
+        .saying("members", members.count)
+        .adding("member", servers) { members.contains(servers.number($0)) ? .number(1) : .none }
+        .addingOverhead(servers)
+    }
+
     func remembers(_ number: DestinationIndex) -> Bool {
         sets.cache.contains { $0.members.contains(number) }
     }

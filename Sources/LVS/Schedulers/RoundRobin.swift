@@ -40,4 +40,13 @@ final class RoundRobin: Scheduler {
         }
         return found
     }
+
+    func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
+        -> SchedulerFigures
+    {
+        let start = servers.position(after: current, guess: place)
+        return SchedulerFigures(rule: "the next in turn that has weight")
+            .saying("after", servers, current)
+            .adding("turn", servers) { .number(servers.turn(of: $0, from: start)) }
+    }
 }

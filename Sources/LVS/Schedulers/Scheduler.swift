@@ -20,6 +20,11 @@ package protocol Scheduler: AnyObject, SendableMetatype {
     /// True while the scheduler may come back to a deleted server: then the trash keeps it
     /// (ipvs-semantics 3.3).
     func remembers(_ number: DestinationIndex) -> Bool
+    /// What the scheduler would compare to answer a request, for people; reads only (as `schedule`).
+    ///
+    /// Nothing but the load of each server unless overridden.
+    func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
+        -> SchedulerFigures
 }
 
 extension Scheduler {
@@ -27,6 +32,9 @@ extension Scheduler {
     package func take(_ options: SchedulerOptions) {}
     package func tick(_ now: Instant) {}
     package func remembers(_ number: DestinationIndex) -> Bool { false }
+    package func figures(
+        _ request: ScheduleRequest, among servers: borrowing DestinationList
+    ) -> SchedulerFigures { SchedulerFigures(rule: "as \(Self.name) chooses") }
 }
 
 /// What a service hands to its scheduler when that is made, and again when it changes.

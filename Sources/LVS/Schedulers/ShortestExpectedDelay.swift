@@ -12,4 +12,10 @@ final class ShortestExpectedDelay: Scheduler {
     {
         servers.leastExpected(takesIdle: false)
     }
+
+    func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
+        -> SchedulerFigures
+    {
+        SchedulerFigures(rule: "the least active + 1 for its weight").addingDelay(servers)
+    }
 }

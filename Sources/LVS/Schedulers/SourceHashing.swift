@@ -47,6 +47,20 @@ final class SourceHashing: Scheduler {
         }
         return nil
     }
+
+    func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
+        -> SchedulerFigures
+    {
+        let client = AddressHash.client(of: request, withPort: flags.contains(.hashesPort))
+        let bucket = AddressHash.bucket(client.address &+ client.port, bits: Self.bits)
+        return SchedulerFigures(
+            rule: "the server at the bucket of the client"
+                + (flags.contains(.fallsBack) ? ", else another by further buckets" : "")
+        )
+        .saying("bucket", bucket)
+        .saying("server", servers, buckets[bucket])
+        .addingShares("buckets", buckets, servers)
+    }
 }
 
 extension ServiceFlags {

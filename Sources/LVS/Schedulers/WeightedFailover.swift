@@ -12,4 +12,10 @@ final class WeightedFailover: Scheduler {
     {
         servers.heaviest(withRoom: false)
     }
+
+    func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
+        -> SchedulerFigures
+    {
+        SchedulerFigures(rule: "the largest weight")
+    }
 }

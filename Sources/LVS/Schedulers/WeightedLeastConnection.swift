@@ -12,4 +12,10 @@ final class WeightedLeastConnection: Scheduler {
     {
         servers.leastLoaded()
     }
+
+    func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
+        -> SchedulerFigures
+    {
+        SchedulerFigures(rule: "the least overhead for its weight").addingOverhead(servers)
+    }
 }

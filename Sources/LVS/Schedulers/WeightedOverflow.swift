@@ -13,4 +13,14 @@ final class WeightedOverflow: Scheduler {
     {
         servers.heaviest(withRoom: true)
     }
+
+    func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
+        -> SchedulerFigures
+    {
+        SchedulerFigures(rule: "the largest weight that has room")
+            .adding("room", servers) { position in
+                let load = servers.load(position)
+                return .number(max(Int(load.weight) - Int(load.active) + 1, 0))
+            }
+    }
 }

@@ -70,6 +70,19 @@ final class WeightedRoundRobin: Scheduler {
         return found
     }
 
+    func figures(_ request: ScheduleRequest, among servers: borrowing DestinationList)
+        -> SchedulerFigures
+    {
+        let start = servers.position(after: current, guess: place)
+        return SchedulerFigures(rule: "the next in turn whose weight reaches the threshold")
+            .saying("after", servers, current)
+            .saying("threshold", threshold)
+            .saying("step", divisor)
+            .saying("highest", highest)
+            .adding("turn", servers) { .number(servers.turn(of: $0, from: start)) }
+    }
+
+
     private static func commonDivisor(_ left: Int64, _ right: Int64) -> Int64 {
         var (a, b) = (left, right)
         while b != 0 { (a, b) = (b, a % b) }

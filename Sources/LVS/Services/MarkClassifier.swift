@@ -108,13 +108,23 @@ struct MarkClassifier {
     }
 
     /// The mark of a packet that comes with this one, when all rules have had their say.
-    func mark(_ subject: Subject, given mark: UInt32, hosts: EndpointIndex) -> UInt32 {
+    func mark(
+        _ subject: Subject, given mark: UInt32, hosts: EndpointIndex, telling narrator: Narrator?
+    ) -> UInt32 {
         var state = MarkState(packet: mark)
         var index = 0
         while index < count {
             let row = unsafe rows[index]
+            let number = index
             index += 1
             let applies = applies(row, subject, state, hosts)
+            let before = state.packet
+            defer {
+                if applies {
+                    narrator?.note(
+                        .markingRule(rule: number, from: before, to: state.packet))
+                }
+            }
             switch row.action {
             case .accept: if applies { return state.packet }
             case .skip(let distance): if applies { index += distance }

@@ -64,12 +64,23 @@ package final class Service: Sendable {
     }
 
     /// The server for a new connection; nil when none can take it (worker).
-    package func schedule(_ request: ScheduleRequest) -> Destination? {
+    package func schedule(
+        _ request: ScheduleRequest, telling narrator: Narrator? = nil
+    ) -> Destination? {
         state.withLock { state in
-            guard let number = state.scheduler?.schedule(request, among: state.servers) else {
-                return nil
+            guard let narrator, narrator.isTelling else {
+                guard let number = state.scheduler?.schedule(request, among: state.servers) else {
+                    return nil
+                }
+                return state.servers.destination(number)
             }
-            return state.servers.destination(number)
+            // What the scheduler compares is read before it moves on.
+            var scheduling = Scheduling(
+                of: key, request, by: state.scheduler, among: state.servers)
+            let number = state.scheduler?.schedule(request, among: state.servers)
+            scheduling.chosen = number
+            narrator.note(.scheduled(scheduling))
+            return number.map { state.servers.destination($0) }
         }
     }
 

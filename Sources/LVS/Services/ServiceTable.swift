@@ -46,24 +46,30 @@ package struct ServiceTable: @unchecked Sendable {
 
     /// The service a packet to this address and port (host order) belongs to (ipvs-semantics 1.1).
     package func find(
-        mark: UInt32, _ transport: TransportProtocol, _ address: IPAddress, port: UInt16
+        mark: UInt32, _ transport: TransportProtocol, _ address: IPAddress, port: UInt16,
+        telling narrator: Narrator? = nil
     ) -> Service? {
-        let services = unsafe header.pointee.services
-        if mark != 0, let found = services.find(.mark(mark, address.family)) {
-            return service(found)
+        func ask(_ key: EndpointIndex.Key, _ question: ServiceQuestion) -> Service? {
+            let found = unsafe header.pointee.services.find(key)
+            narrator?.note(.askedService(question, isFound: found != nil))
+            return found.map(service)
         }
-        if let found = services.find(.endpoint(transport, address, port)) {
-            return service(found)
+        if mark != 0 {
+            let family = address.family
+            if let found = ask(.mark(mark, family), .mark(mark, family)) { return found }
+        }
+        if let found = ask(
+            .endpoint(transport, address, port), .endpoint(transport, address, port: port))
+        {
+            return found
         }
         if transport == .tcp, unsafe header.pointee.hasFTP, port == 20 || port >= 1024,
-            let found = services.find(.endpoint(transport, address, 21))
+            let found = ask(.endpoint(transport, address, 21), .ftp(address))
         {
-            return service(found)
+            return found
         }
-        if unsafe header.pointee.hasPortZero,
-            let found = services.find(.endpoint(transport, address, 0))
-        {
-            return service(found)
+        if unsafe header.pointee.hasPortZero {
+            return ask(.endpoint(transport, address, 0), .everyPort(transport, address))
         }
         return nil
     }
@@ -86,7 +92,9 @@ package struct ServiceTable: @unchecked Sendable {
 
     /// The mark of a packet by the host's and the director's own rules; the one it came with where
     /// none applies.
-    package func mark(of packet: Packet, in frame: Frame) -> UInt32 {
+    package func mark(
+        of packet: Packet, in frame: Frame, telling narrator: Narrator? = nil
+    ) -> UInt32 {
         guard hasMarks, packet.isIPv4 || packet.isIPv6, packet.kind != .malformed else {
             return frame.mark
         }
@@ -97,8 +105,10 @@ package struct ServiceTable: @unchecked Sendable {
             sourcePort: packet.sourcePort, destinationPort: packet.destinationPort,
             tcpFlags: packet.tcpFlags,
             icmp: isICMP ? (packet.icmpType, packet.icmpCode) : nil, ingress: frame.ingress)
-        return unsafe header.pointee.marks.mark(
-            subject, given: frame.mark, hosts: header.pointee.hosts)
+        let mark = unsafe header.pointee.marks.mark(
+            subject, given: frame.mark, hosts: header.pointee.hosts, telling: narrator)
+        narrator?.note(.mark(mark, carried: frame.mark))
+        return mark
     }
 
     private func isMarked(

@@ -51,6 +51,14 @@ package struct IPAddress: Hashable, Sendable {
         let isMapped = wireHigh == 0 && low >> 32 == 0xffff
         return self != .anyV6 && !isMulticast && !isMapped && first & 0xffc0 != 0xfe80
     }
+    /// The same address with all bits behind the first `length` of its family 0.
+    package func prefix(_ length: UInt8) -> IPAddress {
+        if isV4 { return IPAddress(v4: length == 0 ? 0 : v4 & UInt32.max << UInt32(32 - length)) }
+        let all = UInt128(wireHigh) << 64 | UInt128(low)
+        let kept = length == 0 ? 0 : all & UInt128.max << UInt128(128 - length)
+        return IPAddress(
+            wireHigh: UInt64(truncatingIfNeeded: kept >> 64), low: UInt64(truncatingIfNeeded: kept))
+    }
     package var isV4: Bool { high == 0 && low >> 32 == 0xffff }
     package var family: AddressFamily { isV4 ? .v4 : .v6 }
 

@@ -1,0 +1,139 @@
+internal import LVS
+
+/// Feeds the packets of captures to a replay, one after the other.
+package final class ReplayRun {
+    /// What could not be fed, or not as it was, with the first packet of each kind.
+    package struct Trouble: Hashable, Sendable {
+        package var packets: UInt64 = 0
+        package var first: UInt64 = 0
+        /// What was wrong with the first one.
+        package var text = ""
+
+        mutating func note(_ packet: UInt64, _ reason: @autoclosure () -> String) {
+            packets += 1
+            guard packets == 1 else { return }
+            first = packet
+            text = reason()
+        }
+    }
+
+    package let replay: Replay
+    package let capture: MergedCapture
+    /// Packets that are no frames.
+    package private(set) var unreadable = Trouble()
+    /// Packets of which the capture holds only the beginning; the rest is taken to be zeros.
+    package private(set) var truncated = Trouble()
+    /// Packets of interfaces that came into the capture after its first packet.
+    package private(set) var unexpected = Trouble()
+    /// Packets that the capture says were sent by the machine that captured.
+    package private(set) var outgoing: UInt64 = 0
+    /// Number of the last packet; 0 before the first.
+    package private(set) var number: UInt64 = 0
+    /// The port of each interface of the capture.
+    private var ports: [PortIndex?] = []
+    private let portOfName: [String: PortIndex]
+    private let names: [String]
+
+    /// `names` are those of the capture's interfaces, in order, as the replay's network knows them.
+    package init(_ capture: MergedCapture, _ replay: Replay, names: [String]) {
+        self.capture = capture
+        self.replay = replay
+        self.names = names
+        portOfName = Dictionary(replay.network.ports.map { ($0.name, $0.index) }) { first, _ in
+            first
+        }
+        ports = names.map { portOfName[$0] }
+    }
+
+    /// Feeds the next packet; false at the end of the capture.
+    package func step() -> Bool {
+        guard let packet = capture.next() else { return false }
+        number = packet.number
+        feed(packet)
+        return true
+    }
+
+    /// The names by which a replay's network knows the interfaces of captures: their own; what has
+    /// none is the only interface of the sheet, or `in`.
+    package static func names(
+        of interfaces: [CaptureInterface], in sheet: NetworkSheet
+    ) throws(NetworkSheet.Mistake) -> [String] {
+        var names: [String] = []
+        for interface in interfaces {
+            let known = sheet.links.map(\.name)
+            var name = interface.name
+            if name.isEmpty {
+                guard known.count < 2 else {
+                    throw NetworkSheet.Mistake(
+                        description: "which of the interfaces \(known.joined(separator: ", ")) was "
+                            + "captured? --read NAME=FILE says it")
+                }
+                name = known.first ?? "in"
+            }
+            guard known.isEmpty || known.contains(name) else {
+                throw NetworkSheet.Mistake(
+                    description: "the capture's interface \(name) is not in the network "
+                        + "(\(known.joined(separator: ", "))); --read NAME=FILE says which it is")
+            }
+            names.append(name)
+        }
+        return names
+    }
+
+    private func feed(_ packet: CapturedPacket) {
+        while ports.count <= packet.interface {
+            ports.append(portOfName[capture.interfaces[ports.count].name])
+        }
+        let interface = capture.interfaces[packet.interface]
+        guard let port = ports[packet.interface] else {
+            return unexpected.note(
+                packet.number, "its interface \(interface.name) was not there at the beginning")
+        }
+        guard packet.direction != .outbound else {
+            outgoing += 1
+            return
+        }
+        // Room for an Ethernet header in the place of a shorter one, and for what was not captured.
+        let most = Int(packet.length) + 14
+        guard
+            let place = unsafe replay.place(
+                packet: packet.number, at: packet.time, length: most)
+        else {
+            return unreadable.note(
+                packet.number, "\(packet.length) bytes are more than a frame has")
+        }
+        let own = replay.network.ports[Int(port)].hardware
+        switch unsafe LinkLayer.frame(
+            of: packet, on: interface, into: place, capacity: most,
+            hardware: (HardwareAddress.made(for: .assumedGatewayV4), own))
+        {
+        case .refused(let why): unreadable.note(packet.number, why.description)
+        case .frame(let shape):
+            guard shape.direction != .outbound else {
+                outgoing += 1
+                return
+            }
+            let missing = max(0, shape.fullLength - shape.length)
+            if missing > 0 {
+                truncated.note(
+                    packet.number, "\(shape.length) of \(shape.fullLength) bytes were captured")
+                unsafe (place + shape.length).initializeMemory(
+                    as: UInt8.self, repeating: 0, count: missing)
+            }
+            replay.take(
+                length: shape.length + missing, missing: missing, by: port, vlan: shape.vlan)
+        }
+    }
+
+    /// What was wrong with the capture, a line each.
+    package var remarks: [String] {
+        let troubles = [
+            ("could not be read", unreadable), ("are cut short, zeros in the place of the rest", truncated),
+            ("were left out", unexpected),
+        ]
+        return capture.remarkLines
+            + troubles.filter { $0.1.packets > 0 }.map { what, trouble in
+                "\(trouble.packets) packets \(what), first packet \(trouble.first): \(trouble.text)"
+            }
+    }
+}

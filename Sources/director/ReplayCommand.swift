@@ -1,0 +1,127 @@
+import ArgumentParser
+import Control
+import Instruments
+import Posix
+
+/// `director replay`: a capture through a set of rules.
+struct ReplayCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "director replay",
+        abstract: "Play a capture through a set of rules, without a network.",
+        discussion: """
+            Time is the capture's. What the director would have sent is written to --write; the summary \
+            says what each real server got, and why packets were dropped. The same input gives the same \
+            output, byte for byte.
+            """)
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Rules as 'ipvsadm -Sn' writes them, with settings and the network if you like.",
+            valueName: "file"))
+    var rules: String
+
+    @OptionGroup var options: ReplayOptions
+
+    @Option(
+        name: .long, parsing: .singleValue,
+        help: ArgumentHelp(
+            "File for what is sent: pcapng if it ends in .pcapng, else pcap.",
+            discussion: "NAME=FILE takes one interface's frames only; - is standard output.",
+            valueName: "[name=]file"))
+    var write: [String] = []
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Stop after packet N and show the table and its connections.", valueName: "N"))
+    var at: UInt64?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Seconds to let pass after the last packet.", valueName: "seconds"))
+    var wait: UInt64 = 0
+
+    func validate() throws {
+        for file in write where NamedFile(file).path.isEmpty {
+            throw ValidationError("'\(file)' names no file; FILE or NAME=FILE is accepted")
+        }
+        guard wait <= 10 * 366 * 86_400 else {
+            throw ValidationError("--wait \(wait): at most ten years are accepted")
+        }
+    }
+
+    func run() throws {
+        Signals.ignoreBrokenPipes()
+        do {
+            try play()
+        } catch let failure as StartFailure {
+            Program.complain("director replay: \(failure)\n")
+            throw ExitCode.failure
+        }
+    }
+
+    private func play() throws {
+        let interruption = try Interruption()
+        let capture = try options.open()
+        let stage = try Stage(rules: rules, options, capture)
+        let output = try output(stage, capture)
+        stage.replay.sink = output
+        var progress = ReplayProgress(capture)
+        var wasInterrupted = false
+        while stage.run.number < at ?? .max, stage.run.step() {
+            guard stage.run.number & 0xfff == 0 else { continue }
+            progress.show(stage.run)
+            wasInterrupted = interruption.hasCome
+            if wasInterrupted || output.failure != nil { break }
+        }
+        stage.replay.finish(afterSeconds: wasInterrupted ? 0 : wait)
+        output.close()
+        progress.end()
+        report(stage, output, wasInterrupted)
+        if let failure = output.failure { throw StartFailure("\(failure)") }
+        if wasInterrupted { throw ExitCode(130) }
+    }
+
+    private func output(_ stage: Stage, _ capture: MergedCapture) throws -> ReplayOutput {
+        let files = write.map { NamedFile($0) }.map { (name: $0.name, path: $0.path) }
+        do throws(CaptureError) {
+            return try ReplayOutput(
+                files, ports: stage.replay.network.ports,
+                sparing: capture.sources.compactMap(\.reader.identity))
+        } catch {
+            throw StartFailure("\(error)")
+        }
+    }
+
+    private func report(_ stage: Stage, _ output: ReplayOutput, _ wasInterrupted: Bool) {
+        var text = ""
+        if at != nil {
+            let table = StillTable(stage.target, reason: "the table of a replay is only shown")
+            text += "after packet \(stage.run.number):\n"
+            text += table.listing(["-Ln"]) + table.listing(["-Lnc"]) + "\n"
+        }
+        if wasInterrupted { text += "stopped      at packet \(stage.run.number)\n" }
+        text += ReplaySummary(of: stage.run).text
+        text += output.lines.map { "written    \($0)\n" }.joined()
+        // Standard output may be the capture.
+        let isTaken = write.contains { NamedFile($0).path == "-" }
+        if isTaken { Program.complain(text) } else { Program.output(text) }
+    }
+}
+
+/// Whether somebody wants the program to end.
+struct Interruption: ~Copyable {
+    private let signals: Signals
+
+    init() throws {
+        do throws(SystemError) {
+            signals = try Signals([Signals.terminate, Signals.interrupt])
+        } catch {
+            throw StartFailure("\(error)")
+        }
+    }
+
+    var hasCome: Bool { signals.next() != nil }
+}
