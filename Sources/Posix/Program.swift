@@ -28,6 +28,9 @@ package enum Program {
         _ = unsafe nanosleep(&time, nil)
     }
 
+    /// Stops the program until it is told to go on, as Ctrl-Z does.
+    package static func stop() { raise(SIGSTOP) }
+
     /// Ends the program with this status.
     package static func exit(_ status: Int32) -> Never { Glibc.exit(status) }
 

@@ -9,6 +9,8 @@ package struct Signals: ~Copyable {
     package static let terminate = SIGTERM
     package static let interrupt = SIGINT
     package static let hangUp = SIGHUP
+    /// The terminal has another size.
+    package static let windowChange = SIGWINCH
 
     private let source: FileDescriptor
 

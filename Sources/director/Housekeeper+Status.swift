@@ -17,6 +17,17 @@ extension Housekeeper: DaemonTarget {
 
     func statusForPrograms() -> JSONValue { report().json }
 
+    func activity() -> DaemonActivity {
+        var activity = DaemonActivity()
+        activity.version = version
+        activity.uptimeMilliseconds = uptimeMilliseconds
+        activity.connections = UInt64(director.table.count)
+        activity.capacity = UInt64(director.configuration.connections)
+        activity.workers = workers()
+        activity.drops = drops()
+        return activity
+    }
+
     func saveState() throws(CommandRefusal) {
         guard let keeper = state?.keeper else {
             throw .notSupported("this director keeps no state; start it with --state FILE")
@@ -29,17 +40,11 @@ extension Housekeeper: DaemonTarget {
     }
 
     private func report() -> StatusReport {
-        let time = MonotonicClock.now()
         var report = StatusReport(
-            version: version, uptimeSeconds: (time - started) / 1_000_000_000,
+            version: version, uptimeSeconds: uptimeMilliseconds / 1000,
             control: control?.path ?? "none")
         report.interfaces = interfaces.map(interface)
-        report.workers = loops.map { loop in
-            let counts = loop.counts
-            return StatusReport.Worker(
-                cpu: loop.cpu, frames: counts.frames, bursts: counts.bursts, sent: counts.sent,
-                sleeps: counts.sleeps, cpuNanoseconds: loop.cpuNanoseconds)
-        }
+        report.workers = workers()
         report.drops = drops()
         report.connections = UInt64(director.table.count)
         report.capacity = UInt64(director.configuration.connections)
@@ -65,6 +70,17 @@ extension Housekeeper: DaemonTarget {
         if let trouble = state?.keeper.trouble { report.notes.append(trouble) }
         if let capture { report.notes.append(capture.summary) }
         return report
+    }
+
+    private var uptimeMilliseconds: UInt64 { (MonotonicClock.now() - started) / 1_000_000 }
+
+    private func workers() -> [StatusReport.Worker] {
+        loops.map { loop in
+            let counts = loop.counts
+            return StatusReport.Worker(
+                cpu: loop.cpu, frames: counts.frames, bursts: counts.bursts, sent: counts.sent,
+                sleeps: counts.sleeps, cpuNanoseconds: loop.cpuNanoseconds)
+        }
     }
 
     private func interface(_ interface: ServedInterface) -> StatusReport.Interface {

@@ -63,7 +63,7 @@ enum FloorPlan {
         Hall(
             "Control",
             rooms: [
-                "Server", "Grammar", "Personality", "Printing", "DesiredState", "Client",
+                "Server", "Grammar", "Personality", "Printing", "DesiredState", "Client", "Top",
             ],
             files: ["ControlPath.swift"],
             imports: ["LVS", "Posix"]),

@@ -15,7 +15,10 @@ package enum CommandLineProgram {
         }
         let session = CommandSession(
             program: String(program), output: Program.output, complain: Program.complain,
-            readLine: { readLine() },
+            readLine: { readLine() }, surface: .standard,
+            showTop: { options throws(CommandError) in
+                try TopSession.run(options, path: path)
+            },
             connect: { () throws(DirectorUnreachable) in try ClientTable(path: path) })
         Program.exit(session.run(words))
     }

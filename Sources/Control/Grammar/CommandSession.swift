@@ -12,15 +12,28 @@ package final class CommandSession {
     private let complain: (String) -> Void
     private let readLine: () -> String?
     private let surface: Surface
+    /// Shows a director on the terminal until its reader has enough; nil where there is none.
+    private let showTop: ((TopOptions) throws(CommandError) -> Void)?
     private let connect: () throws(DirectorUnreachable) -> any DirectorTable
     private var connected: (any DirectorTable)?
     private var isRestoring = false
 
     /// A session; the director is reached when the first line needs it.
-    package init(
+    package convenience init(
         program: String, output: @escaping (String) -> Void,
         complain: @escaping (String) -> Void, readLine: @escaping () -> String?,
         surface: Surface = .standard,
+        connect: @escaping () throws(DirectorUnreachable) -> any DirectorTable
+    ) {
+        self.init(
+            program: program, output: output, complain: complain, readLine: readLine,
+            surface: surface, showTop: nil, connect: connect)
+    }
+
+    init(
+        program: String, output: @escaping (String) -> Void,
+        complain: @escaping (String) -> Void, readLine: @escaping () -> String?,
+        surface: Surface, showTop: ((TopOptions) throws(CommandError) -> Void)?,
         connect: @escaping () throws(DirectorUnreachable) -> any DirectorTable
     ) {
         self.program = program
@@ -28,6 +41,7 @@ package final class CommandSession {
         self.complain = complain
         self.readLine = readLine
         self.surface = surface
+        self.showTop = showTop
         self.connect = connect
     }
 
@@ -93,6 +107,38 @@ package final class CommandSession {
                 Are you sure that IP Virtual Server is built in the kernel or as module?
                 \(error.advice)
                 """)
+        }
+    }
+
+    /// Shows what the director does, again and again: on the terminal, or as text.
+    func top(_ options: TopOptions) throws(CommandError) {
+        if !options.isBatch, surface.size() != nil, let showTop { return try showTop(options) }
+        let below = Surface(
+            size: { nil }, wait: surface.wait, nanoseconds: surface.nanoseconds)
+        var last: (feed: TopFeed, nanoseconds: UInt64)?
+        let watch = Watch(surface: below, seconds: options.intervalSeconds, count: options.count)
+        try watch.run("", output: output, forget: { connected = nil }) {
+            () throws(CommandError) in
+            let feed = try feed()
+            let now = surface.nanoseconds()
+            let reading = TopReading(
+                feed, after: last?.feed, seconds: Double(now - (last?.nanoseconds ?? now)) / 1e9)
+            last = (feed, now)
+            return TopScreen(reading: reading, view: options.view).batch
+        }
+    }
+
+    private func feed() throws(CommandError) -> TopFeed {
+        let table = try table()
+        do throws(Refusal) {
+            let text = try table.text("live")
+            do throws(TopFeed.Garbled) {
+                return try TopFeed(text)
+            } catch {
+                throw Refusal(.badMessage, error.sentence)
+            }
+        } catch {
+            throw CommandError(status: 1, text: error.ownWords, endsRestore: false)
         }
     }
 

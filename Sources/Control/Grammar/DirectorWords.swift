@@ -13,6 +13,9 @@ struct DirectorWord: Sendable {
             let name = session.own.json ? "status.json" : "status"
             session.print(try ask(session) { table throws(Refusal) in try table.text(name) })
         },
+        DirectorWord(name: "top", usage: "top [OPTIONS]") { words, session throws(CommandError) in
+            try session.top(TopOptions(words))
+        },
         DirectorWord(name: "get", usage: "get [NAME]", lists: true) {
             words, session throws(CommandError) in
             guard words.count <= 1 else { throw .line("get takes the name of one setting") }

@@ -13,8 +13,17 @@ package struct StatisticsRecord: Hashable, Sendable {
 
     package init() {}
 
+    /// The record of ten values in the order of their attribute numbers; nil when they are not ten.
+    init?(_ values: [UInt64]) {
+        guard values.count == 10 else { return nil }
+        (connections, inPackets, outPackets) = (values[0], values[1], values[2])
+        (inBytes, outBytes, connectionsPerSecond) = (values[3], values[4], values[5])
+        (inPacketsPerSecond, outPacketsPerSecond) = (values[6], values[7])
+        (inBytesPerSecond, outBytesPerSecond) = (values[8], values[9])
+    }
+
     /// The values in the order of their attribute numbers, which begin at 1.
-    private var values: [UInt64] {
+    var values: [UInt64] {
         [
             connections, inPackets, outPackets, inBytes, outBytes, connectionsPerSecond,
             inPacketsPerSecond, outPacketsPerSecond, inBytesPerSecond, outBytesPerSecond,

@@ -115,7 +115,7 @@ package struct StatusReport: Sendable {
 
     /// The report for a terminal; ends in a newline.
     package func rendered() -> String {
-        var lines = ["director \(version), up \(duration(uptimeSeconds)), control \(control)"]
+        var lines = ["director \(version), up \(Self.duration(uptimeSeconds)), control \(control)"]
         let percent = capacity == 0 ? 0 : connections * 100 / capacity
         lines.append(
             "table: \(connections) of \(capacity) connections (\(percent) %), "
@@ -168,7 +168,8 @@ package struct StatusReport: Sendable {
         rows.isEmpty ? [] : ["\(title):"] + rows.map { "  \($0)" }
     }
 
-    private func duration(_ seconds: UInt64) -> String {
+    /// Seconds in the two units that say most.
+    static func duration(_ seconds: UInt64) -> String {
         switch seconds {
         case ..<60: "\(seconds) s"
         case ..<3600: "\(seconds / 60) min \(seconds % 60) s"

@@ -24,6 +24,11 @@ enum Usage {
           \(program) -h
         Of the director alone:
           \(program) status             drivers, drops with their cures, next hops, memory
+          \(program) top [--interval SECONDS] [--count N] [--sort ORDER] [--reverse] [--filter TEXT]
+               [--services] [--batch] [--ascii]
+                                        rates of services and servers, drops and workers' load,
+                                        live; ORDER is name, connections, packets, bytes, active
+                                        or inactive; --batch, and without a terminal: as text
           \(program) get [NAME]         shows all settings (net.ipv4.vs.NAME), or one
           \(program) set NAME=VALUE     changes a setting
           \(program) mark -A|-D RULE    marks packets for services by mark, in iptables' words:

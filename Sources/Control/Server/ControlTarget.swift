@@ -70,8 +70,15 @@ package protocol DaemonTarget: AnyObject {
     func status() -> String
     /// The same for `directorctl status --json`.
     func statusForPrograms() -> JSONValue
+    /// What `directorctl top` shows beside the table.
+    func activity() -> DaemonActivity
     /// Brings the state file up to date and waits for the disk.
     func saveState() throws(CommandRefusal)
+}
+
+extension DaemonTarget {
+    /// None, where nobody forwards frames.
+    package func activity() -> DaemonActivity { DaemonActivity() }
 }
 
 /// One connection as listings show it.

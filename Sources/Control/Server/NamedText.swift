@@ -59,6 +59,9 @@ struct NamedText {
             NamedText(name: "status.json") { _, executor throws(Refusal) in
                 pieces(executor.daemon.statusForPrograms().document)
             },
+            NamedText(name: "live") { _, executor throws(Refusal) in
+                pieces(TopFeed.text(of: executor.target, executor.daemon.activity()))
+            },
             NamedText(name: "marks.json") { _, executor throws(Refusal) in
                 pieces(marksForPrograms(executor.target).document)
             },
