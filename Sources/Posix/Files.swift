@@ -112,10 +112,7 @@ package enum Files {
     package static func identity(_ path: String) -> Identity? {
         var status = stat()
         guard unsafe lstat(path, &status) == 0 else { return nil }
-        return Identity(
-            device: UInt64(status.st_dev), inode: UInt64(status.st_ino),
-            isSocket: status.st_mode & S_IFMT == S_IFSOCK,
-            mode: UInt32(status.st_mode & 0o7777))
+        return Identity(status)
     }
 
     /// Removes a file; a missing one is no error.

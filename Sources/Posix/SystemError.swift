@@ -36,6 +36,10 @@ package struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
     package var isMissingDevice: Bool { code == ENODEV || code == ENXIO }
     /// EAGAIN: nothing there, or no room, at the moment.
     package var wouldBlock: Bool { code == EAGAIN }
+    /// EEXIST: it is there already.
+    package var isExisting: Bool { code == EEXIST }
+    /// EINVAL: what was asked for makes no sense there.
+    package var isInvalid: Bool { code == EINVAL }
     /// EADDRINUSE: another process has it.
     package var isInUse: Bool { code == EADDRINUSE || code == EBUSY }
 }

@@ -50,6 +50,8 @@ package struct CaptureInterface: Hashable, Sendable {
     package var linkType: UInt32
     /// Most bytes of a packet that were kept; 0 for no limit.
     package var snapshotLength: UInt32
+    /// Bytes of frame check sequence at the end of each packet.
+    package var checkBytes: UInt8 = 0
 
     package init(name: String, linkType: UInt32, snapshotLength: UInt32) {
         self.name = name
