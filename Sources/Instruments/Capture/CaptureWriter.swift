@@ -114,14 +114,15 @@ package final class CaptureWriter {
         try put(record, comment)
     }
 
-    /// Writes a frame as it is on the wire: a VLAN tag that was taken out is put back.
+    /// Writes a frame as it is on the wire: a VLAN tag that was taken out is put back. Its last
+    /// `missing` bytes were never captured and are left out.
     package func write(
-        _ frame: borrowing Frame, time: Int64, interface: Int = 0,
+        _ frame: borrowing Frame, missing: Int = 0, time: Int64, interface: Int = 0,
         direction: CapturedPacket.Direction = .unknown, comment: String? = nil
     ) throws(CaptureError) {
         let vlan = frame.length >= 12 ? frame.vlan : 0
         let record = unsafe CaptureRecord(
-            bytes: UnsafeRawPointer(frame.bytes), count: Int(frame.length),
+            bytes: UnsafeRawPointer(frame.bytes), count: Int(frame.length) - missing,
             length: Int(frame.length) + (vlan == 0 ? 0 : 4), vlan: vlan, time: time,
             interface: interface, direction: direction)
         try put(record, comment)
