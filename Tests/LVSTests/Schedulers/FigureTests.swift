@@ -58,7 +58,7 @@ import Testing
         let (asked, plain) = (
             try SchedulerStory.bench(name, servers), try SchedulerStory.bench(name, servers)
         )
-        for number in 0..<200 {
+        for number in 0..<60 {
             _ = asked.figures(request(number))
             let picks = (asked.pick(request(number)), plain.pick(request(number)))
             #expect(picks.0 == picks.1, "connection \(number)")
