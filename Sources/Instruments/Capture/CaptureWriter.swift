@@ -42,6 +42,7 @@ package final class CaptureWriter {
     private var used = 0
     private var waiting: UInt64 = 0
     private var sink: Sink?
+    private var isOpen = true
     private var cut: ((UInt64) -> Void)?
 
     /// Makes the file, or empties one that is there; standard output for `-`.
@@ -149,6 +150,7 @@ package final class CaptureWriter {
     /// Writes what is left and closes the file; more calls do nothing.
     package func close() throws(CaptureError) {
         defer {
+            isOpen = false
             unsafe sink = nil
             cut = nil
         }
@@ -158,12 +160,15 @@ package final class CaptureWriter {
     private func put(_ record: CaptureRecord, _ comment: String?) throws(CaptureError) {
         precondition(interfaces.indices.contains(record.interface), "an interface of this file")
         if used + CaptureReader.mostBytes + Self.mostBeside > Self.capacity { try flush() }
-        guard unsafe sink != nil, failure == nil else { return }
-        switch format {
-        case .pcap: unsafe used += record.putPcap(at: memory + used)
-        case .pcapng: unsafe used += record.putPcapng(at: memory + used, comment)
-        }
-        waiting += 1
+        guard isOpen else { return }
+        let target = unsafe memory + used
+        let size =
+            switch format {
+            case .pcap: unsafe record.putPcap(at: target)
+            case .pcapng: unsafe record.putPcapng(at: target, comment)
+            }
+        used = used + size
+        waiting = waiting + 1
     }
 
     /// Ends the file behind the last packet that is whole; of the buffer `done` bytes were taken.
@@ -175,6 +180,7 @@ package final class CaptureWriter {
         cut?(bytes)
         used = 0
         waiting = 0
+        isOpen = false
         unsafe sink = nil
         let failure = CaptureError(error)
         self.failure = failure
