@@ -44,6 +44,8 @@ package struct SimulatedLoad: Hashable, Sendable {
     package var persistenceSeconds: UInt32 = 0
     /// The same seed gives the same connections on every machine.
     package var seed: UInt64 = 1
+    /// Bursts of 64 new connections whose cost is measured at the end; 0 measures none.
+    package var measuredBursts = 200
 
     package init() {}
 
@@ -68,6 +70,7 @@ package struct SimulatedLoad: Hashable, Sendable {
         try expect(
             (1...Self.mostClients).contains(clients), "clients", "1 to \(Self.mostClients)")
         try expect(persistenceSeconds <= 86_400 * 31, "persistence", "0 to 2678400 seconds")
+        try expect((0...1000).contains(measuredBursts), "measured bursts", "0 to 1000")
         try expect(!schedulers.isEmpty, "schedulers", known)
         for name in schedulers {
             try expect(SchedulerRegistry.names.contains(name), "scheduler \(name)", known)

@@ -178,13 +178,12 @@ final class Simulation: ReplaySink {
         row.worstImbalance = max(row.worstImbalance ?? 0, imbalance)
     }
 
-    private static let measuredBursts = 200
-
     /// How long bursts of connections of new clients take.
     private func measureCost(at time: Int64) {
+        guard load.measuredBursts > 0 else { return }
         director.replay.sink = nil
         var costs: [UInt64] = []
-        for number in 0..<Self.measuredBursts {
+        for number in 0..<load.measuredBursts {
             let first = UInt32(load.clients + number * Burst.capacity)
             let began = MonotonicClock.now()
             for client in first..<first + UInt32(Burst.capacity) {

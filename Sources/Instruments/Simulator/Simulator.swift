@@ -69,7 +69,8 @@ struct SimulatedDirector {
         // Room for all there will ever be, and a template for each client.
         let most = load.connectionsPerSecond * load.seconds * 3.3
         let templates = isPersistent ? min(load.clients, Int(most)) : 0
-        options.connections = min(8_000_000, Int(most) + templates + 65_536)
+        options.connections = min(
+            8_000_000, Int(most) + templates + load.measuredBursts * Burst.capacity + 4096)
         options.seed = load.seed
         let network = Self.network(service, servers: addresses)
         do throws(SystemError) {
