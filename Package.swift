@@ -63,7 +63,7 @@ let package = Package(
             name: "LVSTests", dependencies: ["LVS", "TestKit", "CAllocationCounter"],
             swiftSettings: strict),
         .target(
-            name: "FuzzKit", dependencies: ["LVS", "TestKit", "Control"],
+            name: "FuzzKit", dependencies: ["LVS", "TestKit", "Control", "Instruments", "Posix"],
             path: "Tests/Fuzz/FuzzKit",
             swiftSettings: strict),
         .testTarget(
@@ -77,15 +77,15 @@ let package = Package(
             resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(
             name: "InstrumentsTests",
-            dependencies: ["Instruments", "Control", "LVS", "Posix", "TestKit"],
+            dependencies: ["Instruments", "LVS", "Posix", "CPcap", "TestKit"],
             resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(name: "HouseTests", swiftSettings: strict),
 
         // Benchmarks
         .target(name: "CReference", path: "Benchmarks/CReference"),
         .executableTarget(
-            name: "Bench", dependencies: ["LVS", "Posix", "CReference"], path: "Benchmarks/Bench",
-            swiftSettings: strict),
+            name: "Bench", dependencies: ["LVS", "Posix", "Instruments", "CPcap", "CReference"],
+            path: "Benchmarks/Bench", swiftSettings: strict),
     ]
 )
 
@@ -93,6 +93,7 @@ let package = Package(
 if Context.environment["FUZZ"] == "1" {
     for name in [
         "FuzzFrame", "FuzzICMP", "FuzzFragments", "FuzzHelpers", "FuzzDialect", "FuzzGrammar",
+        "FuzzCapture",
     ] {
         package.products.append(.executable(name: name, targets: [name]))
         package.targets.append(

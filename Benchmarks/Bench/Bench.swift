@@ -37,6 +37,9 @@ struct Bench {
                 report.add(Decisions.run(scheduler, windows: options.quick ? 64 : 400))
             }
         }
+        if options.wants("capture-read") || options.wants("capture-write") {
+            try Captures.run(options, &report)
+        }
         print(report.json)
         if let file = options.thresholds {
             let broken = report.violations(try Files.read(file))

@@ -6,6 +6,7 @@ struct Report {
     private var churn: Churn.Result?
     private var fullNAT: FullNATPath.Result?
     private var decisions: [Decisions.Result] = []
+    private var captures: [Captures.Result] = []
 
     static func printHead() {
         print(
@@ -47,6 +48,13 @@ struct Report {
         print(
             "FULLNAT port + insert + expire: \(Report.cell(result.perConnection)) ns ="
                 + " \(Report.text(1000 / result.perConnection.median, 1)) M connections/s")
+    }
+
+    mutating func add(_ result: Captures.Result) {
+        captures.append(result)
+        print(
+            Report.pad(result.name, 24) + Report.cell(result.cost)
+                + "= \(Report.text(1000 / result.cost.median, 1)) M packets/s")
     }
 
     static func printDecisionsHead() {
@@ -94,6 +102,9 @@ struct Report {
                 "\"ns_\($0.servers)\":\(Report.text($0.cost.median, 1))"
             }
             items.append("\"\(result.scheduler)\":{" + figures.joined(separator: ",") + "}")
+        }
+        for result in captures {
+            items.append("\"\(result.name)\":{\"ns\":\(Report.text(result.cost.median, 1))}")
         }
         return "{" + items.joined(separator: ",") + "}"
     }

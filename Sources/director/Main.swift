@@ -10,7 +10,8 @@ import Posix
 enum DirectorProgram {
     /// By the word that the command line begins with.
     static let commands: [(word: String, command: any ParsableCommand.Type)] = [
-        ("replay", ReplayCommand.self)
+        ("replay", ReplayCommand.self), ("explain", ExplainCommand.self),
+        ("diff", DiffCommand.self),
     ]
 
     static func main() {
@@ -33,8 +34,9 @@ struct DirectorCommand: ParsableCommand {
             as IPVS does (NAT, DR, TUN), and is configured with directorctl, which takes ipvsadm's \
             commands.
 
-            'director replay' plays a capture through a set of rules instead; it has a help of its own \
-            (director replay --help).
+            'director replay' plays a capture through a set of rules instead, 'director explain' says \
+            why a packet goes where it goes, and 'director diff' compares two sets of rules; each has \
+            a help of its own (director replay --help).
 
             SIGTERM ends it and leaves the host as it was; SIGHUP reads the rules file again. Needs \
             CAP_NET_RAW and CAP_NET_ADMIN.

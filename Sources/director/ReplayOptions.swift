@@ -90,9 +90,10 @@ struct Stage {
     let run: ReplayRun
     let target: DirectorTarget
 
-    /// Makes the director; `capture` is nil where no packets come from one.
+    /// Makes the director; `interface` is one that a packet comes by beside those of the capture.
     init(
-        rules path: String, _ options: ReplayOptions, _ capture: MergedCapture
+        rules path: String, _ options: ReplayOptions, _ capture: MergedCapture,
+        also interface: String? = nil
     ) throws {
         var sheet = Sheet()
         for file in options.network {
@@ -111,8 +112,11 @@ struct Stage {
         }
         do {
             let names = try ReplayRun.names(of: capture.interfaces, in: sheet.network)
+            // Without any interface there is one, that of a capture without a name.
+            let all = names + (interface.map { [$0] } ?? [])
+            let isAlone = all.isEmpty && sheet.network.links.isEmpty
             let network = try ReplayNetwork(
-                sheet.network, names: names, services: Stage.services(rules),
+                sheet.network, names: isAlone ? ["in"] : all, services: Stage.services(rules),
                 servers: Stage.servers(rules))
             var made = Replay.Options()
             made.connections = options.connections

@@ -107,22 +107,21 @@ package final class CaptureWriter {
         _ packet: UnsafeRawBufferPointer, length: UInt32? = nil, time: Int64, interface: Int = 0,
         direction: CapturedPacket.Direction = .unknown, comment: String? = nil
     ) throws(CaptureError) {
-        guard let base = unsafe packet.baseAddress else { return }
+        guard let base = packet.baseAddress else { return }
         let record = unsafe CaptureRecord(
             bytes: base, count: packet.count, length: Int(length ?? UInt32(clamping: packet.count)),
             vlan: 0, time: time, interface: interface, direction: direction)
         try put(record, comment)
     }
 
-    /// Writes a frame as it is on the wire: a VLAN tag that was taken out is put back; its last
-    /// `missing` bytes were never captured.
+    /// Writes a frame as it is on the wire: a VLAN tag that was taken out is put back.
     package func write(
-        _ frame: borrowing Frame, missing: Int = 0, time: Int64, interface: Int = 0,
+        _ frame: borrowing Frame, time: Int64, interface: Int = 0,
         direction: CapturedPacket.Direction = .unknown, comment: String? = nil
     ) throws(CaptureError) {
         let vlan = frame.length >= 12 ? frame.vlan : 0
         let record = unsafe CaptureRecord(
-            bytes: UnsafeRawPointer(frame.bytes), count: Int(frame.length) - missing,
+            bytes: UnsafeRawPointer(frame.bytes), count: Int(frame.length),
             length: Int(frame.length) + (vlan == 0 ? 0 : 4), vlan: vlan, time: time,
             interface: interface, direction: direction)
         try put(record, comment)

@@ -15,6 +15,15 @@ package enum LinkLayer {
         /// Outermost VLAN tag that was taken out, as in `Frame.vlan`; 0 when there was none.
         package var vlan: UInt32 = 0
 
+        package init(
+            length: Int, fullLength: Int, direction: CapturedPacket.Direction, vlan: UInt32 = 0
+        ) {
+            self.length = length
+            self.fullLength = fullLength
+            self.direction = direction
+            self.vlan = vlan
+        }
+
         /// True when the end of the frame is missing.
         package var isTruncated: Bool { length < fullLength }
     }

@@ -1,5 +1,5 @@
 package import LVS
-package import Posix
+internal import Posix
 
 /// Sends a capture onto a wire, each packet when it is due.
 ///
@@ -87,7 +87,7 @@ package final class PacedSender {
         var sinceProgress = 0
         while let packet = capture.next() {
             let interface = capture.interfaces[packet.interface]
-            guard unsafe send(packet, on: interface, isStopped: isStopped) else { return false }
+            guard send(packet, on: interface, isStopped: isStopped) else { return false }
             sinceProgress += 1
             if sinceProgress == Self.batch {
                 sinceProgress = 0

@@ -63,7 +63,7 @@ struct PcapngClock {
             case .long(let nanoseconds): UInt128(units) * UInt128(nanoseconds)
             case .short(let perNanosecond):
                 perNanosecond == 0 ? 0 : UInt128(units / perNanosecond)
-            case .binary(let halvings): UInt128(units) * 1_000_000_000 >> UInt128(halvings)
+            case .binary(let halvings): (UInt128(units) * 1_000_000_000) >> UInt128(halvings)
             }
         return Int64(exactly: Int128(whole) + Int128(offset) * 1_000_000_000)
     }

@@ -14,12 +14,15 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case dialect = "FuzzDialect"
     /// Command lines, and files of rules and state.
     case grammar = "FuzzGrammar"
+    /// Capture files.
+    case capture = "FuzzCapture"
 
     /// Runs one input; a finding traps.
     package func run(_ input: [UInt8], in world: FuzzWorlds) {
         switch self {
         case .dialect: return world.command { DialectInput.run(input, $0) }
         case .grammar: return GrammarInput.run(input)
+        case .capture: return CaptureInput.run(input)
         default: break
         }
         let rig = world.rig()
@@ -28,7 +31,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .icmp: ICMPInput.run(input, rig)
         case .fragments: FragmentInput.run(input, rig)
         case .helpers: HelperInput.run(input, rig)
-        case .dialect, .grammar: break
+        case .dialect, .grammar, .capture: break
         }
         world.passed(rig)
     }
