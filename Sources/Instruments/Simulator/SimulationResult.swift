@@ -19,9 +19,10 @@ package struct SimulationResult: Hashable, Sendable {
         package var connections: [Int] = []
         /// Connections that no server got.
         package var refused = 0
-        /// How far the fullest server was above its due: its open connections for its weight, by those
-        /// of all for theirs, looked at once a second or oftener from a fifth of the first part on.
-        /// 1 is even; nil when nothing was open.
+        /// How far the fullest server was above its due; 1 is even, nil when nothing was open.
+        ///
+        /// That is its open connections for its weight, by those of all for theirs, looked at once a
+        /// second or oftener from a fifth of the first part on.
         package var meanImbalance: Double?
         package var worstImbalance: Double?
         /// Between the halves of the first part, where nothing changed.
