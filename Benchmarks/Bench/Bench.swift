@@ -40,6 +40,7 @@ struct Bench {
         if options.wants("capture-read") || options.wants("capture-write") {
             try Captures.run(options, &report)
         }
+        if options.wants("replay") { try Replays.run(options, &report) }
         print(report.json)
         if let file = options.thresholds {
             let broken = report.violations(try Files.read(file))

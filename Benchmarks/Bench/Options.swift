@@ -15,7 +15,7 @@ struct Options {
     static let usage = """
         usage: Bench [--quick] [--only NAME[,NAME]] [--instructions RINGS] [--check FILE]
           names: nat-1k nat-100k nat-1m nat-10m fullnat churn schedulers, or one of those (wlc)
-                 capture-read capture-write
+                 capture-read capture-write replay
         """
 
     /// Nil when the words are not understood.

@@ -10,7 +10,7 @@ package struct SchedulerBenchError: Error {
 /// Deleted servers keep their number and their connections, as in a director's trash.
 package final class SchedulerBench {
     private let cells = DestinationCells()
-    private let scheduler: any Scheduler
+    private var scheduler: any Scheduler
     private var servers: DestinationList
     private var numbers: [String: DestinationIndex] = [:]
     private var free: [DestinationIndex] = []
@@ -81,6 +81,13 @@ package final class SchedulerBench {
     /// What it would compare to choose.
     package func figures(_ request: ScheduleRequest) -> SchedulerFigures {
         scheduler.figures(request, among: servers)
+    }
+
+    /// Goes on with a copy in place of the scheduler, which chooses `choices` more times and is gone.
+    package func replaceByCopy(then request: ScheduleRequest, choices: Int) {
+        let old = scheduler
+        scheduler = old.copy()
+        for _ in 0..<choices { _ = old.schedule(request, among: servers) }
     }
 
     package func destination(_ id: String) -> Destination? { numbers[id].map { cells[$0] } }

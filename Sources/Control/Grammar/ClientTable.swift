@@ -75,6 +75,13 @@ package final class ClientTable: DirectorTable {
         try ask { () throws(ControlError) in try client.read(name, piece: piece) }
     }
 
+    package func explanation(
+        of packet: String, forPrograms: Bool
+    ) throws(Refusal) -> String {
+        let name = forPrograms ? "explain.json" : "explain"
+        return try ask { () throws(ControlError) in try client.text(name, key: packet) }
+    }
+
     package func setting(_ name: String) throws(Refusal) -> String {
         let text = try ask { () throws(ControlError) in try client.text("settings", key: name) }
         return text.last == "\n" ? String(text.dropLast()) : text

@@ -33,6 +33,8 @@ package protocol DirectorTable: AnyObject {
     /// Tells the pieces of a text of the director's: `ip_vs_conn`, `status` and others.
     func read(_ name: String, piece: (ArraySlice<UInt8>) -> Void) throws(Refusal)
     func setting(_ name: String) throws(Refusal) -> String
+    /// What would become of a packet given in words, for people or for programs.
+    func explanation(of packet: String, forPrograms: Bool) throws(Refusal) -> String
     func changeSetting(_ name: String, to value: String) throws(Refusal)
     /// Has the director bring its state file up to date.
     func saveState() throws(Refusal)

@@ -46,6 +46,17 @@ struct DirectorWord: Sendable {
             try ask(session) { table throws(Refusal) in try table.saveState() }
         },
         DirectorWord(
+            name: "explain", usage: "explain 'PROTOCOL SOURCE:PORT -> DESTINATION:PORT'",
+            lists: true
+        ) { words, session throws(CommandError) in
+            let isJSON = session.own.json
+            let packet = words.joined(separator: " ")
+            session.print(
+                try ask(session) { table throws(Refusal) in
+                    try table.explanation(of: packet, forPrograms: isJSON)
+                })
+        },
+        DirectorWord(
             name: "mark", usage: "mark -A|-D RULE | -F | -L | -S", lists: true, run: changeMarks),
     ]
 

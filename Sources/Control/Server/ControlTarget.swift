@@ -74,6 +74,17 @@ package protocol DaemonTarget: AnyObject {
     func activity() -> DaemonActivity
     /// Brings the state file up to date and waits for the disk.
     func saveState() throws(CommandRefusal)
+    /// What would become of a packet that is given in words, for people or for programs (`--json`).
+    func explain(_ packet: String, forPrograms: Bool) throws(CommandRefusal) -> String
+}
+
+extension DaemonTarget {
+    /// Nothing, where a daemon has no instruments.
+    package func explain(
+        _ packet: String, forPrograms: Bool
+    ) throws(CommandRefusal) -> String {
+        throw .notSupported("explaining packets, by this director")
+    }
 }
 
 extension DaemonTarget {

@@ -62,6 +62,12 @@ struct NamedText {
             NamedText(name: "live") { _, executor throws(Refusal) in
                 pieces(TopFeed.text(of: executor.target, executor.daemon.activity()))
             },
+            NamedText(name: "explain") { key, executor throws(Refusal) in
+                pieces(try explanation(of: key, executor, forPrograms: false))
+            },
+            NamedText(name: "explain.json") { key, executor throws(Refusal) in
+                pieces(try explanation(of: key, executor, forPrograms: true))
+            },
             NamedText(name: "marks.json") { _, executor throws(Refusal) in
                 pieces(marksForPrograms(executor.target).document)
             },
@@ -78,6 +84,16 @@ struct NamedText {
                 }
             },
         ]
+    }
+
+    /// What would become of the packet that the key says in words.
+    private static func explanation(
+        of packet: String?, _ executor: CommandExecutor, forPrograms: Bool
+    ) throws(Refusal) -> String {
+        guard let packet else { throw Refusal(.invalid, "'explain' needs a packet as its key") }
+        return try command { () throws(CommandRefusal) in
+            try executor.daemon.explain(packet, forPrograms: forPrograms)
+        }
     }
 
     /// One `name = value` line each, or the value of `key` alone, which may be a full sysctl name.

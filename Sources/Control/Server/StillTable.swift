@@ -86,5 +86,8 @@ package final class StillTable: DirectorTable {
     package func stopDaemon(_ daemon: DaemonRecord) throws(Refusal) { throw refusal }
     package func changeSetting(_ name: String, to value: String) throws(Refusal) { throw refusal }
     package func saveState() throws(Refusal) { throw refusal }
+    package func explanation(
+        of packet: String, forPrograms: Bool
+    ) throws(Refusal) -> String { throw refusal }
     package func changeMarks(_ command: String, _ rule: String) throws(Refusal) { throw refusal }
 }

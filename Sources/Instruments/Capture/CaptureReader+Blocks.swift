@@ -55,10 +55,14 @@ extension CaptureReader {
                 "more than \(Self.mostInterfaces) interfaces"
             }
         }
-        section.interfaces.append(
+        // Taken out and put back: a property that is changed in place is checked at every packet.
+        var changed = section
+        section = PcapngSection()
+        changed.interfaces.append(
             PcapngSection.Interface(
                 index: index, snapshotLength: found.snapshotLength,
                 clock: PcapngClock(resolution: resolution, offset: offset)))
+        section = changed
     }
 
     /// Position among the file's interfaces, a new one if need be; nil when there are too many.

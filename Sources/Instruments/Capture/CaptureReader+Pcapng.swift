@@ -20,7 +20,9 @@ extension CaptureReader {
         }
     }
 
-    /// The block that begins here, with all its bytes; what is none is passed over. Nil at the end.
+    /// The block that begins here, with all its bytes; nil at the end.
+    ///
+    /// What is none is passed over.
     private func block() -> PcapngBlock? {
         while window.has(PcapngBlock.leastBytes) {
             var order = section.order

@@ -23,10 +23,10 @@ final class CaptureWindow {
     private let memory: UnsafeMutableRawPointer
     private var first = 0
     private var last = 0
+    /// Position in the file of the memory's first byte.
+    private var origin: UInt64 = 0
     private var isAtEnd = false
     private let source: Source
-    /// Position in the file of what is looked at.
-    private(set) var offset: UInt64 = 0
     /// Why the file could not be read further.
     private(set) var failure: SystemError?
 
@@ -41,6 +41,10 @@ final class CaptureWindow {
     @inline(__always)
     var bytes: UnsafeRawPointer { unsafe UnsafeRawPointer(memory + first) }
 
+    /// Position in the file of what is looked at.
+    @inline(__always)
+    var offset: UInt64 { origin + UInt64(first) }
+
     /// Bytes that are there already.
     var available: Int { last - first }
 
@@ -52,7 +56,6 @@ final class CaptureWindow {
     @inline(__always)
     func consume(_ count: Int) {
         first += count
-        offset += UInt64(count)
     }
 
     /// Goes on by any number of bytes; false when the file ends before.
@@ -75,6 +78,7 @@ final class CaptureWindow {
                 || last == Self.capacity
             {
                 unsafe memory.copyMemory(from: memory + first, byteCount: last - first)
+                origin += UInt64(first)
                 last -= first
                 first = 0
             }

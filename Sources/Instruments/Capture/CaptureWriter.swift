@@ -42,6 +42,7 @@ package final class CaptureWriter {
     private var used = 0
     private var waiting: UInt64 = 0
     private var sink: Sink?
+    private var isOpen = true
     private var cut: ((UInt64) -> Void)?
 
     /// Makes the file, or empties one that is there; standard output for `-`.
@@ -114,14 +115,15 @@ package final class CaptureWriter {
         try put(record, comment)
     }
 
-    /// Writes a frame as it is on the wire: a VLAN tag that was taken out is put back.
+    /// Writes a frame as it is on the wire: a VLAN tag that was taken out is put back. Its last
+    /// `missing` bytes were never captured and are left out.
     package func write(
-        _ frame: borrowing Frame, time: Int64, interface: Int = 0,
+        _ frame: borrowing Frame, missing: Int = 0, time: Int64, interface: Int = 0,
         direction: CapturedPacket.Direction = .unknown, comment: String? = nil
     ) throws(CaptureError) {
         let vlan = frame.length >= 12 ? frame.vlan : 0
         let record = unsafe CaptureRecord(
-            bytes: UnsafeRawPointer(frame.bytes), count: Int(frame.length),
+            bytes: UnsafeRawPointer(frame.bytes), count: Int(frame.length) - missing,
             length: Int(frame.length) + (vlan == 0 ? 0 : 4), vlan: vlan, time: time,
             interface: interface, direction: direction)
         try put(record, comment)
@@ -148,6 +150,7 @@ package final class CaptureWriter {
     /// Writes what is left and closes the file; more calls do nothing.
     package func close() throws(CaptureError) {
         defer {
+            isOpen = false
             unsafe sink = nil
             cut = nil
         }
@@ -157,12 +160,15 @@ package final class CaptureWriter {
     private func put(_ record: CaptureRecord, _ comment: String?) throws(CaptureError) {
         precondition(interfaces.indices.contains(record.interface), "an interface of this file")
         if used + CaptureReader.mostBytes + Self.mostBeside > Self.capacity { try flush() }
-        guard unsafe sink != nil, failure == nil else { return }
-        switch format {
-        case .pcap: unsafe used += record.putPcap(at: memory + used)
-        case .pcapng: unsafe used += record.putPcapng(at: memory + used, comment)
-        }
-        waiting += 1
+        guard isOpen else { return }
+        let target = unsafe memory + used
+        let size =
+            switch format {
+            case .pcap: unsafe record.putPcap(at: target)
+            case .pcapng: unsafe record.putPcapng(at: target, comment)
+            }
+        used = used + size
+        waiting = waiting + 1
     }
 
     /// Ends the file behind the last packet that is whole; of the buffer `done` bytes were taken.
@@ -174,6 +180,7 @@ package final class CaptureWriter {
         cut?(bytes)
         used = 0
         waiting = 0
+        isOpen = false
         unsafe sink = nil
         let failure = CaptureError(error)
         self.failure = failure

@@ -86,7 +86,8 @@ extension Explanation {
                 ("lower_threshold", .count(candidate.lowerThreshold)),
                 (
                     "figures",
-                    .object(figures.columns.map { ($0.name, json($0.figures[position])) })
+                    .object(
+                        figures.columns.map { (key($0.name), json($0.figures[position])) })
                 ),
                 ("chosen", .boolean(candidate.number == scheduling.chosen)),
             ])
@@ -95,11 +96,14 @@ extension Explanation {
         return [
             ("service", .text(Words.service(scheduling.service))),
             ("scheduler", .optional(scheduling.scheduler)), ("rule", .text(figures.rule)),
-            ("facts", .object(figures.facts.map { ($0.name, json($0.fact)) })),
+            ("facts", .object(figures.facts.map { (key($0.name), json($0.fact)) })),
             ("candidates", .list(candidates)),
             ("chosen", .optional(chosen.map { Words.endpoint($0.address, $0.port) })),
         ]
     }
+
+    /// A name of a scheduler's as a key: `per_weight`.
+    private func key(_ name: String) -> String { String(name.map { $0 == " " ? "_" : $0 }) }
 
     private func json(_ fact: SchedulerFigures.Fact) -> JSONText {
         switch fact {

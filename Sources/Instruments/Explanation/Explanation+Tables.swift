@@ -59,7 +59,9 @@ extension Explanation {
     }
 
     private static func remark(_ candidate: Scheduling.Candidate) -> String {
-        if candidate.isOverloaded { return "overloaded, upper threshold \(candidate.upperThreshold)" }
+        if candidate.isOverloaded {
+            return "overloaded, upper threshold \(candidate.upperThreshold)"
+        }
         return candidate.weight == 0 ? "takes no new connections" : ""
     }
 

@@ -119,7 +119,9 @@ extension Explanation {
             case .tunnelled: "connection of the packet in the tunnel"
             case .unknownPort: "connection that waits for the client's port"
             }
-        guard let found = look.found else { return "\(subject): no entry, \(Words.flow(look.flow))" }
+        guard let found = look.found else {
+            return "\(subject): no entry, \(Words.flow(look.flow))"
+        }
         let direction = look.direction == .inbound ? "from the client" : "from the server"
         return "\(subject): hit \(direction), \(text(of: found)), "
             + "\(Words.seconds(found.remainingSeconds)) left"
@@ -193,7 +195,8 @@ extension Explanation {
             ? "" : ", counts as \(advance.isInactive ? "inactive" : "active")"
         let old =
             advance.timeoutBefore == advance.timeoutAfter ? "" : ", was \(advance.timeoutBefore)"
-        return "state \(state), times out after \(Words.seconds(advance.timeoutAfter))\(old)\(count)"
+        return
+            "state \(state), times out after \(Words.seconds(advance.timeoutAfter))\(old)\(count)"
     }
 
     private func text(of way: Way) -> String {
@@ -204,7 +207,8 @@ extension Explanation {
         case .noRoute: return "\(target): no route"
         case .local: return "\(target): the host itself"
         case .unresolved:
-            return "\(target): \(gateway) by \(interface(way.port)), which has not answered ARP yet"
+            return "\(target): \(gateway) by \(interface(way.port)), "
+                + "which has not answered ARP yet"
         case .resolved:
             return "\(target): \(gateway) by \(interface(way.port)), "
                 + "MAC \(way.hardware?.description ?? "-"), MTU \(way.mtu)"

@@ -120,7 +120,8 @@ package struct Hypothesis: Hashable, Sendable {
             }
             return (address, 0)
         }
-        let expected = "ADDRESS:PORT with a port from 1 to 65535, as 192.0.2.1:80 or [2001:db8::1]:80"
+        let expected =
+            "ADDRESS:PORT with a port from 1 to 65535, as 192.0.2.1:80 or [2001:db8::1]:80"
         guard let colon = text.lastIndex(of: ":") else { throw refusal(expected) }
         var host = text[..<colon]
         if host.first == "[", host.last == "]" {
@@ -151,7 +152,9 @@ package struct Hypothesis: Hashable, Sendable {
             request.sctpChunk = type
         case "mark":
             let isHex = value.hasPrefix("0x")
-            guard let mark = UInt32(isHex ? String(value.dropFirst(2)) : value, radix: isHex ? 16 : 10)
+            guard
+                let mark = UInt32(
+                    isHex ? String(value.dropFirst(2)) : value, radix: isHex ? 16 : 10)
             else {
                 throw HypothesisError(
                     "mark \"\(value)\": accepted are 0 to \(UInt32.max), hexadecimal with 0x")
@@ -187,7 +190,8 @@ package struct Hypothesis: Hashable, Sendable {
     private static func flags(_ text: String) throws(HypothesisError) -> UInt8 {
         guard text != "none" else { return 0 }
         var flags: UInt8 = 0
-        for word in text.split(omittingEmptySubsequences: false, whereSeparator: { ",|+".contains($0) })
+        for word in text.split(
+            omittingEmptySubsequences: false, whereSeparator: { ",|+".contains($0) })
         {
             guard let flag = tcpFlags[word.lowercased()] else {
                 throw HypothesisError(
@@ -223,6 +227,16 @@ package struct Hypothesis: Hashable, Sendable {
         var request = request
         request.destinationHardware = port.hardware
         return Arrival(bytes: request.bytes, port: port.index, mark: mark)
+    }
+
+    /// What would become of it at a director that is in use, which is left as it is; housekeeper.
+    package func explanation(
+        asking director: Director, now: Instant
+    ) throws(HypothesisError) -> Explanation {
+        let twin = director.twin(
+            for: request.transport, from: request.source, port: request.sourcePort,
+            to: request.destination, port: request.destinationPort)
+        return try explanation(on: twin.director, now: now)
     }
 
     /// What becomes of it at a director whose worker belongs to the caller's thread; the director's

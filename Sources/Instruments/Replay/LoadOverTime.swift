@@ -12,8 +12,10 @@ package struct LoadOverTime: Hashable, Sendable {
     package private(set) var counts: [ServerName: [[UInt64]]] = [:]
     private var first: Int64?
 
+    package init() {}
+
     /// Counts a connection; `time` is nanoseconds, none before that of the first one.
-    mutating func add(_ server: ServerName, at time: Int64, side: Int) {
+    package mutating func add(_ server: ServerName, at time: Int64, side: Int) {
         let beginning = first ?? time
         first = beginning
         let (since, isTooLong) = time.subtractingReportingOverflow(beginning)

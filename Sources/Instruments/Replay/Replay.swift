@@ -96,8 +96,11 @@ package final class Replay {
         worker.wake()
     }
 
-    /// Has workers know all rules there are, and servers' neighbours: to be called once they are in.
+    /// Has workers know all rules there are, and neighbours: to be called once they are in.
     package func begin() {
+        for (neighbour, hardware) in network.startingNeighbours {
+            director.setNeighbour(neighbour, hardware)
+        }
         worker.rest()
         director.tick(now)
         worker.wake()
@@ -132,6 +135,12 @@ package final class Replay {
         guard isMine(frame) else { return }
         frame.vlan = vlan
         frame.slot = UInt32(missing)
+        // A packet that no wire can have carried was joined by the machine that captured it.
+        let widest = Int(network.ports[Int(port)].mtu) + 14
+        if length > widest {
+            let packet = Packet(parsing: frame)
+            Offload.openSegments(of: &frame, packet, widest: widest, datagrams: false)
+        }
         burst.append(frame)
         waiting.append(pending)
         if burst.room == 0 { flush() }

@@ -5,7 +5,7 @@ package import LVS
 /// What a sheet does not say is assumed, and said in `assumptions`: an Ethernet address and an MTU for
 /// each interface; with no address and no route at all, real servers on the link of the last
 /// interface, clients behind a gateway on the first one, and the virtual addresses as the host's own.
-/// Neighbours that neither the sheet nor ARP in the capture names have made-up addresses.
+/// Neighbours that the sheet does not name have made-up addresses.
 package struct ReplayNetwork: Hashable, Sendable {
     package private(set) var ports: [Port] = []
     package private(set) var routes: [Route] = []
@@ -132,9 +132,17 @@ package struct ReplayNetwork: Hashable, Sendable {
                 + "to be the director's")
     }
 
-    /// Notes who answers for an address, as ARP in the capture tells; false when a sheet says it.
-    mutating func learn(_ neighbour: Neighbour, _ hardware: HardwareAddress) {
-        if neighbours[neighbour] == nil { neighbours[neighbour] = hardware }
+    /// Neighbours that are known from the beginning, always in the same order: those of the sheet, and
+    /// the gateways of routes.
+    var startingNeighbours: [(Neighbour, HardwareAddress)] {
+        var all = Set(neighbours.keys)
+        for route in routes {
+            guard case .forward(let port, let gateway?) = route.kind else { continue }
+            all.insert(Neighbour(port: port, address: gateway))
+        }
+        return all.sorted {
+            ($0.port, $0.address.high, $0.address.low) < ($1.port, $1.address.high, $1.address.low)
+        }.map { ($0, hardware(of: $0)) }
     }
 
     /// Who answers for a neighbour; made up where nobody says.

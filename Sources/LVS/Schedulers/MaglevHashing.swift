@@ -70,7 +70,6 @@ final class MaglevHashing: Scheduler {
         .addingShares("slots", slots, servers)
     }
 
-
     private static func slot(_ value: UInt32) -> Int {
         Int(SipHash13.hash(value, key: firstKey)) % slotCount
     }

@@ -89,7 +89,6 @@ final class WeightedRoundRobin: Scheduler {
             .adding("turn", servers) { .number(servers.turn(of: $0, from: start)) }
     }
 
-
     private static func commonDivisor(_ left: Int64, _ right: Int64) -> Int64 {
         var (a, b) = (left, right)
         while b != 0 { (a, b) = (b, a % b) }

@@ -30,6 +30,31 @@ package enum Offload {
         }
     }
 
+    /// Takes a TCP packet, or with `datagrams` one of UDP, for a super-frame whose segments were as long
+    /// as packets of at most `widest` bytes, link header included, allow; other packets stay as they are.
+    ///
+    /// For frames of which nobody says what the segments were.
+    package static func openSegments(
+        of frame: inout Frame, _ packet: Packet, widest: Int, datagrams: Bool
+    ) {
+        guard packet.kind == .flow else { return }
+        let transport = Int(packet.transportOffset)
+        let header: Int
+        switch packet.protocolNumber {
+        case 6:
+            let words = unsafe frame.bytes.byte(transport + 12) >> 4
+            header = transport + max(20, Int(words) * 4)
+            frame.segmentKind = packet.isIPv6 ? 4 : 1
+        case 17 where datagrams:
+            header = transport + 8
+            frame.segmentKind = 5
+        default: return
+        }
+        frame.headerLength = UInt16(clamping: header)
+        frame.segmentSize = UInt16(clamping: max(1, widest - header))
+        frame.segmentSizeIsOpen = true
+    }
+
     /// How a super-frame falls into segments.
     package struct Cut {
         /// Network and transport header, bytes.

@@ -150,25 +150,12 @@ final class QueueReception {
             frame.checksumStart = packet.transportOffset
             frame.checksumOffset = field
         }
-        guard flags & UInt8(LVS_NFQ_SEGMENTS) != 0, packet.kind == .flow else { return }
-        let header: Int
-        switch packet.protocolNumber {
-        case 6:
-            let words = unsafe frame.bytes.load(fromByteOffset: transport + 12, as: UInt8.self) >> 4
-            header = transport + max(20, Int(words) * 4)
-            frame.segmentKind = packet.isIPv6 ? 4 : 1
-        case 17:
-            header = transport + 8
-            frame.segmentKind = 5
-        default: return
-        }
+        guard flags & UInt8(LVS_NFQ_SEGMENTS) != 0 else { return }
         // The kernel keeps to itself what the sender's segments were; they fitted the interface that
         // they came by.
         let mtu = Int(surroundings.mtu(of: frame.ingress))
         let widest = mtu == 0 ? Int(frame.length) : mtu + Self.link
-        frame.headerLength = UInt16(clamping: header)
-        frame.segmentSize = UInt16(clamping: max(1, widest - header))
-        frame.segmentSizeIsOpen = true
+        Offload.openSegments(of: &frame, packet, widest: widest, datagrams: true)
     }
 
     @inline(__always)

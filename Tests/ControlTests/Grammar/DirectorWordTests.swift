@@ -19,6 +19,29 @@ struct DirectorWordTests {
         #expect(transcript.output == "1\n")
     }
 
+    @Test(
+        "explain hands the packet on as it is, and the answer back",
+        arguments: [
+            (["explain", "tcp 1.2.3.4:5 -> 1.2.3.6:7"], "tcp 1.2.3.4:5 -> 1.2.3.6:7: sent\n"),
+            (
+                ["explain", "tcp", "1.2.3.4:5", "to", "1.2.3.6:7"],
+                "tcp 1.2.3.4:5 to 1.2.3.6:7: sent\n"
+            ),
+            (["explain", "--json", "tcp", "a"], "{\"packet\": \"tcp a\"}\n"),
+        ])
+    func explain(words: [String], output: String) {
+        let transcript = Transcript()
+        #expect(transcript.run(words) == 0)
+        #expect(transcript.output == output)
+    }
+
+    @Test("explain prints why a packet is none")
+    func explainRefused() {
+        let transcript = Transcript()
+        #expect(transcript.run(["explain", "gre", "a"]) == 255)
+        #expect(transcript.errors == "'gre a' is no packet\n")
+    }
+
     @Test("save-state asks for it and takes no arguments")
     func saveState() {
         let transcript = Transcript()

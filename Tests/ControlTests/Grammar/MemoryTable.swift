@@ -173,6 +173,11 @@ class MemoryTable: DirectorTable {
         }
     }
 
+    func explanation(of packet: String, forPrograms: Bool) throws(Refusal) -> String {
+        guard packet.hasPrefix("tcp ") else { throw Refusal(.invalid, "'\(packet)' is no packet") }
+        return forPrograms ? "{\"packet\": \"\(packet)\"}\n" : "\(packet): sent\n"
+    }
+
     func setting(_ name: String) throws(Refusal) -> String {
         guard let value = settings[name] else {
             throw Refusal(.noSuchEntry, "there is no setting '\(name)'")

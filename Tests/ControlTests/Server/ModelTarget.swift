@@ -211,6 +211,10 @@ final class ModelTarget: ControlTarget, DaemonTarget {
     }
 
     func status() -> String { "all is well\n" }
+    func explain(_ packet: String, forPrograms: Bool) throws(CommandRefusal) -> String {
+        guard packet != "nonsense" else { throw .invalid("nonsense is no packet") }
+        return "\(packet)\(forPrograms ? " for programs" : "")\n"
+    }
     func statusForPrograms() -> JSONValue { .members(["well": .boolean(true)]) }
     func saveState() throws(CommandRefusal) { throw .notSupported("no state is kept here") }
 }

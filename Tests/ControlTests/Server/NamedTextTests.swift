@@ -163,6 +163,19 @@ struct NamedTextTests {
         #expect(read("status").contains("does not synchronise connections"))
     }
 
+    @Test mutating func anExplanationIsTheDaemonsOfThePacketThatIsTheKey() {
+        #expect(read("explain", key: "tcp a to b") == "tcp a to b\n")
+        #expect(read("explain.json", key: "tcp a to b") == "tcp a to b for programs\n")
+        for key in ["nonsense", nil] {
+            let answers = conversation.ask(
+                Request(NetlinkType.extra, 1) { writer in
+                    writer.attribute(1, "explain")
+                    if let key { writer.attribute(3, key) }
+                })
+            #expect(answers.error == ErrorNumber.invalid.rawValue)
+        }
+    }
+
     @Test mutating func aTextIsReadWithoutTheDumpFlagToo() {
         let answers = conversation.ask(
             Request(NetlinkType.extra, 1) { $0.attribute(1, "status") })

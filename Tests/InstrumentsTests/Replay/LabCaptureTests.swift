@@ -43,19 +43,21 @@ enum Fixture {
 /// A recorded scene: rules, network and captures of both directions.
 struct Scene {
     let ports: [String]
-    private let replay: Replay
-    private let run: ReplayRun
+    let replay: Replay
+    let run: ReplayRun
     private let path: String
 
-    init(_ name: String) throws {
+    /// `rules` take the place of the scene's own.
+    init(_ name: String, rules: String? = nil) throws {
         path = "\(Fixture.directory)/lab/\(name)"
         let files = Files.list(path)
         ports = ["cli", "srv"].filter { files.contains("in-\($0).pcap") }
         var sheet = Sheet()
         try sheet.read(try Files.read(path + "/network"))
-        try sheet.read(try Files.read(path + "/rules"))
+        try sheet.read(rules ?? Files.read(path + "/rules"))
         let sources = try ports.map { [path] port in
-            MergedCapture.Source(name: port, reader: try CaptureReader(path: "\(path)/in-\(port).pcap"))
+            MergedCapture.Source(
+                name: port, reader: try CaptureReader(path: "\(path)/in-\(port).pcap"))
         }
         let capture = MergedCapture(sources)
         let names = try ReplayRun.names(of: capture.interfaces, in: sheet.network)

@@ -15,10 +15,13 @@ import Testing
 
         var sent: [Sent] = []
         var verdicts: [UInt64: Verdict] = [:]
+        /// Bytes at each frame's end that were not captured.
+        var missing: [UInt32] = []
 
         func sent(_ frame: Frame, by port: PortIndex, at time: Int64, packet: UInt64?) {
             let bytes = unsafe Array(
                 UnsafeRawBufferPointer(start: frame.bytes, count: Int(frame.length)))
+            missing.append(frame.slot)
             sent.append(Sent(port: port, time: time, packet: packet, bytes: bytes))
         }
 
@@ -75,7 +78,7 @@ import Testing
             return
         }
         unsafe bytes.withUnsafeBytes { source in
-            guard let base = unsafe source.baseAddress else { return }
+            guard let base = source.baseAddress else { return }
             unsafe place.copyMemory(from: base, byteCount: bytes.count)
         }
         replay.take(length: bytes.count, by: port)
@@ -207,5 +210,35 @@ import Testing
         let tooLong = unsafe replay.place(packet: 1, at: 0, length: 70_000) == nil
         let longest = unsafe replay.place(packet: 2, at: 0, length: 65_600) == nil
         #expect(tooLong && !longest)
+    }
+
+    @Test func `What was joined by the machine that captured goes on whole`() throws {
+        let (replay, outcome) = try Self.rig()
+        try Self.feed(replay, Self.packet(from: 0x0a01_0002, port: 4000), 1, at: Self.start)
+        let long = PacketBuilder(
+            from: IPAddress(v4: 0x0a01_0002), at: HardwareAddress(value: 0x0200_0000_0163),
+            to: IPAddress(v4: 0x0a01_0064), at: HardwareAddress(value: 0x0200_0000_0101)
+        ).tcp(from: 4000, to: 80, flags: 16, payload: [UInt8](repeating: 7, count: 9000))
+        try Self.feed(replay, long, 2, at: Self.start)
+        replay.finish()
+        #expect(outcome.sent.map(\.bytes.count) == [54, 9054])
+        #expect(replay.counts.dropped == 0)
+    }
+
+    @Test func `Bytes that were not captured are not written either`() throws {
+        let (replay, outcome) = try Self.rig()
+        let whole = Self.packet(from: 0x0a01_0002, port: 4000) + [UInt8](repeating: 0, count: 6)
+        let lent = unsafe replay.place(packet: 1, at: Self.start, length: whole.count)
+        guard let place = unsafe lent else {
+            Issue.record("no place")
+            return
+        }
+        unsafe whole.withUnsafeBytes { source in
+            guard let base = source.baseAddress else { return }
+            unsafe place.copyMemory(from: base, byteCount: whole.count)
+        }
+        replay.take(length: whole.count, missing: 6, by: 0)
+        replay.finish()
+        #expect(outcome.missing == [6])
     }
 }

@@ -10,7 +10,10 @@ import Testing
         ("rr", "A=1 B=1 C=1", 0, "after=-", "turn=1,2,3"),
         ("rr", "A=1 B=1 C=1", 2, "after=10.2.0.12:8080", "turn=2,3,1"),
         ("wrr", "A=3 B=1 C=2", 0, "after=- threshold=1 step=1 highest=3", "turn=1,2,3"),
-        ("wrr", "A=3 B=1 C=2", 1, "after=10.2.0.13:8080 threshold=1 step=1 highest=3", "turn=3,1,2"),
+        (
+            "wrr", "A=3 B=1 C=2", 1, "after=10.2.0.13:8080 threshold=1 step=1 highest=3",
+            "turn=3,1,2"
+        ),
         ("lc", "A=1 B=5", 3, "", "overhead=512,256"),
         ("wlc", "A=1 B=4", 3, "", "overhead=512,256 per weight=512/4,256/1"),
         ("sed", "A=1 B=4", 2, "", "delay=3/4,1/1"),
@@ -55,7 +58,7 @@ import Testing
         let (asked, plain) = (
             try SchedulerStory.bench(name, servers), try SchedulerStory.bench(name, servers)
         )
-        for number in 0..<200 {
+        for number in 0..<60 {
             _ = asked.figures(request(number))
             let picks = (asked.pick(request(number)), plain.pick(request(number)))
             #expect(picks.0 == picks.1, "connection \(number)")
@@ -63,6 +66,25 @@ import Testing
                 guard let pick else { continue }
                 bench.destination(pick)?.bind()
                 if number % 3 != 0 { bench.destination(pick)?.becameActive() }
+            }
+        }
+    }
+
+    @Test(arguments: SchedulerRegistry.names)
+    func `A copy chooses as the scheduler would have, whatever that does`(name: String) throws {
+        let servers = "A=3 B=1 C=2 D=0 E=7"
+        let (copied, plain) = (
+            try SchedulerStory.bench(name, servers), try SchedulerStory.bench(name, servers)
+        )
+        for bench in [copied, plain] { open(23, on: bench) }
+        copied.replaceByCopy(then: request(99), choices: 7)
+        for number in 23..<73 {
+            let picks = (copied.pick(request(number)), plain.pick(request(number)))
+            #expect(picks.0 == picks.1, "connection \(number)")
+            for (bench, pick) in [(copied, picks.0), (plain, picks.1)] {
+                guard let pick else { continue }
+                bench.destination(pick)?.bind()
+                bench.destination(pick)?.becameActive()
             }
         }
     }
