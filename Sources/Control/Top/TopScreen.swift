@@ -73,7 +73,8 @@ extension TopScreen {
     private var summary: String {
         let feed = reading.feed
         let share = feed.capacity == 0 ? 0 : Double(feed.connections) / Double(feed.capacity)
-        return "director \(feed.version), up \(StatusReport.duration(feed.uptimeMilliseconds / 1000)), "
+        let uptime = StatusReport.duration(feed.uptimeMilliseconds / 1000)
+        return "director \(feed.version), up \(uptime), "
             + "\(feed.connections) of \(feed.capacity) connections "
             + "(\(Int((share * 100).rounded())) %), \(feed.services.count) services"
     }

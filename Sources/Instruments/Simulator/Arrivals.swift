@@ -1,0 +1,101 @@
+internal import LVS
+
+/// The connections of a load, one after the other: the same for every scheduler.
+struct Arrivals {
+    /// One connection; times are nanoseconds from the beginning.
+    struct Arrival: Equatable {
+        var time: Int64
+        var client: Int
+        var clientPort: UInt16
+        var end: Int64
+    }
+
+    private let load: SimulatedLoad
+    private var random: SeededGenerator
+    private var seconds = 0.0
+    /// How many connections each client has had.
+    private var turns: [UInt16]
+    /// Sums of the harmonic series, when clients come by it.
+    private let sums: [Double]
+
+    init(_ load: SimulatedLoad) {
+        self.load = load
+        random = SeededGenerator(seed: load.seed)
+        turns = Array(repeating: 0, count: load.clients)
+        guard load.popularity == .harmonic else {
+            sums = []
+            return
+        }
+        var sum = 0.0
+        sums = (1...load.clients).map { number in
+            sum += 1 / Double(number)
+            return sum
+        }
+    }
+
+    /// The next connection; there is always one more.
+    mutating func next() -> Arrival {
+        seconds += waiting(mean: 1 / load.connectionsPerSecond)
+        let client = chosenClient()
+        let turn = turns[client]
+        // The ports of an ephemeral range one after the other, as a busy client takes them.
+        turns[client] = turn == Self.lastTurn ? 0 : turn + 1
+        let time = Int64(seconds * 1e9)
+        return Arrival(
+            time: time, client: client, clientPort: 1024 + turn,
+            end: time + Int64(length() * 1e9))
+    }
+
+    private static let lastTurn = UInt16(65535 - 1024)
+
+    private mutating func chosenClient() -> Int {
+        guard let last = sums.last else {
+            return min(Int(part() * Double(load.clients)), load.clients - 1)
+        }
+        let wanted = part() * last
+        var (low, high) = (0, sums.count - 1)
+        while low < high {
+            let middle = (low + high) / 2
+            if sums[middle] > wanted { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+
+    /// Seconds that a connection stays open.
+    private mutating func length() -> Double {
+        switch load.sessions {
+        case .fixed(let seconds): seconds
+        case .exponential(let mean): waiting(mean: mean)
+        case .mixed(let short, let long, let share): part() < share ? long : short
+        }
+    }
+
+    /// A waiting time without memory.
+    private mutating func waiting(mean: Double) -> Double { -naturalLogarithm(1 - part()) * mean }
+
+    /// From 0 to just below 1, in steps of 2^-53.
+    private mutating func part() -> Double { Double(random.next() >> 11) * 0x1p-53 }
+}
+
+/// The natural logarithm of a positive number, the same in its last bit on every machine, which
+/// libraries do not promise.
+///
+/// With x = m 2^e, ln x is e ln 2 + 2 artanh((m - 1) / (m + 1)), and m lies near 1.
+func naturalLogarithm(_ number: Double) -> Double {
+    var exponent = Double(number.exponent)
+    var significand = number.significand
+    if significand > 1.4142135623730951 {
+        significand /= 2
+        exponent += 1
+    }
+    let ratio = (significand - 1) / (significand + 1)
+    let square = ratio * ratio
+    var power = ratio
+    var sum = 0.0
+    // The ratio is below 0.172: the last term is below 2^-53 of the first.
+    for odd in stride(from: 1.0, through: 21, by: 2) {
+        sum += power / odd
+        power *= square
+    }
+    return exponent * 0.6931471805599453 + 2 * sum
+}

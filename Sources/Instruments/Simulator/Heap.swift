@@ -1,0 +1,33 @@
+/// A queue whose smallest element comes out first.
+struct Heap<Element: Comparable> {
+    private var elements: [Element] = []
+
+    /// The smallest; nil when there is none.
+    var first: Element? { elements.first }
+
+    mutating func insert(_ element: Element) {
+        elements.append(element)
+        var place = elements.count - 1
+        while place > 0, elements[place] < elements[(place - 1) / 2] {
+            elements.swapAt(place, (place - 1) / 2)
+            place = (place - 1) / 2
+        }
+    }
+
+    /// Takes the smallest out; there is one.
+    mutating func removeFirst() {
+        let last = elements.removeLast()
+        guard !elements.isEmpty else { return }
+        elements[0] = last
+        var place = 0
+        while true {
+            var least = place
+            for child in [2 * place + 1, 2 * place + 2] where child < elements.count {
+                if elements[child] < elements[least] { least = child }
+            }
+            guard least != place else { return }
+            elements.swapAt(place, least)
+            place = least
+        }
+    }
+}

@@ -1,0 +1,133 @@
+internal import LVS
+internal import Posix
+
+/// Tries schedulers side by side on the same made-up connections.
+///
+/// Nothing of a director is imitated: frames are made and go through the engine, one director for each
+/// scheduler, on a clock of their own. Servers get their packets by direct routing, so that the
+/// director sees what clients send, as it does live, and the answers of nobody.
+package enum Simulator {
+    /// Runs a load over all its schedulers; `begun` is told each name before its run.
+    package static func run(
+        _ load: SimulatedLoad, begun: (String) -> Void = { _ in }
+    ) throws(SimulatedLoad.Mistake) -> SimulationResult {
+        try load.check()
+        var rows: [SimulationResult.Row] = []
+        for name in load.schedulers {
+            begun(name)
+            rows.append(try run(load, name))
+        }
+        return SimulationResult(load: load, rows: rows)
+    }
+
+    private static func run(
+        _ load: SimulatedLoad, _ scheduler: String
+    ) throws(SimulatedLoad.Mistake) -> SimulationResult.Row {
+        do throws(SimulatedDirector.Trouble) {
+            let director = try SimulatedDirector(load, scheduler)
+            return try Simulation(load, director).play()
+        } catch {
+            switch error {
+            case .system(let error):
+                throw SimulatedLoad.Mistake(description: "no memory for a director: \(error)")
+            case .refused(let refusal):
+                return SimulationResult.Row(scheduler: scheduler, refusal: "\(refusal)")
+            }
+        }
+    }
+}
+
+/// A director in memory with one virtual service.
+struct SimulatedDirector {
+    /// What keeps a simulation from being made.
+    enum Trouble: Error {
+        case system(SystemError)
+        /// The director takes no such service or server.
+        case refused(CommandRefusal)
+    }
+
+    static let virtual = IPAddress(v4: 0xc000_0201)
+    static let virtualPort: UInt16 = 80
+    /// Clients are the addresses of 10.0.0.0/8 from 10.0.0.1 on.
+    static let firstClient: UInt32 = 0x0a00_0001
+    /// Servers are those of 172.16.0.0/12 from 172.16.0.1 on.
+    private static let firstServer: UInt32 = 0xac10_0001
+    static let port: PortIndex = 0
+
+    let scheduler: String
+    let replay: Replay
+    private let key = ServiceKey.address(.tcp, virtual, port: virtualPort)
+
+    init(_ load: SimulatedLoad, _ scheduler: String) throws(Trouble) {
+        self.scheduler = scheduler
+        let isPersistent = load.persistenceSeconds > 0
+        let service = VirtualService(
+            key: key, scheduler: scheduler, flags: isPersistent ? .persistent : [],
+            persistenceTimeoutSeconds: load.persistenceSeconds)
+        let addresses = (0...load.weights.count).map(Self.address)
+        var options = Replay.Options()
+        // Room for all there will ever be, and a template for each client.
+        let most = load.connectionsPerSecond * load.seconds * 3.3
+        let templates = isPersistent ? min(load.clients, Int(most)) : 0
+        options.connections = min(
+            8_000_000, Int(most) + templates + load.measuredBursts * Burst.capacity + 4096)
+        options.seed = load.seed
+        let network = Self.network(service, servers: addresses)
+        do throws(SystemError) {
+            replay = try Replay(network, options)
+        } catch {
+            throw .system(error)
+        }
+        try command { () throws(CommandRefusal) in try replay.director.add(service) }
+        for (number, weight) in load.weights.enumerated() { try add(number, weight: weight) }
+    }
+
+    /// Servers on the one link there is, and clients behind a gateway.
+    private static func network(
+        _ service: VirtualService, servers: [IPAddress]
+    ) -> ReplayNetwork {
+        do throws(NetworkSheet.Mistake) {
+            return try ReplayNetwork(
+                NetworkSheet(), names: ["sim"], services: [service], servers: servers)
+        } catch {
+            preconditionFailure("a sheet that says nothing has no mistake: \(error)")
+        }
+    }
+
+    /// Adds the server of a number.
+    func add(_ number: Int, weight: Int32) throws(Trouble) {
+        let address = Self.address(number)
+        let server = RealServer(
+            address: address, port: Self.virtualPort, method: .directRouting, weight: weight)
+        try command { () throws(CommandRefusal) in try replay.director.add(server, to: key) }
+        // Its first packet does not have to wait for somebody to answer.
+        let neighbour = Neighbour(port: Self.port, address: address)
+        replay.director.setNeighbour(neighbour, replay.network.hardware(of: neighbour))
+    }
+
+    func remove(_ number: Int) throws(Trouble) {
+        try command { () throws(CommandRefusal) in
+            try replay.director.delete(Self.address(number), port: Self.virtualPort, of: key)
+        }
+    }
+
+    private func command(_ body: () throws(CommandRefusal) -> Void) throws(Trouble) {
+        do throws(CommandRefusal) {
+            try body()
+        } catch {
+            throw .refused(error)
+        }
+    }
+
+    private static func address(_ number: Int) -> IPAddress {
+        IPAddress(v4: firstServer + UInt32(number))
+    }
+
+    /// The number of the server that a frame goes to.
+    static func server(of frame: Frame) -> Int? {
+        guard let receiver = ReplayNetwork.madeUpReceiver(of: frame), receiver >= firstServer else {
+            return nil
+        }
+        return Int(receiver - firstServer)
+    }
+}
