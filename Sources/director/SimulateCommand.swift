@@ -26,7 +26,8 @@ struct SimulateCommand: ParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Weight of the server that is added; the first one's.", valueName: "weight"))
+        help: ArgumentHelp(
+            "Weight of the server that is added; the first one's.", valueName: "weight"))
     var addedWeight: Int32?
 
     @Option(name: .long, help: ArgumentHelp("New connections a second.", valueName: "number"))
