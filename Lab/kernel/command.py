@@ -28,6 +28,13 @@ def arguments():
     parser.add_argument("--self-test", action="store_true", help="whether the comparison sees what it should see")
     parser.add_argument("--list", action="store_true", help="say which recordings there are, by area")
     parser.add_argument("--random", type=int, metavar="SEED", help="scenarios made up from a seed")
+    parser.add_argument(
+        "--capture", action="append", default=[], metavar="NAME=FILE", help="packets that come to an interface (pcap)"
+    )
+    parser.add_argument("--rules", metavar="FILE", help="with --capture: rules as ipvsadm -Sn writes them")
+    parser.add_argument(
+        "--network", action="append", default=[], metavar="FILE", help="with --capture: lines of ip -batch around it"
+    )
     parser.add_argument("--count", type=int, default=10, help="how many of them (10)")
     parser.add_argument("--record", action="store_true", help="write the kernel's answer into the scenario")
     parser.add_argument("--into", type=pathlib.Path, metavar="DIR", help="with --record: to DIR/NAME/scenario.json")
@@ -48,6 +55,12 @@ def chosen(given):
         from . import random_scenarios
 
         found += random_scenarios.make(given.random, given.count)
+    if given.capture:
+        from . import capture
+
+        if not given.rules:
+            raise Failure("--capture needs --rules FILE")
+        found.append(capture.load(given.capture, [*given.network, given.rules]))
     if given.all or given.selection or given.area:
         every = scenario.fixtures()
         areas = {one.area for one in every}
