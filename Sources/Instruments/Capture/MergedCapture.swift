@@ -34,6 +34,8 @@ package final class MergedCapture {
     private var heads: [Head] = []
     private var given: UInt64 = 0
     private var isBegun = false
+    /// Positions of interfaces that have names.
+    private var positions: [CaptureInterface: Int] = [:]
     /// The reader where there is but one, and the positions of its interfaces.
     private let only: CaptureReader?
     private var single: [Int] = []
@@ -121,13 +123,13 @@ package final class MergedCapture {
         for interface in found[heads[index].interfaces.count...] {
             var named = interface
             if let name = heads[index].source.name { named.name = name }
-            let known = interfaces.firstIndex {
-                !named.name.isEmpty && $0.name == named.name && $0.linkType == named.linkType
-                    && $0.checkBytes == named.checkBytes
-            }
-            if let known {
+            // How much of a packet was kept does not make it another interface.
+            var key = named
+            key.snapshotLength = 0
+            if let known = positions[key] {
                 heads[index].interfaces.append(known)
             } else {
+                if !named.name.isEmpty { positions[key] = interfaces.count }
                 interfaces.append(named)
                 heads[index].interfaces.append(interfaces.count - 1)
             }
