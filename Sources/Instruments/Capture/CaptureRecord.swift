@@ -8,6 +8,8 @@ struct CaptureRecord {
     static let mostComment = 65_532
     /// Longest interface name that is read and written, bytes of UTF-8.
     static let mostName = 255
+    /// More bytes than the description of an interface has.
+    static let mostDescription = 512
     private static let program = "swift-lvs"
 
     var bytes: UnsafeRawPointer
