@@ -60,7 +60,7 @@ enum CaptureInput {
         defer { unsafe memory.deallocate() }
         for takingTag in [false, true] {
             let outcome = unsafe LinkLayer.frame(
-                of: packet, on: interface, into: memory, capacity: capacity,
+                of: packet, on: LinkLayer.Link(interface), into: memory, capacity: capacity,
                 hardware: (HardwareAddress(value: 1), HardwareAddress(value: 2)),
                 takingTag: takingTag)
             guard case .frame(let shape) = outcome else { continue }
