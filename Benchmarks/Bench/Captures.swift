@@ -1,5 +1,6 @@
 internal import CPcap
 internal import Instruments
+internal import LVS
 internal import Posix
 
 /// Capture files of a million packets of 80 to 100 bytes, read and written, with libpcap's figures of
@@ -37,6 +38,7 @@ enum Captures {
                 let kind = path.hasSuffix("ng") ? "pcapng" : "pcap"
                 try measure("read-\(kind)") { try read(path) }
             }
+            try measure("read-frames") { try frames(paths[0]) }
             try measure("read-libpcap") { readByLibpcap(paths[0]) }
         }
         for name in costs.keys.sorted() {
@@ -72,6 +74,21 @@ enum Captures {
             sum &+= unsafe packet.bytes.count
         }
         precondition(sum > 0 && reader.remarks.isEmpty, "all is well")
+        return count
+    }
+
+    /// The way of a replay: through a merge, and made into frames.
+    private static func frames(_ path: String) throws -> UInt64 {
+        let capture = MergedCapture(try CaptureReader(path: path))
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: 2048, alignment: 64)
+        defer { unsafe memory.deallocate() }
+        var count: UInt64 = 0
+        while let packet = capture.next() {
+            let outcome = unsafe LinkLayer.frame(
+                of: packet, on: capture.links[packet.interface], into: memory, capacity: 2048,
+                hardware: (HardwareAddress(value: 2), HardwareAddress(value: 1)))
+            if case .frame = outcome { count += 1 }
+        }
         return count
     }
 

@@ -43,7 +43,8 @@ extension CaptureReader {
             switch (code, value.count) {
             case (2, _):
                 // Some writers count the zero at the end.
-                unsafe found.name = String(decoding: value.prefix { $0 != 0 }, as: UTF8.self)
+                let name = unsafe value.prefix(CaptureRecord.mostName).prefix { $0 != 0 }
+                unsafe found.name = String(decoding: name, as: UTF8.self)
             case (9, 1): resolution = unsafe value[0]
             case (13, 1): found.checkBytes = unsafe value[0]
             case (14, 8): offset = unsafe Int64(bitPattern: block.order.u64(start, 0))
@@ -58,6 +59,7 @@ extension CaptureReader {
         // Taken out and put back: a property that is changed in place is checked at every packet.
         var changed = section
         section = PcapngSection()
+        changed.positions.insert(index)
         changed.interfaces.append(
             PcapngSection.Interface(
                 index: index, snapshotLength: found.snapshotLength,
@@ -70,10 +72,7 @@ extension CaptureReader {
     /// What has the name of an interface of an earlier section is that: captures that were put one
     /// behind the other are of the same machine.
     private func index(of interface: CaptureInterface) -> Int? {
-        if !interface.name.isEmpty,
-            let known = interfaces.firstIndex(of: interface),
-            !section.interfaces.contains(where: { $0.index == known })
-        {
+        if let known = position(of: interface), !section.positions.contains(known) {
             return known
         }
         return add(interface)

@@ -42,6 +42,8 @@ package final class CaptureReader {
     /// Of the last packet.
     var lastComment: UnsafeRawBufferPointer?
     private let pcap: PcapLayout?
+    /// Positions of interfaces that have names.
+    private var named: [CaptureInterface: Int] = [:]
     private var isAtEnd = false
 
     /// Opens a file, or standard input for `-`.
@@ -114,9 +116,15 @@ package final class CaptureReader {
         remarks.add(kind, packet: number, offset: window.offset, text)
     }
 
+    /// Position of the first interface like this one, if it has a name.
+    func position(of interface: CaptureInterface) -> Int? { named[interface] }
+
     /// Position of a new interface; nil when there are too many.
     func add(_ interface: CaptureInterface) -> Int? {
         guard interfaces.count < Self.mostInterfaces else { return nil }
+        if !interface.name.isEmpty, named[interface] == nil {
+            named[interface] = interfaces.count
+        }
         interfaces.append(interface)
         return interfaces.count - 1
     }

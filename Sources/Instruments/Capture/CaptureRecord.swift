@@ -6,8 +6,10 @@
 struct CaptureRecord {
     /// Longest comment, bytes of UTF-8.
     static let mostComment = 65_532
-    /// Longest interface name that is written.
-    private static let mostName = 255
+    /// Longest interface name that is read and written, bytes of UTF-8.
+    static let mostName = 255
+    /// More bytes than the description of an interface has.
+    static let mostDescription = 512
     private static let program = "swift-lvs"
 
     var bytes: UnsafeRawPointer

@@ -30,7 +30,7 @@ package final class CaptureWriter {
     /// What the operator calls the file.
     package let name: String
     package let format: Format
-    package let interfaces: [CaptureInterface]
+    package private(set) var interfaces: [CaptureInterface]
     /// Packets that are in the file.
     package private(set) var packets: UInt64 = 0
     /// Bytes that are in the file, all of whole packets.
@@ -89,8 +89,7 @@ package final class CaptureWriter {
         case .pcapng:
             unsafe used = CaptureRecord.putSection(at: memory)
             for interface in interfaces {
-                if used + 1024 > Self.capacity { try flush() }
-                unsafe used += CaptureRecord.putInterface(interface, at: memory + used)
+                try describe(interface)
             }
         }
     }
@@ -130,6 +129,22 @@ package final class CaptureWriter {
         try put(record, comment)
     }
 
+    /// Adds an interface, as a capture that is read may describe one late; its position.
+    ///
+    /// To a pcap file one of another link type cannot be added.
+    package func add(_ interface: CaptureInterface) throws(CaptureError) -> Int {
+        try Self.check(interfaces + [interface], format, name)
+        if format == .pcapng, isOpen { try describe(interface) }
+        interfaces.append(interface)
+        return interfaces.count - 1
+    }
+
+    private func describe(_ interface: CaptureInterface) throws(CaptureError) {
+        if used + CaptureRecord.mostDescription > Self.capacity { try flush() }
+        let size = unsafe CaptureRecord.putInterface(interface, at: memory + used)
+        used = used + size
+    }
+
     /// Brings everything to the file.
     package func flush() throws(CaptureError) {
         var done = 0
@@ -159,7 +174,12 @@ package final class CaptureWriter {
     }
 
     private func put(_ record: CaptureRecord, _ comment: String?) throws(CaptureError) {
-        precondition(interfaces.indices.contains(record.interface), "an interface of this file")
+        guard interfaces.indices.contains(record.interface) else {
+            throw CaptureError(
+                .badArgument,
+                "\(name): a packet of interface \(record.interface), and"
+                    + " \(interfaces.count) are described")
+        }
         if used + CaptureReader.mostBytes + Self.mostBeside > Self.capacity { try flush() }
         guard isOpen else { return }
         let target = unsafe memory + used

@@ -4,6 +4,19 @@ package import LVS
 ///
 /// The kinds are those of the tcpdump group's registry of link types.
 package enum LinkLayer {
+    /// What must be known of an interface to read its packets.
+    package struct Link: Hashable, Sendable {
+        /// LINKTYPE number.
+        package var type: UInt32
+        /// Bytes of frame check sequence at the end of each packet.
+        package var checkBytes: UInt8
+
+        package init(_ interface: CaptureInterface) {
+            type = interface.linkType
+            checkBytes = interface.checkBytes
+        }
+    }
+
     /// A frame in the caller's memory.
     package struct FrameShape: Hashable, Sendable {
         /// Bytes that are there, from the destination address on.
@@ -77,15 +90,15 @@ package enum LinkLayer {
     /// `source` who sends to it; the other way round for what it sent itself. With `takingTag` the
     /// outermost VLAN tag (0x8100, 0x88a8) is taken out as the kernel does for drivers.
     package static func frame(
-        of packet: CapturedPacket, on interface: CaptureInterface,
+        of packet: CapturedPacket, on link: Link,
         into target: UnsafeMutableRawPointer, capacity: Int,
         hardware: (source: HardwareAddress, destination: HardwareAddress), takingTag: Bool = true
     ) -> Outcome {
-        if interface.linkType == LinkTypes.ethernet {
-            return unsafe ethernet(packet, interface, target, capacity, takingTag)
+        if link.type == LinkTypes.ethernet {
+            return unsafe ethernet(packet, link, target, capacity, takingTag)
         }
         let head: Head
-        switch self.head(packet, interface.linkType) {
+        switch self.head(packet, link.type) {
         case .success(let found): head = found
         case .failure(let refusal): return .refused(refusal.reason)
         }
@@ -111,10 +124,10 @@ package enum LinkLayer {
     }
 
     private static func ethernet(
-        _ packet: CapturedPacket, _ interface: CaptureInterface,
+        _ packet: CapturedPacket, _ link: Link,
         _ target: UnsafeMutableRawPointer, _ capacity: Int, _ takingTag: Bool
     ) -> Outcome {
-        let fullLength = max(0, Int(packet.length) - Int(interface.checkBytes))
+        let fullLength = max(0, Int(packet.length) - Int(link.checkBytes))
         let length = unsafe min(packet.bytes.count, fullLength)
         guard length >= ethernetHeader, let base = unsafe packet.bytes.baseAddress else {
             return .refused(.short(captured: length, header: ethernetHeader))

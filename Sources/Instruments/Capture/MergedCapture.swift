@@ -27,23 +27,30 @@ package final class MergedCapture {
     ///
     /// All that stand before a file's first packet are here from the beginning.
     package private(set) var interfaces: [CaptureInterface] = []
+    /// What `LinkLayer` must know of each of them.
+    package private(set) var links: [LinkLayer.Link] = []
     package let sources: [Source]
     /// Of the last packet: which of the sources it came from, and its number there.
     package private(set) var source = 0
-    package private(set) var numberInFile: UInt64 = 0
+    package var numberInFile: UInt64 { only?.number ?? given.inFile }
     private var heads: [Head] = []
-    private var given: UInt64 = 0
+    /// How many packets of several files were given out, and the last one's number in its file.
+    private var given: (count: UInt64, inFile: UInt64) = (0, 0)
     private var isBegun = false
-    /// The reader where there is but one, and the positions of its interfaces.
+    /// Positions of interfaces that have names.
+    private var positions: [CaptureInterface: Int] = [:]
+    /// The reader where there is but one, how many interfaces of it are known, and whether all have
+    /// here the positions that they have there.
     private let only: CaptureReader?
-    private var single: [Int] = []
+    private var known = 0
+    private var isPlain = true
 
     package init(_ sources: [Source]) {
         self.sources = sources
         heads = sources.map { Head(source: $0, packet: nil) }
         only = sources.count == 1 ? sources[0].reader : nil
         for index in heads.indices { updateInterfaces(of: index) }
-        if only != nil { single = heads[0].interfaces }
+        if only != nil { learn() }
     }
 
     package convenience init(_ reader: CaptureReader) { self.init([Source(reader: reader)]) }
@@ -55,15 +62,18 @@ package final class MergedCapture {
     package func next() -> CapturedPacket? {
         if let only {
             guard var packet = only.next() else { return nil }
-            if packet.interface >= single.count {
-                updateInterfaces(of: 0)
-                single = heads[0].interfaces
-            }
-            numberInFile = packet.number
-            packet.interface = single[packet.interface]
+            if packet.interface >= known { learn() }
+            if !isPlain { packet.interface = heads[0].interfaces[packet.interface] }
             return packet
         }
         return nextOfSeveral()
+    }
+
+    /// Learns of interfaces that a single file has described since.
+    private func learn() {
+        updateInterfaces(of: 0)
+        known = heads[0].interfaces.count
+        isPlain = heads[0].interfaces.elementsEqual(0..<known)
     }
 
     private func nextOfSeveral() -> CapturedPacket? {
@@ -82,9 +92,8 @@ package final class MergedCapture {
             source = index
         }
         guard var packet = earliest else { return nil }
-        given += 1
-        numberInFile = packet.number
-        packet.number = given
+        given = (given.count + 1, packet.number)
+        packet.number = given.count
         if packet.interface >= heads[source].interfaces.count { updateInterfaces(of: source) }
         packet.interface = heads[source].interfaces[packet.interface]
         return packet
@@ -121,14 +130,15 @@ package final class MergedCapture {
         for interface in found[heads[index].interfaces.count...] {
             var named = interface
             if let name = heads[index].source.name { named.name = name }
-            let known = interfaces.firstIndex {
-                !named.name.isEmpty && $0.name == named.name && $0.linkType == named.linkType
-                    && $0.checkBytes == named.checkBytes
-            }
-            if let known {
+            // How much of a packet was kept does not make it another interface.
+            var key = named
+            key.snapshotLength = 0
+            if let known = positions[key] {
                 heads[index].interfaces.append(known)
             } else {
+                if !named.name.isEmpty { positions[key] = interfaces.count }
                 interfaces.append(named)
+                links.append(LinkLayer.Link(named))
                 heads[index].interfaces.append(interfaces.count - 1)
             }
         }

@@ -86,8 +86,8 @@ package final class PacedSender {
         defer { flush() }
         var sinceProgress = 0
         while let packet = capture.next() {
-            let interface = capture.interfaces[packet.interface]
-            guard send(packet, on: interface, isStopped: isStopped) else { return false }
+            let link = capture.links[packet.interface]
+            guard send(packet, on: link, isStopped: isStopped) else { return false }
             sinceProgress += 1
             if sinceProgress == Self.batch || pacer.speed != .unlimited {
                 sinceProgress = 0
@@ -99,13 +99,13 @@ package final class PacedSender {
 
     /// Sends one packet when it is due; false when `isStopped` ended the wait.
     package func send(
-        _ packet: CapturedPacket, on interface: CaptureInterface, isStopped: () -> Bool
+        _ packet: CapturedPacket, on link: LinkLayer.Link, isStopped: () -> Bool
     ) -> Bool {
         if used + Self.headroom + Self.longest > Self.capacity || waiting == Self.batch { flush() }
         let position = used + Self.headroom
         let target = unsafe memory + position
         let outcome = unsafe LinkLayer.frame(
-            of: packet, on: interface, into: target, capacity: Self.longest, hardware: hardware,
+            of: packet, on: link, into: target, capacity: Self.longest, hardware: hardware,
             takingTag: false)
         let shape: LinkLayer.FrameShape
         switch outcome {

@@ -11,6 +11,8 @@ struct PcapngSection {
 
     var order = ByteOrder.native
     var interfaces: [Interface] = []
+    /// Positions in `CaptureReader.interfaces` of all of them.
+    var positions: Set<Int> = []
 }
 
 /// What one unit of an interface's times is (options if_tsresol and if_tsoffset).

@@ -60,7 +60,7 @@ enum CaptureInput {
         defer { unsafe memory.deallocate() }
         for takingTag in [false, true] {
             let outcome = unsafe LinkLayer.frame(
-                of: packet, on: interface, into: memory, capacity: capacity,
+                of: packet, on: LinkLayer.Link(interface), into: memory, capacity: capacity,
                 hardware: (HardwareAddress(value: 1), HardwareAddress(value: 2)),
                 takingTag: takingTag)
             guard case .frame(let shape) = outcome else { continue }
@@ -73,14 +73,16 @@ enum CaptureInput {
         for format in [CaptureWriter.Format.pcap, .pcapng] {
             var file: [UInt8] = []
             let writer = try? unsafe CaptureWriter(
-                name: "output", format: format, interfaces: interfaces
+                name: "output", format: format, interfaces: [interfaces[0]]
             ) { bytes throws(SystemError) in
                 let count = min(bytes.count, 777)
                 unsafe file += bytes.prefix(count)
                 return count
             }
             // Of several link types a pcap file cannot be.
-            guard let writer else { continue }
+            guard let writer,
+                interfaces.dropFirst().allSatisfy({ (try? writer.add($0)) != nil })
+            else { continue }
             for packet in kept {
                 unsafe packet.bytes.withUnsafeBytes { bytes in
                     _ = try? unsafe writer.write(

@@ -185,6 +185,42 @@ import Testing
         #expect(packet.time == 0)
     }
 
+    @Test func `An interface that is described late is written where it came`() throws {
+        var file: [UInt8] = []
+        let writer = try unsafe CaptureWriter(
+            name: "test", format: .pcapng, interfaces: [Self.interfaces[0]]
+        ) { bytes throws(SystemError) in
+            unsafe file += bytes
+            return bytes.count
+        }
+        try unsafe [UInt8(1), 2].withUnsafeBytes { bytes in
+            try unsafe writer.write(bytes, time: 1)
+            let error = #expect(throws: CaptureError.self) {
+                try unsafe writer.write(bytes, time: 2, interface: 1)
+            }
+            #expect(error?.description == "test: a packet of interface 1, and 1 are described")
+            let late = CaptureInterface(name: "tun0", linkType: 101, snapshotLength: 0)
+            #expect(try writer.add(late) == 1)
+            try unsafe writer.write(bytes, time: 3, interface: 1)
+        }
+        try writer.close()
+        let reader = try CaptureReader(file)
+        #expect(reader.rest().map(\.interface) == [0, 1])
+        #expect(reader.interfaces.map(\.linkType) == [1, 101])
+        #expect(reader.remarks.isEmpty, "\(reader.remarks.lines)")
+    }
+
+    @Test func `To a pcap file only an interface of its link type is added`() throws {
+        let writer = try unsafe CaptureWriter(
+            name: "test", format: .pcap, interfaces: [Self.interfaces[0]]
+        ) { bytes throws(SystemError) in bytes.count }
+        #expect(try writer.add(Self.interfaces[1]) == 1)
+        let error = #expect(throws: CaptureError.self) {
+            try writer.add(CaptureInterface(name: "tun0", linkType: 101, snapshotLength: 0))
+        }
+        #expect(error?.code == .unsupported && writer.interfaces.count == 2)
+    }
+
     @Test func `As many interfaces as can be read can be written`() throws {
         let name = String(repeating: "n", count: 300)
         let interfaces = (0..<CaptureReader.mostInterfaces).map {

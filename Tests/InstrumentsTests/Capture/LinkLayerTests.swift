@@ -26,7 +26,7 @@ import Testing
             return unsafe memory.withUnsafeMutableBytes { memory in
                 guard let base = memory.baseAddress else { preconditionFailure("memory") }
                 return unsafe LinkLayer.frame(
-                    of: packet, on: interface, into: base, capacity: capacity,
+                    of: packet, on: LinkLayer.Link(interface), into: base, capacity: capacity,
                     hardware: (Self.other, Self.own), takingTag: takingTag)
             }
         }
