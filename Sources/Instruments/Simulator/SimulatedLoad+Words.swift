@@ -7,9 +7,9 @@ extension SimulatedLoad.Sessions {
     package init(_ text: String) throws(SimulatedLoad.Mistake) {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         let kind = parts.count == 2 ? parts[0] : "exponential"
-        let numbers = parts[parts.count - 1].split(separator: ",", omittingEmptySubsequences: false)
-            .compactMap { Double($0) }
-        switch (kind, numbers.count) {
+        let words = parts[parts.count - 1].split(separator: ",", omittingEmptySubsequences: false)
+        let numbers = words.compactMap { Double($0) }
+        switch (kind, numbers.count == words.count ? words.count : 0) {
         case ("exponential", 1): self = .exponential(meanSeconds: numbers[0])
         case ("fixed", 1): self = .fixed(seconds: numbers[0])
         case ("mixed", 3):
