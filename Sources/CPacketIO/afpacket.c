@@ -179,6 +179,16 @@ int afpacket_open_transmit(int interface, const char **step) {
     return fd;
 }
 
+int afpacket_open_sender(int interface, const char **step) {
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+    if (fd < 0) return fail(fd, step, "socket AF_PACKET");
+    // A kernel that cannot do it goes the longer way.
+    set(fd, PACKET_QDISC_BYPASS, 1);
+    set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, 4 << 20);
+    if (bind_to(fd, interface, 0) != 0) return fail(fd, step, "bind");
+    return fd;
+}
+
 void afpacket_unmap(void *ring, const struct afpacket_layout *layout) {
     munmap(ring, (size_t)layout->block_bytes * layout->blocks);
 }

@@ -40,7 +40,7 @@ struct DiffCommand: ParsableCommand {
             var progress = ReplayProgress(stages[0].run.capture)
             while diff.step() {
                 guard diff.number & 0x3ff == 0 else { continue }
-                progress.show(stages[0].run)
+                progress.show(stages[0].run.number)
                 if interruption.hasCome { throw ExitCode(130) }
             }
             diff.finish()

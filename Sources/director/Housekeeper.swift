@@ -29,6 +29,8 @@ final class Housekeeper {
     private var rules: RulesSource?
     let state: SavedState?
     var capture: CaptureFile?
+    /// The packet that `explain --next` waits for.
+    var expected: ExpectedPacket?
     private var nextTick: UInt64 = 0
     /// Whether the block holds more than is served, and when it may be made exact.
     private var isInexact = false
@@ -243,6 +245,7 @@ final class Housekeeper {
             makeExact(time)
         }
         guard time.nanoseconds >= nextSecond else { return }
+        forgetExpected()
         nextSecond = time.nanoseconds + 1_000_000_000
         // Endpoints of deleted servers are let go of with their last connection.
         if hostSide.hasTakenOver { hostSide.keepOut(director.served) }

@@ -11,7 +11,7 @@ enum DirectorProgram {
     /// By the word that the command line begins with.
     static let commands: [(word: String, command: any ParsableCommand.Type)] = [
         ("replay", ReplayCommand.self), ("explain", ExplainCommand.self),
-        ("diff", DiffCommand.self),
+        ("diff", DiffCommand.self), ("simulate", SimulateCommand.self),
     ]
 
     static func main() {
@@ -35,8 +35,8 @@ struct DirectorCommand: ParsableCommand {
             commands.
 
             'director replay' plays a capture through a set of rules instead, 'director explain' says \
-            why a packet goes where it goes, and 'director diff' compares two sets of rules; each has \
-            a help of its own (director replay --help).
+            why a packet goes where it goes, 'director diff' compares two sets of rules, and 'director \
+            simulate' tries schedulers; each has a help of its own (director replay --help).
 
             SIGTERM ends it and leaves the host as it was; SIGHUP reads the rules file again. Needs \
             CAP_NET_RAW and CAP_NET_ADMIN.

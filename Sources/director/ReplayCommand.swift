@@ -19,9 +19,10 @@ struct ReplayCommand: ParsableCommand {
         help: ArgumentHelp(
             "Rules as 'ipvsadm -Sn' writes them, with settings and the network if you like.",
             valueName: "file"))
-    var rules: String
+    var rules: String?
 
     @OptionGroup var options: ReplayOptions
+    @OptionGroup var sending: ReplaySending
 
     @Option(
         name: .long, parsing: .singleValue,
@@ -44,6 +45,14 @@ struct ReplayCommand: ParsableCommand {
     var wait: UInt64 = 0
 
     func validate() throws {
+        guard (rules == nil) != (sending.interface == nil) else {
+            throw ValidationError(
+                "--rules FILE plays the capture through rules, --interface NAME sends it as it is; "
+                    + "one of them is needed")
+        }
+        guard sending.interface == nil || (write.isEmpty && at == nil && wait == 0) else {
+            throw ValidationError("--write, --at and --wait go with --rules")
+        }
         for file in write where NamedFile(file).path.isEmpty {
             throw ValidationError("'\(file)' names no file; FILE or NAME=FILE is accepted")
         }
@@ -65,6 +74,13 @@ struct ReplayCommand: ParsableCommand {
     private func play() throws {
         let interruption = try Interruption()
         let capture = try options.open()
+        if let interface = sending.interface {
+            guard try sending.send(capture, on: interface, interruption) else {
+                throw ExitCode(130)
+            }
+            return
+        }
+        guard let rules else { throw StartFailure("--rules FILE is missing") }
         let stage = try Stage(rules: rules, options, capture)
         let output = try output(stage, capture)
         stage.replay.sink = output
@@ -72,7 +88,7 @@ struct ReplayCommand: ParsableCommand {
         var wasInterrupted = false
         while stage.run.number < at ?? .max, stage.run.step() {
             guard stage.run.number & 0xfff == 0 else { continue }
-            progress.show(stage.run)
+            progress.show(stage.run.number)
             wasInterrupted = interruption.hasCome
             if wasInterrupted || output.failure != nil { break }
         }

@@ -16,13 +16,13 @@ struct ReplayProgress {
         shown = began
     }
 
-    /// Draws the bar anew five times a second.
-    mutating func show(_ run: ReplayRun) {
+    /// Draws the bar anew five times a second; `packets` have been played.
+    mutating func show(_ packets: UInt64) {
         let now = MonotonicClock.now()
         guard now > shown + Self.pause, Program.isErrorTerminal else { return }
         shown = now
         isShown = true
-        let rate = Double(run.number) / Double(now - began) * 1e9
+        let rate = Double(packets) / Double(now - began) * 1e9
         var line = "\r"
         if let total = capture.totalBytes, total > 0 {
             let part = min(1, Double(capture.bytesRead) / Double(total))
@@ -31,7 +31,7 @@ struct ReplayProgress {
                 "[" + String(repeating: "#", count: full)
                 + String(repeating: ".", count: Self.width - full) + "] \(Int(part * 100)) %  "
         }
-        line += "packet \(run.number)  \(Self.short(rate)) packets/s\u{1b}[K"
+        line += "packet \(packets)  \(Self.short(rate)) packets/s\u{1b}[K"
         Program.complain(line)
     }
 

@@ -76,6 +76,8 @@ int afpacket_join(int fd, int kind, int32_t *group);
 int afpacket_steer(int fd, int program);
 int afpacket_begin_receiving(int fd);
 int afpacket_open_transmit(int interface, const char **step);
+// A socket that sends frames as they are, past the interface's queueing discipline.
+int afpacket_open_sender(int interface, const char **step);
 void afpacket_unmap(void *ring, const struct afpacket_layout *layout);
 // Message headers for `count` pieces, each bound to its piece for ever; NULL without memory.
 void *afpacket_messages(struct afpacket_piece *pieces, unsigned count);

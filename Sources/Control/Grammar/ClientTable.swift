@@ -82,6 +82,12 @@ package final class ClientTable: DirectorTable {
         return try ask { () throws(ControlError) in try client.text(name, key: packet) }
     }
 
+    package func expectPacket(_ command: String, _ filter: String) throws(Refusal) {
+        try ask { () throws(ControlError) in
+            try client.write("next", key: command, value: filter)
+        }
+    }
+
     package func setting(_ name: String) throws(Refusal) -> String {
         let text = try ask { () throws(ControlError) in try client.text("settings", key: name) }
         return text.last == "\n" ? String(text.dropLast()) : text

@@ -90,6 +90,9 @@ package final class CommandSession {
     /// Prints.
     func print(_ text: String) { (capture ?? output)(text) }
 
+    /// Lets time pass.
+    func wait(seconds: Double) { surface.wait(seconds) }
+
     /// The time that rates are reckoned by.
     var nanoseconds: UInt64 { surface.nanoseconds() }
 

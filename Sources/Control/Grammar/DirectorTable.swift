@@ -35,6 +35,8 @@ package protocol DirectorTable: AnyObject {
     func setting(_ name: String) throws(Refusal) -> String
     /// What would become of a packet given in words, for people or for programs.
     func explanation(of packet: String, forPrograms: Bool) throws(Refusal) -> String
+    /// Waits for the next packet that a filter wants (`start`), or no more (`stop`); `next` is the text.
+    func expectPacket(_ command: String, _ filter: String) throws(Refusal)
     func changeSetting(_ name: String, to value: String) throws(Refusal)
     /// Has the director bring its state file up to date.
     func saveState() throws(Refusal)

@@ -46,19 +46,51 @@ struct DirectorWord: Sendable {
             try ask(session) { table throws(Refusal) in try table.saveState() }
         },
         DirectorWord(
-            name: "explain", usage: "explain 'PROTOCOL SOURCE:PORT -> DESTINATION:PORT'",
-            lists: true
-        ) { words, session throws(CommandError) in
-            let isJSON = session.own.json
-            let packet = words.joined(separator: " ")
-            session.print(
-                try ask(session) { table throws(Refusal) in
-                    try table.explanation(of: packet, forPrograms: isJSON)
-                })
-        },
+            name: "explain",
+            usage: "explain 'PROTOCOL SOURCE:PORT -> DESTINATION:PORT' | --next [FILTER]",
+            lists: true, run: explain),
         DirectorWord(
             name: "mark", usage: "mark -A|-D RULE | -F | -L | -S", lists: true, run: changeMarks),
     ]
+
+    /// Seconds that `explain --next` waits unless told otherwise.
+    private static let patienceSeconds = 60.0
+    /// Seconds between two questions for the packet that is waited for.
+    private static let askingSeconds = 0.2
+
+    /// What would become of a packet, or what becomes of the next one that a filter wants.
+    @Sendable private static func explain(
+        _ words: [String], _ session: CommandSession
+    ) throws(CommandError) {
+        let isJSON = session.own.json
+        guard words.first == "--next" else {
+            let packet = words.joined(separator: " ")
+            return session.print(
+                try ask(session) { table throws(Refusal) in
+                    try table.explanation(of: packet, forPrograms: isJSON)
+                })
+        }
+        var words = Array(words.dropFirst())
+        var seconds = patienceSeconds
+        if words.first == "--wait" {
+            guard words.count > 1, let given = Double(words[1]), (0.1...86_400).contains(given)
+            else { throw .line("--wait: accepted are 0.1 to 86400 seconds") }
+            seconds = given
+            words.removeFirst(2)
+        }
+        let filter = words.joined(separator: " ")
+        try ask(session) { table throws(Refusal) in try table.expectPacket("start", filter) }
+        for _ in 0..<Int((seconds / askingSeconds).rounded(.up)) {
+            let text = try ask(session) { table throws(Refusal) in
+                try table.text(isJSON ? "next.json" : "next")
+            }
+            guard text.isEmpty else { return session.print(text) }
+            session.wait(seconds: askingSeconds)
+        }
+        try ask(session) { table throws(Refusal) in try table.expectPacket("stop", "") }
+        throw CommandError(
+            status: 1, text: "no such packet has come in \(seconds) seconds", endsRestore: false)
+    }
 
     /// Marking rules in the words of iptables, with or without `-t mangle` and the chain.
     @Sendable private static func changeMarks(

@@ -76,6 +76,13 @@ package protocol DaemonTarget: AnyObject {
     func saveState() throws(CommandRefusal)
     /// What would become of a packet that is given in words, for people or for programs (`--json`).
     func explain(_ packet: String, forPrograms: Bool) throws(CommandRefusal) -> String
+    /// Waits for the next packet that a filter in words wants; one at a time is waited for, and only as
+    /// long as somebody asks for it.
+    func expectPacket(_ filter: String) throws(CommandRefusal)
+    /// What became of the packet that is waited for; nil as long as it has not come.
+    func expectedPacket(forPrograms: Bool) throws(CommandRefusal) -> String?
+    /// Waits no more.
+    func stopExpecting()
 }
 
 extension DaemonTarget {
@@ -85,6 +92,16 @@ extension DaemonTarget {
     ) throws(CommandRefusal) -> String {
         throw .notSupported("explaining packets, by this director")
     }
+
+    package func expectPacket(_ filter: String) throws(CommandRefusal) {
+        throw .notSupported("explaining packets, by this director")
+    }
+
+    package func expectedPacket(forPrograms: Bool) throws(CommandRefusal) -> String? {
+        throw .notSupported("explaining packets, by this director")
+    }
+
+    package func stopExpecting() {}
 }
 
 extension DaemonTarget {

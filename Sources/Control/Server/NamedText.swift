@@ -68,6 +68,14 @@ struct NamedText {
             NamedText(name: "explain.json") { key, executor throws(Refusal) in
                 pieces(try explanation(of: key, executor, forPrograms: true))
             },
+            NamedText(name: "next") { _, executor throws(Refusal) in
+                pieces(try nextPacket(executor, forPrograms: false))
+            } write: { key, value, executor throws(Refusal) in
+                try expectPacket(executor, key, value)
+            },
+            NamedText(name: "next.json") { _, executor throws(Refusal) in
+                pieces(try nextPacket(executor, forPrograms: true))
+            },
             NamedText(name: "marks.json") { _, executor throws(Refusal) in
                 pieces(marksForPrograms(executor.target).document)
             },
@@ -93,6 +101,27 @@ struct NamedText {
         guard let packet else { throw Refusal(.invalid, "'explain' needs a packet as its key") }
         return try command { () throws(CommandRefusal) in
             try executor.daemon.explain(packet, forPrograms: forPrograms)
+        }
+    }
+
+    /// What became of the packet that is waited for; nothing as long as it has not come.
+    private static func nextPacket(
+        _ executor: CommandExecutor, forPrograms: Bool
+    ) throws(Refusal) -> String {
+        try command { () throws(CommandRefusal) in
+            try executor.daemon.expectedPacket(forPrograms: forPrograms) ?? ""
+        }
+    }
+
+    /// `start` waits for a packet that a filter wants, `stop` waits no more.
+    private static func expectPacket(
+        _ executor: CommandExecutor, _ key: String, _ filter: String
+    ) throws(Refusal) {
+        switch key {
+        case "start":
+            try command { () throws(CommandRefusal) in try executor.daemon.expectPacket(filter) }
+        case "stop": executor.daemon.stopExpecting()
+        default: throw Refusal(.invalid, "next knows 'start' and 'stop', not '\(key)'")
         }
     }
 

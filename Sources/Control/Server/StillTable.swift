@@ -89,5 +89,8 @@ package final class StillTable: DirectorTable {
     package func explanation(
         of packet: String, forPrograms: Bool
     ) throws(Refusal) -> String { throw refusal }
+    package func expectPacket(_ command: String, _ filter: String) throws(Refusal) {
+        throw refusal
+    }
     package func changeMarks(_ command: String, _ rule: String) throws(Refusal) { throw refusal }
 }

@@ -115,8 +115,9 @@ package final class CaptureWriter {
         try put(record, comment)
     }
 
-    /// Writes a frame as it is on the wire: a VLAN tag that was taken out is put back. Its last
-    /// `missing` bytes were never captured and are left out.
+    /// Writes a frame as it is on the wire: a VLAN tag that was taken out is put back.
+    ///
+    /// Its last `missing` bytes were never captured and are left out.
     package func write(
         _ frame: borrowing Frame, missing: Int = 0, time: Int64, interface: Int = 0,
         direction: CapturedPacket.Direction = .unknown, comment: String? = nil

@@ -76,8 +76,8 @@ package final class PacedSender {
 
     /// Sends all packets of a capture; false when `isStopped` ended it.
     ///
-    /// `isStopped` is asked before each frame and a thousand times a second while waiting, `progress`
-    /// whenever some frames have been sent.
+    /// `isStopped` is asked for each batch of frames and a thousand times a second while waiting;
+    /// `progress` is told of every 128 packets, at a speed that waits of each.
     @discardableResult
     package func send(
         _ capture: MergedCapture, isStopped: () -> Bool,
@@ -89,7 +89,7 @@ package final class PacedSender {
             let interface = capture.interfaces[packet.interface]
             guard send(packet, on: interface, isStopped: isStopped) else { return false }
             sinceProgress += 1
-            if sinceProgress == Self.batch {
+            if sinceProgress == Self.batch || pacer.speed != .unlimited {
                 sinceProgress = 0
                 progress(capture)
             }
@@ -102,7 +102,8 @@ package final class PacedSender {
         _ packet: CapturedPacket, on interface: CaptureInterface, isStopped: () -> Bool
     ) -> Bool {
         if used + Self.headroom + Self.longest > Self.capacity || waiting == Self.batch { flush() }
-        let target = unsafe memory + used + Self.headroom
+        let position = used + Self.headroom
+        let target = unsafe memory + position
         let outcome = unsafe LinkLayer.frame(
             of: packet, on: interface, into: target, capacity: Self.longest, hardware: hardware,
             takingTag: false)
@@ -122,7 +123,8 @@ package final class PacedSender {
             bytes: target, length: shape.length, capacity: Self.longest, headroom: Self.headroom,
             ingress: driver.port)
         driver.enqueue(frame)
-        used += (Self.headroom + shape.length + 63) & ~63
+        // What waited may have been sent meanwhile; this frame lies where it was written.
+        used = (position + shape.length + 63) & ~63
         waiting += 1
         state.frames += 1
         state.bytes += UInt64(shape.length)

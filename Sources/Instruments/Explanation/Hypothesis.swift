@@ -187,7 +187,7 @@ package struct Hypothesis: Hashable, Sendable {
         "fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ece": 64, "cwr": 128,
     ]
 
-    private static func flags(_ text: String) throws(HypothesisError) -> UInt8 {
+    static func flags(_ text: String) throws(HypothesisError) -> UInt8 {
         guard text != "none" else { return 0 }
         var flags: UInt8 = 0
         for word in text.split(

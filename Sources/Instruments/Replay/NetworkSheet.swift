@@ -1,8 +1,8 @@
 package import LVS
 
-/// Interfaces, addresses, routes and neighbours of a director that no kernel is asked about, as
-/// `ip -batch` takes them:
+/// Interfaces, addresses, routes and neighbours of a director that no kernel is asked about.
 ///
+/// The lines are those that `ip -batch` takes:
 /// ```
 /// link set dev cli address 02:00:00:00:01:01 mtu 1500
 /// address add 10.1.0.1/24 dev cli

@@ -9,7 +9,7 @@ extension SimulatedLoad.Sessions {
         let kind = parts.count == 2 ? parts[0] : "exponential"
         let words = parts[parts.count - 1].split(separator: ",", omittingEmptySubsequences: false)
         let numbers = words.compactMap { Double($0) }
-        switch (kind, numbers.count == words.count ? words.count : 0) {
+        switch (kind, numbers.count == words.count ? numbers.count : 0) {
         case ("exponential", 1): self = .exponential(meanSeconds: numbers[0])
         case ("fixed", 1): self = .fixed(seconds: numbers[0])
         case ("mixed", 3):

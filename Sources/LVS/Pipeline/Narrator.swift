@@ -11,6 +11,8 @@ package final class Narrator {
     private let most: Int
     private let filter: Filter
     private var current: Story?
+    /// Stories told so far, those that were taken included.
+    private var told = 0
 
     /// A narrator that keeps the first `most` stories of packets that the filter wants.
     package init(most: Int = 64, filter: @escaping Filter = { _, _ in true }) {
@@ -19,7 +21,7 @@ package final class Narrator {
     }
 
     /// No more stories are kept.
-    package var isFull: Bool { stories.count >= most }
+    package var isFull: Bool { told >= most }
 
     /// The stories, which the narrator then has no more.
     package func takeStories() -> [Story] {
@@ -54,6 +56,7 @@ package final class Narrator {
         story.left = frame.verdict.kind == .drop ? nil : Story.Sent(frame)
         story.made = made.map { Story.Made(sent: Story.Sent($0), verdict: $0.verdict) }
         stories.append(story)
+        told += 1
     }
 }
 

@@ -32,6 +32,23 @@ extension Worker {
             }
         }
         tally.countFrames(received: UInt64(count), sent: sent)
+        guard isNarratorOfDesk else { return }
+        desk.deliver(narrator.takeStories())
+        if narrator.isFull { leaveDesk() }
+    }
+
+    /// Takes a narrator that another thread asks for, or lets one go.
+    @inline(never)
+    func visitDesk() {
+        guard let asked = desk.takeRequest() else { return leaveDesk() }
+        narrator = asked
+        isNarratorOfDesk = true
+    }
+
+    private func leaveDesk() {
+        guard isNarratorOfDesk else { return }
+        narrator = nil
+        isNarratorOfDesk = false
     }
 
     /// What becomes of one frame that is handed in now; nothing leaves.

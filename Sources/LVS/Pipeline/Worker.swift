@@ -64,6 +64,11 @@ package final class Worker: @unchecked Sendable {
         didSet { admission.narrator = narrator }
     }
 
+    /// Where other threads ask for stories.
+    package let desk = NarratorDesk()
+    /// The narrator is one that was asked for at the desk.
+    var isNarratorOfDesk = false
+
     /// The worker numbered `number`, from 0; `seed` feeds its random choices.
     package init(number: Int, parts: EngineParts, counters: WorkerCounters, seed: UInt64) {
         self.number = number
@@ -105,6 +110,7 @@ package final class Worker: @unchecked Sendable {
 
     /// Gives every frame of the burst its verdict, and appends made frames; `now` must not go back.
     package func process(_ burst: inout Burst, now: Instant) {
+        if desk.isWaiting { visitDesk() }
         let path = beginTurn(now)
         if parking.count != 0 { releaseParked(&burst, path) }
         if parts.commons.hasExpired(now) { expireFragments(&burst, path) }

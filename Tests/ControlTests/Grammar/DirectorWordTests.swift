@@ -42,6 +42,28 @@ struct DirectorWordTests {
         #expect(transcript.errors == "'gre a' is no packet\n")
     }
 
+    @Test("explain --next begins to wait and prints the packet when it has come")
+    func explainNext() {
+        let transcript = Transcript()
+        transcript.table.texts["next"] = "tcp a -> b\n=> sent\n"
+        #expect(transcript.run(["explain", "--next", "tcp", "port", "80"]) == 0)
+        #expect(transcript.output == "tcp a -> b\n=> sent\n")
+        #expect(transcript.table.changes == ["next start tcp port 80"])
+    }
+
+    @Test("explain --next says when no packet has come, and stops to wait")
+    func explainNextInVain() {
+        let transcript = Transcript()
+        transcript.table.texts["next"] = ""
+        #expect(transcript.run(["explain", "--next", "--wait", "0.1", "tcp"]) == 1)
+        #expect(transcript.errors == "no such packet has come in 0.1 seconds\n")
+        #expect(transcript.table.changes == ["next start tcp", "next stop "])
+        #expect(transcript.run(["explain", "--next", "--wait", "0"]) == 2)
+        #expect(transcript.errors == "--wait: accepted are 0.1 to 86400 seconds\n")
+        #expect(transcript.run(["explain", "--next", "nonsense"]) == 255)
+        #expect(transcript.errors == "nonsense is no filter\n")
+    }
+
     @Test("save-state asks for it and takes no arguments")
     func saveState() {
         let transcript = Transcript()

@@ -178,6 +178,11 @@ class MemoryTable: DirectorTable {
         return forPrograms ? "{\"packet\": \"\(packet)\"}\n" : "\(packet): sent\n"
     }
 
+    func expectPacket(_ command: String, _ filter: String) throws(Refusal) {
+        guard filter != "nonsense" else { throw Refusal(.invalid, "nonsense is no filter") }
+        changes.append("next \(command) \(filter)")
+    }
+
     func setting(_ name: String) throws(Refusal) -> String {
         guard let value = settings[name] else {
             throw Refusal(.noSuchEntry, "there is no setting '\(name)'")

@@ -102,6 +102,7 @@ private final class PatientTable: DirectorTable {
     func stopDaemon(_ daemon: DaemonRecord) throws(Refusal) {}
     func read(_ name: String, piece: (ArraySlice<UInt8>) -> Void) throws(Refusal) {}
     func explanation(of packet: String, forPrograms: Bool) throws(Refusal) -> String { packet }
+    func expectPacket(_ command: String, _ filter: String) throws(Refusal) {}
     func setting(_ name: String) throws(Refusal) -> String { "0" }
     func changeSetting(_ name: String, to value: String) throws(Refusal) {}
     func saveState() throws(Refusal) {}

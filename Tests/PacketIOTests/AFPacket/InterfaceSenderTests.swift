@@ -9,7 +9,7 @@ import Testing
 struct InterfaceSenderTests {
     /// Frames of 60 bytes to a broadcast address, each with its number in it.
     private static func send(
-        _ count: Int, by sender: InterfaceSender, headroom: Int = 64
+        _ count: Int, by sender: InterfaceSender, length: Int = 60
     ) -> DriverStatistics {
         let memory = UnsafeMutableRawPointer.allocate(byteCount: 128 * 128, alignment: 64)
         defer { unsafe memory.deallocate() }
@@ -20,7 +20,7 @@ struct InterfaceSenderTests {
             unsafe start.storeBytes(of: UInt32(number), toByteOffset: 14, as: UInt32.self)
             sender.enqueue(
                 unsafe Frame(
-                    bytes: start, length: 60, capacity: 64, headroom: headroom, ingress: 0))
+                    bytes: start, length: length, capacity: 64, headroom: 64, ingress: 0))
             if number % 128 == 127 { sender.flush() }
         }
         sender.flush()
@@ -50,7 +50,7 @@ struct InterfaceSenderTests {
         try network.addCable("s0", in: near, "r0", in: far)
         let statistics = try TestNetwork.inside(near) {
             let sender = try InterfaceSender(interface: "s0")
-            #expect(Self.send(5, by: sender, headroom: 9).sendFailed == 5)
+            #expect(Self.send(5, by: sender, length: 13).sendFailed == 5)
             try TestNetwork.run("ip -n \(near) link del s0")
             return Self.send(600, by: sender)
         }
