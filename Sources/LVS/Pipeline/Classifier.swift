@@ -8,12 +8,12 @@ extension Worker {
         let services = path.services
         // A family without a service is left alone altogether (ipvs-semantics 0.1).
         guard services.hasServices(packet.family) else {
-            narrator?.note(.notScheduled(.noServiceOfFamily))
+            listener?.note(.notScheduled(.noServiceOfFamily))
             return .pass
         }
         switch packet.kind {
         case .arp, .other:
-            narrator?.note(.notScheduled(.notFlow))
+            listener?.note(.notScheduled(.notFlow))
             return .pass
         case .malformed: return .drop(.malformedHeader)
         case .flow, .security: return lookUp(packet, index, &burst, path)
@@ -21,7 +21,7 @@ extension Worker {
         case .icmpError: return lookUpError(packet, index, &burst, path)
         case .icmpOther:
             if let verdict = lookUpParameterProblem(packet, index, &burst, path) { return verdict }
-            narrator?.note(.notScheduled(.notFlow))
+            listener?.note(.notScheduled(.notFlow))
             // The ingress block takes parameter problems for errors about connections; IPVS leaves
             // them alone, so the host gets them by the door.
             return packet.icmpType == 12 && services.isServiceAddress(nil, packet.destination)

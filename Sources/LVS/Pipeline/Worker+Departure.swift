@@ -23,7 +23,7 @@ extension Worker {
                 from: connection.virtual)
             : nextHop(connection, direction, path)
         let hop = path.hops[number]
-        narrator?.note(
+        listener?.note(
             .way(
                 Way(
                     hop,

@@ -27,7 +27,7 @@ extension Worker {
         let isRequest =
             path.services.isServiceAddress(nil, destination)
             || path.services.isHostsAlone(destination)
-        if isRequest { narrator?.note(.notScheduled(.backup)) }
+        if isRequest { listener?.note(.notScheduled(.backup)) }
         var verdict =
             isRequest ? path.services.pass(packet) : classify(packet, index, &burst, path)
         if verdict.kind == .pass { verdict = leaveToHost(verdict, index, &burst, path) }
@@ -82,7 +82,7 @@ extension Worker {
         guard let found = path.table.findUnknownPort(packet.tuple, now: path.now) else {
             return nil
         }
-        narrator?.note(
+        listener?.note(
             .lookedUp(
                 LookUp(
                     subject: .unknownPort, flow: Flow(packet.tuple),
@@ -91,7 +91,7 @@ extension Worker {
     }
 
     private func noteReuse(of connection: Connection, _ reuse: Step.Reuse, _ path: FastPath) {
-        narrator?.note(.reused(ConnectionListing(connection, now: path.now), reuse))
+        listener?.note(.reused(ConnectionListing(connection, now: path.now), reuse))
     }
 
     private func departToServer(
@@ -136,7 +136,7 @@ extension Worker {
     func admit(
         _ packet: Packet, _ index: Int, _ burst: inout Burst, _ path: FastPath
     ) -> Verdict {
-        let mark = path.services.mark(of: packet, in: burst[index], telling: narrator)
+        let mark = path.services.mark(of: packet, in: burst[index], telling: listener)
         switch admission.admit(packet, mark: mark, services: path.services, now: path.now) {
         case .connection(let connection):
             return depart(connection, .inbound, packet, index, &burst, path)
@@ -201,10 +201,10 @@ extension Worker {
                 routeBits: path.hops.prefixLength(to: packet.source),
                 cause: index, burst: &burst, now: path.now)
         else {
-            narrator?.note(.told(error, isMade: false))
+            listener?.note(.told(error, isMade: false))
             return
         }
-        narrator?.note(.told(error, isMade: true))
+        listener?.note(.told(error, isMade: true))
         sendError(made, to: packet.source, like: frame, on: connection, &burst, path)
     }
 

@@ -112,7 +112,7 @@ extension Worker {
         // ICMP is not kept from the host, which does its own reassembly.
         let isShared = packet.transport == .icmp(of: packet.family)
         guard isOurs(packet, path.services) else {
-            narrator?.note(.fragment(.hosts))
+            listener?.note(.fragment(.hosts))
             return .pass
         }
         // A sum that the sender left undone covers one frame: that of a fragment which is all of its
@@ -126,17 +126,17 @@ extension Worker {
         for _ in 0..<taken.evicted { tally.countDrop(.fragmentsFull) }
         switch taken.outcome {
         case .waiting:
-            narrator?.note(.fragment(.waiting))
+            listener?.note(.fragment(.waiting))
             return isShared ? .pass : .consumed
         case .odd:
-            narrator?.note(.fragment(.odd))
+            listener?.note(.fragment(.odd))
             return followOdd(packet, index, &burst, path)
         case .refused(let reason):
-            narrator?.note(.fragment(.refused(reason)))
+            listener?.note(.fragment(.refused(reason)))
             return isShared ? .pass : .drop(reason)
         case .complete:
             guard let datagram = reassembly.frame else { return .drop(.fragment) }
-            narrator?.note(.fragment(.complete(length: Int(datagram.length))))
+            listener?.note(.fragment(.complete(length: Int(datagram.length))))
             isReassembled = true
             defer { isReassembled = false }
             burst[index] = datagram

@@ -239,7 +239,7 @@ extension Worker {
             server.bind()
             switch path.table.insert(spec, worker: number, now: path.now) {
             case .inserted(let made):
-                narrator?.note(.expected(ConnectionListing(made, now: path.now)))
+                listener?.note(.expected(ConnectionListing(made, now: path.now)))
                 return made
             case .existing(let known):
                 server.unbind(active: false)
@@ -275,7 +275,7 @@ extension Worker {
         unsafe PayloadEdit.replace(range, by: text, in: &frame, packet)
         burst[index] = frame
         packet = Packet(parsing: frame).withoutOptions
-        narrator?.note(.replacedText(gainedBytes: gained))
+        listener?.note(.replacedText(gainedBytes: gained))
         return gained
     }
 

@@ -16,7 +16,7 @@ extension Worker {
         let bytes = unsafe burst[index].bytes
         // The error travels against the packet it quotes.
         guard let tuple = unsafe quoted.tuple(in: bytes) else {
-            narrator?.note(.notScheduled(.notQuoted))
+            listener?.note(.notScheduled(.notQuoted))
             return other
         }
         let match = path.table.find(tuple.reversed, now: path.now)
@@ -237,10 +237,10 @@ extension Worker {
                 routeBits: path.hops.prefixLength(to: connection.client), cause: index,
                 burst: &burst, now: path.now)
         else {
-            narrator?.note(.told(error, isMade: false))
+            listener?.note(.told(error, isMade: false))
             return
         }
-        narrator?.note(.told(error, isMade: true))
+        listener?.note(.told(error, isMade: true))
         sendError(made, to: connection.client, like: frame, on: connection, &burst, path)
     }
 }

@@ -10,7 +10,7 @@ extension Worker {
         _ path: FastPath
     ) -> Verdict? {
         guard parts.settings.schedulesICMP else { return nil }
-        let mark = path.services.mark(of: packet, in: burst[index], telling: narrator)
+        let mark = path.services.mark(of: packet, in: burst[index], telling: listener)
         switch admitRequest(of: reply, mark: mark, path) {
         case .connection(let connection):
             // The connection stays even when the error turns out to be damaged.
@@ -26,7 +26,7 @@ extension Worker {
             return depart(connection, .inbound, packet, index, &burst, path)
         // Servers open nothing by errors.
         case .outgoing:
-            narrator?.note(.notScheduled(.errorOfReply))
+            listener?.note(.notScheduled(.errorOfReply))
             return nil
         case .verdict(let verdict): return verdict.kind == .drop ? verdict : nil
         case .refused(let reason, _): return reason == .unknownReply ? nil : .drop(reason)

@@ -143,10 +143,10 @@ extension Worker {
     /// Tells what becomes of a connection's state while a packet moves it.
     @inline(__always)
     func move(_ connection: Connection, _ direction: Direction, _ body: () -> Void) {
-        guard let narrator, narrator.isTelling else { return body() }
+        guard let listener, listener.isTelling else { return body() }
         let (control, timeout) = (connection.control, connection.timeoutSeconds)
         body()
-        narrator.note(
+        listener.note(
             .advanced(Advance(connection, from: control, timeoutSeconds: timeout, direction)))
     }
 
@@ -155,7 +155,7 @@ extension Worker {
         _ subject: LookUp.Subject, _ tuple: ConnectionTuple, _ match: ConnectionTable.Match?,
         _ path: FastPath
     ) {
-        narrator?.note(
+        listener?.note(
             .lookedUp(
                 LookUp(
                     subject: subject, flow: Flow(tuple),

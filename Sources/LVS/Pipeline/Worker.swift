@@ -57,11 +57,18 @@ package final class Worker: @unchecked Sendable {
     var isReassembled = false
     var identifications: Identifications
 
+    /// As `narrator`, for the worker's own code: the compiler knows who changes it, and checks nothing.
+    private(set) var listener: Narrator?
+
     /// Who listens to what becomes of packets; nil when nobody does.
     ///
     /// To be set by the worker's own thread, between two bursts.
     package var narrator: Narrator? {
-        didSet { admission.narrator = narrator }
+        get { listener }
+        set {
+            listener = newValue
+            admission.narrator = newValue
+        }
     }
 
     /// Where other threads ask for stories.
@@ -117,8 +124,8 @@ package final class Worker: @unchecked Sendable {
         let count = burst.count
         if count != 0 {
             let frames = unsafe burst.base
-            if let narrator {
-                narrate(narrator, &burst, count, path)
+            if let listener {
+                narrate(listener, &burst, count, path)
             } else if parts.settings.isOnlyBackup {
                 passRequests(&burst, count, path)
             } else if path.services.hasServices(.v4) {
@@ -163,6 +170,7 @@ package final class Worker: @unchecked Sendable {
     }
 
     /// First wave: headers in, packet parsed, hash made, bucket asked for.
+    @inline(__always)
     func parse(_ frames: UnsafeMutablePointer<Frame>, _ count: Int, _ path: FastPath) {
         for index in 0..<Burst.ahead { unsafe lvs_prefetch(frames[index].bytes) }
         for index in 0..<count {
@@ -194,6 +202,7 @@ package final class Worker: @unchecked Sendable {
 
     /// Second wave: tags compared, entry asked for; where the first bucket has none, the second
     /// bucket is asked for, and compared after the others had their turn.
+    @inline(__always)
     func match(_ count: Int, _ path: FastPath) {
         var second: UInt64 = 0
         for index in 0..<count {
