@@ -85,7 +85,7 @@ enum Captures {
         var count: UInt64 = 0
         while let packet = capture.next() {
             let outcome = unsafe LinkLayer.frame(
-                of: packet, on: capture.links[packet.interface], into: memory, capacity: 2048,
+                of: packet, on: capture.link(of: packet), into: memory, capacity: 2048,
                 hardware: (HardwareAddress(value: 2), HardwareAddress(value: 1)))
             if case .frame = outcome { count += 1 }
         }

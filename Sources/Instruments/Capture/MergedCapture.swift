@@ -27,8 +27,7 @@ package final class MergedCapture {
     ///
     /// All that stand before a file's first packet are here from the beginning.
     package private(set) var interfaces: [CaptureInterface] = []
-    /// What `LinkLayer` must know of each of them.
-    package private(set) var links: [LinkLayer.Link] = []
+    private var links: [LinkLayer.Link] = []
     package let sources: [Source]
     /// Of the last packet: which of the sources it came from, and its number there.
     package private(set) var source = 0
@@ -98,6 +97,9 @@ package final class MergedCapture {
         packet.interface = heads[source].interfaces[packet.interface]
         return packet
     }
+
+    /// What `LinkLayer` must know of a packet's interface.
+    package func link(of packet: CapturedPacket) -> LinkLayer.Link { links[packet.interface] }
 
     /// What the file says of the last packet.
     package var comment: String? {

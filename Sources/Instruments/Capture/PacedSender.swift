@@ -86,7 +86,7 @@ package final class PacedSender {
         defer { flush() }
         var sinceProgress = 0
         while let packet = capture.next() {
-            let link = capture.links[packet.interface]
+            let link = capture.link(of: packet)
             guard send(packet, on: link, isStopped: isStopped) else { return false }
             sinceProgress += 1
             if sinceProgress == Self.batch || pacer.speed != .unlimited {
