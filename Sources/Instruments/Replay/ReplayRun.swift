@@ -84,10 +84,10 @@ package final class ReplayRun {
         while ports.count <= packet.interface {
             ports.append(portOfName[capture.interfaces[ports.count].name])
         }
-        let interface = capture.interfaces[packet.interface]
         guard let port = ports[packet.interface] else {
+            let name = capture.interfaces[packet.interface].name
             return unexpected.note(
-                packet.number, "its interface \(interface.name) was not there at the beginning")
+                packet.number, "its interface \(name) was not there at the beginning")
         }
         guard packet.direction != .outbound else {
             outgoing += 1
@@ -104,7 +104,7 @@ package final class ReplayRun {
         }
         let own = replay.network.ports[Int(port)].hardware
         switch unsafe LinkLayer.frame(
-            of: packet, on: interface, into: place, capacity: most,
+            of: packet, on: capture.link(of: packet), into: place, capacity: most,
             hardware: (HardwareAddress.made(for: .assumedGatewayV4), own))
         {
         case .refused(let why): unreadable.note(packet.number, why.description)
