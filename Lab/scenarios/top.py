@@ -67,7 +67,7 @@ def run(lab):
     get(lab.host("client"), f"http://{nat.VIP}/")
     screen.wait("1 of 1000000 connections")
     screen.resize(10, 60)
-    screen.wait("1-3 of 3  by name  q quit  / filter  s,r order  t servers  s\x1b")
+    screen.wait("1-3 of 3  by name  q quit  ? keys  / filter  s,r order  t se\x1b")
     screen.type("/0.28\r")
     screen.wait("filter '0.28'  1-2 of 2")
     director.stop()

@@ -37,7 +37,7 @@ struct TopScreen {
     func lines(_ lines: Int, columns: Int) -> (lines: [String], scroll: Int) {
         let head = head(columns: columns)
         let (kept, name) = Self.layout(columns)
-        let rows = view.rows(of: reading)
+        let rows = view.showsKeys ? [] : view.rows(of: reading)
         let room = page(lines: lines, columns: columns)
         let scroll = max(0, min(view.scroll, rows.count - room))
         let seen = rows.dropFirst(scroll).prefix(room)
@@ -46,7 +46,10 @@ struct TopScreen {
         drawn += seen.map { row in
             styled(text(of: row, kept, name: name), style(of: row), columns)
         }
-        drawn += Array(repeating: "", count: room - seen.count)
+        if view.showsKeys {
+            drawn += Self.keys.prefix(room).map { styled($0, .plain, columns) }
+        }
+        drawn += Array(repeating: "", count: room + head.count + 1 - drawn.count)
         drawn.append(styled(footer(rows.count, scroll, seen.count), .faint, columns))
         return (Array(drawn.suffix(lines)), scroll)
     }
@@ -132,14 +135,28 @@ extension TopScreen {
         return lines + [line]
     }
 
+    private static let keys = [
+        "q, Ctrl-C            end",
+        "/                    show only names with a text in them; Escape shows all again",
+        "n c p b a i          order by name, connections, packets, bytes, active, inactive",
+        "s                    the next order",
+        "r                    turn the order round",
+        "t                    show or hide servers",
+        "arrows, j k, PgUp, PgDn, Home, End",
+        "                     move",
+        "space                pause",
+        "Ctrl-L, Ctrl-Z       draw anew, stop for a while",
+    ]
+
     private func footer(_ count: Int, _ scroll: Int, _ seen: Int) -> String {
+        if view.showsKeys { return "any key goes back to the table" }
         if let typed = view.typed { return "filter: \(typed)_   Enter applies, Esc leaves" }
         var parts: [String] = []
         if view.isPaused { parts.append("PAUSED") }
         if !view.filter.isEmpty { parts.append("filter '\(view.filter)'") }
         parts.append("\(count == 0 ? 0 : scroll + 1)-\(scroll + seen) of \(count)")
         parts.append("by \(view.order.rawValue)\(view.isReversed ? ", reversed" : "")")
-        parts.append("q quit  / filter  s,r order  t servers  space pause")
+        parts.append("q quit  ? keys  / filter  s,r order  t servers")
         return parts.joined(separator: "  ")
     }
 }

@@ -22,6 +22,8 @@ struct TopView: Equatable {
     /// What is being typed as the next filter; nil when keys are commands.
     var typed: String?
     var isPaused = false
+    /// The keys are listed in the place of the table; any key ends that.
+    var showsKeys = false
 
     /// A row of the table: a service, or one of its servers.
     struct Row: Equatable {
@@ -168,8 +170,13 @@ extension TopView {
             edit(key)
             return .nothing
         }
+        if showsKeys {
+            showsKeys = false
+            return .nothing
+        }
         switch key {
         case .character("q"), .character("Q"): return .quit
+        case .character("?"), .character("h"): showsKeys = true
         case .character("/"): typed = ""
         case .character("s"): choose(order.next)
         case .character("n"): choose(.name)

@@ -138,6 +138,8 @@ struct TopKeyTests {
         #expect(view(after: "kk").view.scroll == 0)
         #expect(view(after: " t").view.isPaused && !view(after: " t").view.showsServers)
         #expect(view(after: "q").wishes == [.quit])
+        #expect(view(after: "?").view.showsKeys && !view(after: "?q").view.showsKeys)
+        #expect(view(after: "?q").wishes.isEmpty && view(after: "?\u{3}").wishes == [.quit])
         #expect(view(after: "\u{1a}\u{c}").wishes == [.suspend, .redraw])
     }
 }

@@ -96,7 +96,7 @@ struct TopScreenTests {
                     " ` 10.1.0.13:53 Masq                          1      0      2    100    2000"
                         + "     4000      0       0",
                     "",
-                    "1-5 of 5  by name  q quit  / filter  s,r order  t servers  space pause",
+                    "1-5 of 5  by name  q quit  ? keys  / filter  s,r order  t servers",
                 ])
     }
 
@@ -190,6 +190,17 @@ struct TopScreenTests {
         #expect(rich[3].hasPrefix("\u{1b}[31mdrops"), "something is dropped: \(rich[3])")
         #expect(rich[4] == "\u{1b}[31mgone\u{1b}[0m")
         #expect(rich[8].contains(" └ 10.1.0.12:80"), "\(rich[8])")
+    }
+
+    @Test("The keys stand in the place of the table, as far as there is room")
+    func keys() {
+        var view = TopView()
+        view.showsKeys = true
+        let lines = TopSample.lines(20, 100, view)
+        #expect(lines.count == 20 && lines[6].hasPrefix("q, Ctrl-C "), "\(lines)")
+        #expect(lines[19] == "any key goes back to the table")
+        #expect(!lines.contains { $0.hasPrefix("TCP") })
+        #expect(TopSample.lines(8, 20, view).count == 8)
     }
 
     @Test("Many workers and drop reasons take three lines each, and what is left out is counted")
