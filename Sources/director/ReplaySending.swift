@@ -62,7 +62,7 @@ struct ReplaySending: ParsableArguments {
             packets += 1
             guard
                 sender.send(
-                    packet, on: capture.interfaces[packet.interface],
+                    packet, on: capture.link(of: packet),
                     isStopped: { interruption.hasCome })
             else {
                 isWhole = false

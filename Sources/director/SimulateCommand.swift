@@ -33,7 +33,11 @@ struct SimulateCommand: ParsableCommand {
     @Option(name: .long, help: ArgumentHelp("New connections a second.", valueName: "number"))
     var rate = 500.0
 
-    @Option(name: .long, help: ArgumentHelp("How long connections come.", valueName: "seconds"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "How long connections come, in each of the three parts: as it is, one server more, one less.",
+            valueName: "seconds"))
     var duration = 20.0
 
     @Option(name: .long, help: ArgumentHelp("How many clients there are.", valueName: "number"))
