@@ -10,19 +10,29 @@ package final class Twin {
     private static let connections = 1024
 
     package let director: Director
-    private let memory: UnsafeMutableRawPointer
+
+    /// Memory of the twin's table, which its director keeps.
+    @safe
+    private final class Memory {
+        let base: UnsafeMutableRawPointer
+
+        init(bytes: Int) {
+            unsafe base = .allocate(byteCount: bytes, alignment: 4096)
+            unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+        }
+
+        deinit { unsafe base.deallocate() }
+    }
 
     fileprivate init(now: Instant) {
         let configuration = Director.Configuration(
             connections: Twin.connections, workers: 1, seed: now.nanoseconds)
         let bytes = Director.tableBytes(configuration)
-        unsafe memory = .allocate(byteCount: bytes, alignment: 4096)
-        unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+        let memory = Memory(bytes: bytes)
         director = unsafe Director(
-            configuration, tableMemory: TableMemory(base: memory, count: bytes), now: now)
+            configuration,
+            tableMemory: TableMemory(base: memory.base, count: bytes, owner: memory), now: now)
     }
-
-    deinit { unsafe memory.deallocate() }
 }
 
 extension Director {

@@ -37,6 +37,7 @@ package final class Director: @unchecked Sendable {
     package internal(set) var timeouts = Timeouts()
     package internal(set) var settings = Settings()
 
+    private let tableOwner: AnyObject?
     let cells: DestinationCells
     let counters: [WorkerCounters]
     let live: LiveSettings
@@ -120,6 +121,7 @@ package final class Director: @unchecked Sendable {
         }
         entryDefence = EntryDefence(seed: random.next())
         self.configuration = configuration
+        tableOwner = tableMemory.owner
         self.table = table
         nextHops = NextHopKeeper(table: hops, quiescence: quiescence)
         self.cells = cells

@@ -6,11 +6,14 @@ package struct TableMemory: @unchecked Sendable {
     let base: UnsafeMutableRawPointer
     /// Bytes.
     package let count: Int
+    /// What gives the memory back when it ends; a director that uses the memory keeps it.
+    let owner: AnyObject?
 
-    /// The memory must outlive every director that uses it.
-    package init(base: UnsafeMutableRawPointer, count: Int) {
+    /// Without an owner, the memory must outlive every director that uses it.
+    package init(base: UnsafeMutableRawPointer, count: Int, owner: AnyObject? = nil) {
         unsafe self.base = base
         self.count = count
+        self.owner = owner
     }
 }
 
