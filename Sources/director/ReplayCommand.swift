@@ -44,14 +44,22 @@ struct ReplayCommand: ParsableCommand {
             "Seconds to let pass after the last packet.", valueName: "seconds"))
     var wait: UInt64 = 0
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "File for a report with curves and ladder diagrams, one page of HTML.",
+            valueName: "file.html"))
+    var report: String?
+
     func validate() throws {
         guard (rules == nil) != (sending.interface == nil) else {
             throw ValidationError(
                 "--rules FILE plays the capture through rules, --interface NAME sends it as it is; "
                     + "one of them is needed")
         }
-        guard sending.interface == nil || (write.isEmpty && at == nil && wait == 0) else {
-            throw ValidationError("--write, --at and --wait go with --rules")
+        guard sending.interface == nil || (write.isEmpty && at == nil && wait == 0 && report == nil)
+        else {
+            throw ValidationError("--write, --report, --at and --wait go with --rules")
         }
         for file in write where NamedFile(file).path.isEmpty {
             throw ValidationError("'\(file)' names no file; FILE or NAME=FILE is accepted")
@@ -84,6 +92,7 @@ struct ReplayCommand: ParsableCommand {
         let stage = try Stage(rules: rules, options, capture)
         let output = try output(stage, capture)
         stage.replay.sink = output
+        let recorder = report.map { _ in ReplayRecorder(stage.run, before: output) }
         var progress = ReplayProgress(capture)
         var wasInterrupted = false
         while stage.run.number < at ?? .max, stage.run.step() {
@@ -95,9 +104,26 @@ struct ReplayCommand: ParsableCommand {
         stage.replay.finish(afterSeconds: wasInterrupted ? 0 : wait)
         output.close()
         progress.end()
-        report(stage, output, wasInterrupted)
+        recorder?.finish()
+        if let report, let recorder { try write(ReplayReport(recorder, title: title), to: report) }
+        tell(stage, output, wasInterrupted)
         if let failure = output.failure { throw StartFailure("\(failure)") }
         if wasInterrupted { throw ExitCode(130) }
+    }
+
+    /// What the report is about: files without their directories.
+    private var title: String {
+        let files = options.read.map { NamedFile($0).path } + [rules ?? ""]
+        let names = files.map { $0.split(separator: "/").last.map(String.init) ?? $0 }
+        return "Replay of \(names.dropLast().joined(separator: ", ")) by \(names[names.count - 1])"
+    }
+
+    private func write(_ report: ReplayReport, to path: String) throws {
+        do throws(SystemError) {
+            try Files.replace(path, with: Array(report.html.utf8))
+        } catch {
+            throw StartFailure("--report \(path): \(error)")
+        }
     }
 
     private func output(_ stage: Stage, _ capture: MergedCapture) throws -> ReplayOutput {
@@ -111,7 +137,7 @@ struct ReplayCommand: ParsableCommand {
         }
     }
 
-    private func report(_ stage: Stage, _ output: ReplayOutput, _ wasInterrupted: Bool) {
+    private func tell(_ stage: Stage, _ output: ReplayOutput, _ wasInterrupted: Bool) {
         var text = ""
         if at != nil {
             let table = StillTable(stage.target, reason: "the table of a replay is only shown")

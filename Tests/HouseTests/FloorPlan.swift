@@ -70,7 +70,7 @@ enum FloorPlan {
         Hall("Sync", imports: ["LVS", "Posix"]),
         Hall(
             "Instruments",
-            rooms: ["Capture", "Replay", "Explanation", "Simulator"],
+            rooms: ["Capture", "Replay", "Explanation", "Simulator", "Report"],
             files: [],
             imports: ["LVS", "Posix", "CPcap", "Synchronization"],
             // Bytes of capture files, and the frames that a replay lends to the engine.

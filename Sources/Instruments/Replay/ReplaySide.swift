@@ -50,22 +50,9 @@ package final class ReplaySide: ReplaySink {
         if stories.isEmpty { stories = narrator.takeStories()[...] }
         var outcome = Outcome(packet: packet, time: time, verdict: verdict)
         if let story = stories.popFirst() {
-            (outcome.connection, outcome.isNew) = ReplaySide.connection(in: story)
+            (outcome.connection, outcome.isNew) = story.connection
         }
         outcomes.append(outcome)
-    }
-
-    private static func connection(in story: Story) -> (Connected?, isNew: Bool) {
-        for step in story.steps.reversed() {
-            switch step {
-            case .connected(let listing, let making):
-                return (Connected(listing), making == .made || making == .once)
-            case .lookedUp(let look):
-                if let found = look.found, !found.isTemplate { return (Connected(found), false) }
-            default: break
-            }
-        }
-        return (nil, false)
     }
 }
 
