@@ -51,15 +51,20 @@ struct ReplayCommand: ParsableCommand {
             valueName: "file.html"))
     var report: String?
 
+    @Flag(name: .long, help: "The summary for programs.")
+    var json = false
+
     func validate() throws {
         guard (rules == nil) != (sending.interface == nil) else {
             throw ValidationError(
                 "--rules FILE plays the capture through rules, --interface NAME sends it as it is; "
                     + "one of them is needed")
         }
-        guard sending.interface == nil || (write.isEmpty && at == nil && wait == 0 && report == nil)
+        guard
+            sending.interface == nil
+                || (write.isEmpty && at == nil && wait == 0 && report == nil && !json)
         else {
-            throw ValidationError("--write, --report, --at and --wait go with --rules")
+            throw ValidationError("--write, --report, --json, --at and --wait go with --rules")
         }
         for file in write where NamedFile(file).path.isEmpty {
             throw ValidationError("'\(file)' names no file; FILE or NAME=FILE is accepted")
@@ -111,6 +116,9 @@ struct ReplayCommand: ParsableCommand {
         if wasInterrupted { throw ExitCode(130) }
     }
 
+    /// Whether standard output is the capture.
+    private var isOutputTaken: Bool { write.contains { NamedFile($0).path == "-" } }
+
     /// What the report is about: files without their directories.
     private var title: String {
         let files = options.read.map { NamedFile($0).path } + [rules ?? ""]
@@ -138,6 +146,10 @@ struct ReplayCommand: ParsableCommand {
     }
 
     private func tell(_ stage: Stage, _ output: ReplayOutput, _ wasInterrupted: Bool) {
+        guard !json else {
+            let text = ReplaySummary(of: stage.run).json
+            return isOutputTaken ? Program.complain(text) : Program.output(text)
+        }
         var text = ""
         if at != nil {
             let table = StillTable(stage.target, reason: "the table of a replay is only shown")
@@ -147,9 +159,7 @@ struct ReplayCommand: ParsableCommand {
         if wasInterrupted { text += "stopped      at packet \(stage.run.number)\n" }
         text += ReplaySummary(of: stage.run).text
         text += output.lines.map { "written    \($0)\n" }.joined()
-        // Standard output may be the capture.
-        let isTaken = write.contains { NamedFile($0).path == "-" }
-        if isTaken { Program.complain(text) } else { Program.output(text) }
+        if isOutputTaken { Program.complain(text) } else { Program.output(text) }
     }
 }
 

@@ -31,65 +31,8 @@ package struct ReplayReport {
 
     private var json: JSONText {
         .object([
-            ("title", .text(title)), ("summary", head), ("services", services),
-            ("drops", .list(summary.drops.map(drop))), ("series", series),
+            ("title", .text(title)), ("summary", summary.jsonObject), ("series", series),
             ("connections", .list(recorder.ladders.map(ladder))),
-            ("notes", .list((summary.remarks + summary.assumptions).map { .text($0) })),
-        ])
-    }
-
-    private var head: JSONText {
-        let counts = summary.counts
-        return .object([
-            ("packets", .count(counts.packets)), ("seconds", .fraction(seconds(summary.duration))),
-            ("decided", .count(counts.decided)), ("sent", .count(counts.sent)),
-            ("passed", .count(counts.passed)), ("dropped", .count(counts.dropped)),
-            ("left_out", .count(counts.own + counts.foreign + summary.outgoing)),
-            ("open", .count(summary.openConnections)),
-            ("templates", .count(summary.openTemplates)),
-            ("backwards", .count(counts.backwards)),
-        ])
-    }
-
-    private var services: JSONText {
-        .list(
-            summary.services.map { service in
-                .object([
-                    ("name", .text(Words.service(service.service.key))),
-                    ("scheduler", .text(scheduler(service.service))),
-                    ("servers", .list(service.servers.map(server))),
-                ])
-            })
-    }
-
-    /// As listings have it behind a service.
-    private func scheduler(_ service: VirtualService) -> String {
-        service.scheduler
-            + (service.flags.contains(.persistent)
-                ? " persistent \(service.persistenceTimeoutSeconds)" : "")
-            + (service.flags.contains(.onePacket) ? " ops" : "")
-    }
-
-    private func server(_ server: ReplaySummary.Server) -> JSONText {
-        .object([
-            ("name", .text(Words.endpoint(server.server.address, server.server.port))),
-            ("method", .text(Words.method(server.server.method))),
-            ("weight", .count(server.server.weight)),
-            ("connections", .count(server.counters.connections)),
-            ("share", server.share.map { .fraction($0) } ?? .null),
-            ("due", server.weightShare.map { .fraction($0) } ?? .null),
-            ("in_packets", .count(server.counters.inPackets)),
-            ("out_packets", .count(server.counters.outPackets)),
-            ("in_bytes", .count(server.counters.inBytes)),
-            ("out_bytes", .count(server.counters.outBytes)),
-            ("active", .count(server.active)), ("inactive", .count(server.inactive)),
-        ])
-    }
-
-    private func drop(_ drop: ReplaySummary.Drop) -> JSONText {
-        .object([
-            ("reason", .text(drop.reason.name)), ("frames", .count(drop.frames)),
-            ("cure", .text(drop.reason.cure)),
         ])
     }
 

@@ -35,7 +35,7 @@ enum ReportScript {
 
         const heads = [['real server', 'l'], ['method', 'l'], ['weight'], ['connections'], ['share, due', 'l'],
           ['in packets'], ['out packets'], ['in bytes'], ['out bytes'], ['active'], ['inactive']];
-        for (const service of data.services) {
+        for (const service of summary.services) {
           const table = make('table', {}, make('caption', {}, service.name + ' ' + service.scheduler));
           const row = make('tr');
           for (const [name, side] of heads) row.append(make('th', {class: side || ''}, name));
@@ -108,10 +108,10 @@ enum ReportScript {
           for (const id of ['load', 'open']) at(id).append(make('p', {class: 'hint'}, 'The capture is too short for a curve.'));
         }
 
-        if (data.drops.length) {
+        if (summary.drops.length) {
           const table = make('table', {}, make('tr', {},
             make('th', {class: 'l'}, 'reason'), make('th', {}, 'frames'), make('th', {class: 'l'}, 'what to do')));
-          for (const drop of data.drops) {
+          for (const drop of summary.drops) {
             table.append(make('tr', {}, make('td', {class: 'l'}, drop.reason), make('td', {}, count(drop.frames)),
               make('td', {class: 'l wrap'}, drop.cure)));
           }
@@ -185,8 +185,9 @@ enum ReportScript {
         at('filter').addEventListener('input', event => list(event.target.value));
         list('');
 
-        if (data.notes.length) {
-          at('notes').append(make('h2', {}, 'Notes'), make('ul', {}, ...data.notes.map(note => make('li', {}, note))));
+        const notes = [...summary.remarks, ...summary.assumptions];
+        if (notes.length) {
+          at('notes').append(make('h2', {}, 'Notes'), make('ul', {}, ...notes.map(note => make('li', {}, note))));
         }
 
         """##
