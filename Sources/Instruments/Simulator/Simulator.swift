@@ -25,7 +25,10 @@ package enum Simulator {
     ) throws(SimulatedLoad.Mistake) -> SimulationResult.Row {
         do throws(SimulatedDirector.Trouble) {
             let director = try SimulatedDirector(load, scheduler)
-            return try Simulation(load, director).play()
+            let simulation = try Simulation(load, director)
+            // The director tells it what becomes of packets, and does not keep it.
+            defer { withExtendedLifetime(simulation) {} }
+            return try simulation.play()
         } catch {
             switch error {
             case .system(let error):
