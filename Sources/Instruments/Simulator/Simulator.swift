@@ -25,7 +25,7 @@ package enum Simulator {
     ) throws(SimulatedLoad.Mistake) -> SimulationResult.Row {
         do throws(SimulatedDirector.Trouble) {
             let director = try SimulatedDirector(load, scheduler)
-            let simulation = try Simulation(load, director)
+            let simulation = Simulation(load, director)
             // The director tells it what becomes of packets, and does not keep it.
             defer { withExtendedLifetime(simulation) {} }
             return try simulation.play()
