@@ -74,6 +74,19 @@ extension Director {
         return served
     }
 
+    /// Makes many changes of services and servers, of which workers are told at once, at the end; also
+    /// when one is refused, of those before it.
+    package func changeTogether<Failure>(
+        _ changes: () throws(Failure) -> Void
+    ) throws(Failure) {
+        isChangingTogether = true
+        defer {
+            isChangingTogether = false
+            if isTableStale { publish() }
+        }
+        try changes()
+    }
+
     /// Publishes a new table after a change of servers, when workers have to know of it.
     func publishServers() {
         if isTableStale { publishSoon() }
@@ -85,6 +98,7 @@ extension Director {
     /// it for all changes until then.
     func publishSoon() {
         isTableStale = true
+        guard !isChangingTogether else { return }
         let endpoints = replyEndpoints.count + tunnelEndpoints.count
         if max(records.count, endpoints) < Director.publishedAtOnce { publish() }
     }

@@ -81,6 +81,8 @@ package final class Director: @unchecked Sendable {
     /// True when workers have not been told yet of a change in `records`, `replyEndpoints`,
     /// `tunnelEndpoints` or `ownedLocals`.
     var isTableStale = false
+    /// More changes are coming before workers need to know.
+    var isChangingTogether = false
     /// Called before workers see a new table: the time to keep from the host what it serves.
     package var beforePublishing: () -> Void = {}
     /// Service tables that a worker may still hold, with the epoch that frees them.

@@ -128,7 +128,10 @@ struct Stage {
                 try replay.director.set(name: setting.name, value: setting.value)
             }
             try replay.director.setTimeouts(sheet.timeouts)
-            try target.apply(rules)
+            let target = target
+            try replay.director.changeTogether { () throws(CommandRefusal) in
+                try target.apply(rules)
+            }
             replay.begin()
         } catch let error as NetworkSheet.Mistake {
             throw StartFailure("network: \(error)")

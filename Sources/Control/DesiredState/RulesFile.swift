@@ -36,13 +36,15 @@ package enum RulesFile {
         var locals: Set<ServerName> = []
         var marks: Set<MarkRule> = []
         var isTable = false
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        for (index, content) in lines.enumerated() {
-            let words = mended(RestoreWords.split(String(content)))
+        // By bytes, as a carriage return before the line's end would hide it among characters.
+        let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        for (index, bytes) in lines.enumerated() {
+            let content = String(Substring(bytes))
+            let words = mended(RestoreWords.split(content))
             guard let first = words.first, !first.hasPrefix("#") else { continue }
             let number = index + 1
             func mistake(_ text: String) -> Mistake {
-                Mistake(line: number, text: text, content: String(content))
+                Mistake(line: number, text: text, content: content)
             }
             if first.hasPrefix("*") || (isTable && (first == "COMMIT" || first.hasPrefix(":"))) {
                 guard !first.hasPrefix("*") || words == ["*mangle"] else {
@@ -53,7 +55,7 @@ package enum RulesFile {
             }
             let added: [Rule]
             do throws(CommandError) {
-                added = try isTable ? saved(String(content)) : self.rules(words)
+                added = try isTable ? saved(content) : self.rules(words)
             } catch {
                 throw mistake(error.text + expectation(of: error.text))
             }

@@ -256,8 +256,8 @@ package struct DirectorUnreachable: Error, Hashable, Sendable {
 enum RestoreWords {
     /// Splits at blanks, tabs and carriage returns; the program's own name is dropped anywhere.
     static func split(_ line: String) -> [String] {
-        line.unicodeScalars.split { $0 == " " || $0 == "\t" || $0 == "\r" || $0 == "\n" }
-            .map(String.init).filter { $0 != "ipvsadm" }
+        line.utf8.split { $0 == 0x20 || $0 == 0x09 || $0 == 0x0d || $0 == 0x0a }
+            .map { String(Substring($0)) }.filter { $0 != "ipvsadm" }
     }
 
     /// The lines that end a program wherever they stand.

@@ -92,7 +92,7 @@ package final class CaptureReader {
         let layout = try unsafe PcapLayout(window.bytes, name: name)
         format = .pcap
         pcap = layout
-        interfaces = [layout.interface]
+        interfaces = unsafe [layout.interface(window.bytes)]
         window.consume(PcapLayout.headerBytes)
     }
 

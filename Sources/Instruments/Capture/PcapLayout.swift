@@ -26,7 +26,6 @@ struct PcapLayout {
     /// Minor number of the version; both lengths stood the other way round before version 2.3, and in
     /// files of 2.3 either way.
     private let minor: UInt16
-    let interface: CaptureInterface
 
     /// Kinds of pcap file by the first word, read in this machine's order.
     private static func kind(_ magic: UInt32) -> (unit: UInt32, recordBytes: Int)? {
@@ -58,12 +57,16 @@ struct PcapLayout {
                 .unsupported, "\(name) is a pcap file of version \(major).\(minor); 2.x can be read"
             )
         }
+    }
+
+    /// The only interface of a file with this header.
+    func interface(_ bytes: UnsafeRawPointer) -> CaptureInterface {
         let link = unsafe order.u32(bytes, 20)
         var interface = unsafe CaptureInterface(
             name: "", linkType: link & 0xffff, snapshotLength: order.u32(bytes, 16))
         // Bit 26 says that the upper four bits count the frame check sequence in units of two bytes.
         if link & 0x0400_0000 != 0 { interface.checkBytes = UInt8(link >> 28) * 2 }
-        self.interface = interface
+        return interface
     }
 
     @inline(__always)

@@ -69,15 +69,13 @@ package struct NetworkSheet: Hashable, Sendable {
         case link, address, route, neighbour
 
         init?(_ word: some StringProtocol) {
-            let names: [(Object, [String])] = [
-                (.link, ["link", "l"]), (.address, ["address", "addr", "a"]),
-                (.route, ["route", "r"]),
-                (.neighbour, ["neighbour", "neighbor", "neigh", "n"]),
-            ]
-            guard let found = names.first(where: { $0.1.contains(String(word)) }) else {
-                return nil
+            switch String(word) {
+            case "link", "l": self = .link
+            case "address", "addr", "a": self = .address
+            case "route", "r": self = .route
+            case "neighbour", "neighbor", "neigh", "n": self = .neighbour
+            default: return nil
             }
-            self = found.0
         }
 
         var verbs: [String] {

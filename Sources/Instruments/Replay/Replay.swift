@@ -57,7 +57,9 @@ package final class Replay {
     private static let longest: UInt64 = 100 * 366 * 86_400 * 1_000_000_000
 
     package let director: Director
-    package private(set) var network: ReplayNetwork
+    package let network: ReplayNetwork
+    /// The Ethernet address of each port; nil where the network does not say.
+    private let hardware: [HardwareAddress?]
     package private(set) var counts = Counts()
     package weak var sink: (any ReplaySink)?
     /// Times of the first packet and of the last one so far, nanoseconds since 1970; nil before the
@@ -88,6 +90,9 @@ package final class Replay {
             configuration, tableMemory: TableMemory(base: memory.base, count: memory.count),
             now: now)
         self.network = network
+        hardware = network.ports.map {
+            network.knownHardware.contains($0.index) ? $0.hardware : nil
+        }
         worker = director.workers[0]
         waiting.reserveCapacity(Burst.capacity)
         director.setPorts(network.ports)
@@ -242,8 +247,7 @@ package final class Replay {
     /// False for what the director's own interface sent, and for other machines' frames; both can
     /// only be told where the interface's Ethernet address is known.
     private func isMine(_ frame: Frame) -> Bool {
-        guard network.knownHardware.contains(frame.ingress), frame.length >= 14 else { return true }
-        let own = network.ports[Int(frame.ingress)].hardware
+        guard let own = hardware[Int(frame.ingress)], frame.length >= 14 else { return true }
         if unsafe HardwareAddress(at: frame.bytes + 6) == own {
             counts.own += 1
             return false
@@ -257,6 +261,8 @@ package final class Replay {
     }
 
     private func deliver() {
+        // Once for all of them: a weak reference is not to be had for nothing.
+        let sink = sink
         let isMade = burst.madeCount != 0
         var made = 0
         for index in 0..<burst.count {
@@ -264,7 +270,7 @@ package final class Replay {
             let verdict = burst[index].verdict
             counts.decided += 1
             switch verdict.kind {
-            case .send: send(burst[index], number, time)
+            case .send: send(burst[index], number, time, to: sink)
             case .pass: counts.passed += 1
             case .drop: counts.dropped += 1
             case .consumed: break
@@ -272,12 +278,12 @@ package final class Replay {
             sink?.decided(verdict, packet: number, at: time)
             guard isMade else { continue }
             while made < burst.madeCount, burst.madeFrame(made).cause <= index {
-                send(made: made, number, time)
+                send(made: made, number, time, to: sink)
                 made += 1
             }
         }
         while made < burst.madeCount {
-            send(made: made, nil, clock)
+            send(made: made, nil, clock, to: sink)
             made += 1
         }
         burst.removeAll()
@@ -289,12 +295,16 @@ package final class Replay {
         (firstTime ?? 0) &+ Int64(now.nanoseconds - Replay.beginning)
     }
 
-    private func send(made index: Int, _ packet: UInt64?, _ time: Int64) {
+    private func send(
+        made index: Int, _ packet: UInt64?, _ time: Int64, to sink: (any ReplaySink)?
+    ) {
         let frame = burst.madeFrame(index).frame
-        if frame.verdict.kind == .send { send(frame, packet, time) }
+        if frame.verdict.kind == .send { send(frame, packet, time, to: sink) }
     }
 
-    private func send(_ frame: Frame, _ packet: UInt64?, _ time: Int64) {
+    private func send(
+        _ frame: Frame, _ packet: UInt64?, _ time: Int64, to sink: (any ReplaySink)?
+    ) {
         counts.sent += 1
         sink?.sent(frame, by: frame.verdict.port, at: time, packet: packet)
     }

@@ -32,13 +32,14 @@ package final class ReplayRun {
     /// The port of each interface of the capture.
     private var ports: [PortIndex?] = []
     private let portOfName: [String: PortIndex]
-    private let names: [String]
+    /// The Ethernet address of each port.
+    private let hardware: [HardwareAddress]
 
     /// `names` are those of the capture's interfaces, in order, as the replay's network knows them.
     package init(_ capture: MergedCapture, _ replay: Replay, names: [String]) {
         self.capture = capture
         self.replay = replay
-        self.names = names
+        hardware = replay.network.ports.map(\.hardware)
         portOfName = Dictionary(replay.network.ports.map { ($0.name, $0.index) }) { first, _ in
             first
         }
@@ -102,10 +103,9 @@ package final class ReplayRun {
             return unreadable.note(
                 packet.number, "\(packet.length) bytes are more than a frame has")
         }
-        let own = replay.network.ports[Int(port)].hardware
         switch unsafe LinkLayer.frame(
             of: packet, on: capture.link(of: packet), into: place, capacity: most,
-            hardware: (HardwareAddress.made(for: .assumedGatewayV4), own))
+            hardware: (HardwareAddress.made(for: .assumedGatewayV4), hardware[Int(port)]))
         {
         case .refused(let why): unreadable.note(packet.number, why.description)
         case .frame(let shape):

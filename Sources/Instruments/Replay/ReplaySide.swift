@@ -21,7 +21,7 @@ package final class ReplaySide: ReplaySink {
     }
 
     package let run: ReplayRun
-    private let narrator = Narrator(most: Burst.capacity)
+    private let narrator = Narrator(most: .max)
     private var stories: ArraySlice<Story> = []
     private var outcomes: [Outcome] = []
     private var taken = 0

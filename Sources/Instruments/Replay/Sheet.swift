@@ -47,19 +47,22 @@ package struct Sheet: Hashable, Sendable {
     /// Reads a file's text on top of what was read before; `rules` are those of this text only.
     package mutating func read(_ text: String) throws(Mistake) {
         var rules: [Substring] = []
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        for (index, line) in lines.enumerated() {
-            let words = line.split(whereSeparator: \.isWhitespace)
-            guard let first = words.first, !first.hasPrefix("#") else {
+        // By bytes, as a carriage return before the line's end would hide it among characters.
+        let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        for (index, bytes) in lines.enumerated() {
+            let line = Substring(bytes)
+            let first = Sheet.firstWord(bytes)
+            guard !first.isEmpty, !first.hasPrefix("#") else {
                 rules.append("")
                 continue
             }
             do throws(NetworkSheet.Mistake) {
                 if NetworkSheet.begins(with: first) {
                     try network.take(line)
-                } else if let setting = Sheet.setting(line) {
+                } else if first.hasPrefix("net."), let setting = Sheet.setting(line) {
                     try take(setting)
                 } else if first == "--set" {
+                    let words = line.split(whereSeparator: \.isWhitespace)
                     try takeTimeouts(words.dropFirst().map(String.init))
                 } else {
                     rules.append(line)
@@ -71,6 +74,12 @@ package struct Sheet: Hashable, Sendable {
             rules.append("")
         }
         self.rules = rules.joined(separator: "\n")
+    }
+
+    /// What a line begins with, up to a blank; most lines are rules, and are split where they are read.
+    private static func firstWord(_ line: Substring.UTF8View) -> Substring {
+        func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0d).contains(byte) }
+        return Substring(line.drop(while: isBlank).prefix { !isBlank($0) })
     }
 
     /// Name and value of a line `net.ipv4.NAME = VALUE`; nil for other lines.

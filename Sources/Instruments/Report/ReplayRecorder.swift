@@ -75,7 +75,7 @@ package final class ReplayRecorder: ReplaySink {
     package init(_ run: ReplayRun, before sink: (any ReplaySink)?) {
         self.run = run
         self.sink = sink
-        narrator = Narrator(most: Burst.capacity) { [ear] _, _ in ear.isOpen }
+        narrator = Narrator(most: .max) { [ear] _, _ in ear.isOpen }
         servers = run.replay.director.services().flatMap { listing in
             listing.servers.reversed().map {
                 Server(
@@ -120,11 +120,12 @@ package final class ReplayRecorder: ReplaySink {
                     listing.servers.reversed().map(\.statistics.counters.connections)
                 }, drops: director.dropCounts().map(\.frames)))
         if samples.count > Self.mostSamples {
-            every *= 2
+            // Times of a capture may be any; what can no longer be doubled is longer than all of them.
+            every = every.multipliedReportingOverflow(by: 2).overflow ? .max : every * 2
             let old = samples
             samples = stride(from: 0, to: old.count, by: 2).map { old[$0] }
         }
-        nextSample = since.addingReportingOverflow(every).partialValue
+        nextSample = since > .max - every ? .max : since + every
     }
 
     private func take(_ story: Story, _ packet: UInt64, _ since: Int64) {

@@ -80,6 +80,20 @@ struct Scene {
             .mapValues { $0.map(\.bytes) }
     }
 
+    /// Has as many connections opened to the web service as are asked for, from port 1001 on, without
+    /// the capture; `time` says when the n-th comes, in ns.
+    func connect(_ count: UInt16, at time: (Int64) -> Int64 = { $0 }) throws {
+        let addresses = try ["10.1.0.20", "10.1.0.100"].map { try #require(IPAddress(parsing: $0)) }
+        for number in 1...count {
+            replay.take(
+                MadeSegment(
+                    client: addresses[0], clientPort: 1000 + number, virtual: addresses[1],
+                    virtualPort: 80, flags: MadeSegment.syn), packet: UInt64(number),
+                at: time(Int64(number)), by: 0)
+        }
+        replay.finish()
+    }
+
     /// What the director sent by a port.
     func expected(_ port: String) throws -> [[UInt8]] {
         let reader = try CaptureReader(path: "\(path)/out-\(port).pcap")

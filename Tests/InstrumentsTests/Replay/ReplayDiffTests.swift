@@ -50,6 +50,18 @@ import Testing
         #expect(diff.text.contains("no-server 0 | 6"), "\(diff.text)")
     }
 
+    @Test func `Packets behind the first burst are told of as well`() throws {
+        let scene = try Scene("http")
+        let side = ReplaySide(scene.run)
+        try scene.connect(200)
+        var outcomes: [ReplaySide.Outcome] = []
+        while let outcome = side.next() { outcomes.append(outcome) }
+        #expect(outcomes.map(\.packet) == Array(1...200))
+        #expect(outcomes.filter(\.isNew).count == 200)
+        #expect(
+            outcomes.compactMap(\.connection?.flow.clientPort) == Array(1001...1200))
+    }
+
     @Test func `However long a capture is, load is told in few stretches`() {
         var load = LoadOverTime()
         let server = ServerName(address: IPAddress(v4: 1), port: 80)

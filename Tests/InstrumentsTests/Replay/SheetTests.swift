@@ -1,3 +1,4 @@
+import Control
 import Instruments
 import LVS
 import Testing
@@ -40,6 +41,13 @@ import Testing
         #expect(rules.filter { !$0.isEmpty }.count == 2)
         #expect(sheet.settings == [Sheet.Setting(name: "net.ipv4.vs.conn_reuse_mode", value: 0)])
         #expect(sheet.timeouts == Timeouts(tcp: 100, tcpFin: 0, udp: 30))
+    }
+
+    @Test func `Lines may end as on Windows`() throws {
+        let sheet = try Self.sheet(
+            "link set dev cli mtu 1400\r\n-A -t 192.0.2.1:80 -s wrr\r\n\r\n# no more\r\n")
+        #expect(sheet.network.links.map(\.mtu) == [1400])
+        #expect(try RulesFile.parse(sheet.rules).count == 1)
     }
 
     @Test(arguments: [

@@ -42,6 +42,24 @@ import Testing
         #expect(page.contains("\"reason\": \"too-long-for-route\""))
     }
 
+    @Test func `Connections behind the first burst can be looked at as well`() throws {
+        let scene = try Scene("http")
+        let recorder = ReplayRecorder(scene.run, before: nil)
+        try scene.connect(150)
+        recorder.finish()
+        let page = ReplayReport(recorder, title: "A title").html
+        #expect(page.contains("tcp 10.1.0.20:1150 → 10.1.0.100:80 [S], 54 bytes"))
+    }
+
+    @Test func `Times may be as far apart as numbers go`() throws {
+        let scene = try Scene("http")
+        let recorder = ReplayRecorder(scene.run, before: nil)
+        try scene.connect(6000) { $0 == 1 ? 1 : .max }
+        recorder.finish()
+        let page = ReplayReport(recorder, title: "A title").html
+        #expect(page.contains("\"packets\": 6000"))
+    }
+
     @Test func `Packets stand before and after the director`() throws {
         let page = try Self.page("persistence")
         #expect(
