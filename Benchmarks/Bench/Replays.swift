@@ -47,7 +47,7 @@ enum Replays {
             output.map { [(name: nil, path: $0)] } ?? [], ports: network.ports, sparing: [])
         if output != nil { replay.sink = sink }
         let run = ReplayRun(capture, replay, names: ["in"])
-        while run.step() {}
+        _ = run.play()
         replay.finish()
         sink.close()
         let end = MonotonicClock.threadTime()

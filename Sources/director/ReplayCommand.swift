@@ -100,8 +100,10 @@ struct ReplayCommand: ParsableCommand {
         let recorder = report.map { _ in ReplayRecorder(stage.run, before: output) }
         var progress = ReplayProgress(capture)
         var wasInterrupted = false
-        while stage.run.number < at ?? .max, stage.run.step() {
-            guard stage.run.number & 0xfff == 0 else { continue }
+        let end = at ?? .max
+        while stage.run.number < end,
+            stage.run.play(to: min(end, (stage.run.number | 0xfff) + 1))
+        {
             progress.show(stage.run.number)
             wasInterrupted = interruption.hasCome
             if wasInterrupted || output.failure != nil { break }

@@ -59,13 +59,30 @@ package final class MergedCapture {
     /// Of a single file it has the number that Wireshark gives it, otherwise packets are numbered as
     /// they come out. Its bytes stay until the next is asked for.
     package func next() -> CapturedPacket? {
-        if let only {
-            guard var packet = only.next() else { return nil }
-            if packet.interface >= known { learn() }
-            if !isPlain { packet.interface = heads[0].interfaces[packet.interface] }
-            return packet
+        var next: CapturedPacket?
+        _ = give { packet in
+            next = packet
+            return false
         }
-        return nextOfSeveral()
+        return next
+    }
+
+    /// Gives packets to `body`, as `next` does, until it wants no more; false at the end.
+    @inline(__always)
+    func give(_ body: (CapturedPacket) -> Bool) -> Bool {
+        // The reader is held once for all of them.
+        if let only {
+            while var packet = only.next() {
+                if packet.interface >= known { learn() }
+                if !isPlain { packet.interface = heads[0].interfaces[packet.interface] }
+                if !body(packet) { return true }
+            }
+            return false
+        }
+        while let packet = nextOfSeveral() {
+            if !body(packet) { return true }
+        }
+        return false
     }
 
     /// Learns of interfaces that a single file has described since.

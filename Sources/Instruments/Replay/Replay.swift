@@ -60,19 +60,26 @@ package final class Replay {
     package let network: ReplayNetwork
     /// The Ethernet address of each port; nil where the network does not say.
     private let hardware: [HardwareAddress?]
-    package private(set) var counts = Counts()
     package weak var sink: (any ReplaySink)?
+    package var counts: Counts { tally }
     /// Times of the first packet and of the last one so far, nanoseconds since 1970; nil before the
     /// first.
-    package private(set) var firstTime: Int64?
-    package private(set) var lastTime: Int64 = 0
+    package var firstTime: Int64? { first }
+    package var lastTime: Int64 { last }
+
+    // What changes with each packet is private, or behind a pointer: the compiler then knows who changes
+    // it, and has nothing checked when it is.
+    private var tally = Counts()
+    private var first: Int64?
+    private var last: Int64 = 0
 
     private let memory: MappedMemory
     private let worker: Worker
     private let room = ReplayRoom()
-    private var burst = Burst()
+    private let silence = Silence()
+    private let burst: UnsafeMutablePointer<Burst>
     /// Number and time of each packet in the burst.
-    private var waiting: [(number: UInt64, time: Int64)] = []
+    private let waiting: UnsafeMutablePointer<(number: UInt64, time: Int64)>
     /// The same of the packet that `place` was last asked for.
     private var pending: (number: UInt64, time: Int64) = (0, 0)
     private var now = Instant(nanoseconds: beginning)
@@ -94,11 +101,20 @@ package final class Replay {
             network.knownHardware.contains($0.index) ? $0.hardware : nil
         }
         worker = director.workers[0]
-        waiting.reserveCapacity(Burst.capacity)
+        unsafe burst = .allocate(capacity: 1)
+        unsafe burst.initialize(to: Burst())
+        unsafe waiting = .allocate(capacity: Burst.capacity)
+        unsafe waiting.initialize(repeating: (0, 0), count: Burst.capacity)
         director.setPorts(network.ports)
         director.setRoutes(network.routes)
         director.setHostAddresses(network.hostAddresses)
         worker.wake()
+    }
+
+    deinit {
+        unsafe burst.deinitialize(count: 1)
+        unsafe burst.deallocate()
+        unsafe waiting.deallocate()
     }
 
     /// Has workers know all rules there are, and neighbours: to be called once they are in.
@@ -124,11 +140,11 @@ package final class Replay {
     package func place(
         packet number: UInt64, at time: Int64, length: Int
     ) -> UnsafeMutableRawPointer? {
-        counts.packets += 1
+        tally.packets += 1
         // What waits is decided at its own time.
         if !room.hasRoom(for: length) { flush() }
         pass(to: time, packet: number)
-        pending = (number, lastTime)
+        pending = (number, last)
         return unsafe room.place(for: length)
     }
 
@@ -146,14 +162,14 @@ package final class Replay {
             let packet = Packet(parsing: frame)
             Offload.openSegments(of: &frame, packet, widest: widest, datagrams: false)
         }
-        burst.append(frame)
-        waiting.append(pending)
-        if burst.room == 0 { flush() }
+        unsafe waiting[burst.pointee.count] = pending
+        unsafe burst.pointee.append(frame)
+        if unsafe burst.pointee.room == 0 { flush() }
     }
 
     /// Decides what waits, and gives its memory back.
     package func flush() {
-        if burst.count != 0 { decide() }
+        if unsafe burst.pointee.count != 0 { decide() }
         room.removeAll()
     }
 
@@ -168,18 +184,18 @@ package final class Replay {
 
     /// Moves the clock to a packet's time.
     private func pass(to time: Int64, packet number: UInt64) {
-        guard let first = firstTime else {
-            firstTime = time
-            lastTime = time
+        guard let first else {
+            first = time
+            last = time
             begin()
             return
         }
-        guard time >= lastTime else {
-            counts.backwards += 1
-            if counts.firstBackwards == nil { counts.firstBackwards = number }
+        guard time >= last else {
+            tally.backwards += 1
+            if tally.firstBackwards == nil { tally.firstBackwards = number }
             return
         }
-        guard time != lastTime else { return }
+        guard time != last else { return }
         let (passed, isTooLong) = time.subtractingReportingOverflow(first)
         let since = isTooLong ? Replay.longest : min(Replay.longest, UInt64(passed))
         let target = Instant(nanoseconds: Replay.beginning + since)
@@ -188,7 +204,7 @@ package final class Replay {
         } else if target.tick != now.tick {
             flush()
         }
-        lastTime = time
+        last = time
         now = max(now, target)
     }
 
@@ -221,12 +237,12 @@ package final class Replay {
 
     /// A turn of the worker without frames: for fragments whose time is up and frames that wait.
     private func turn() {
-        worker.process(&burst, now: now)
+        unsafe worker.process(&burst.pointee, now: now)
         deliver()
     }
 
     private func decide() {
-        worker.process(&burst, now: now)
+        unsafe worker.process(&burst.pointee, now: now)
         deliver()
         guard worker.hasParkedFrames else { return }
         meetNeighbours()
@@ -242,6 +258,12 @@ package final class Replay {
         }
     }
 
+    /// Stands where nobody wants to know.
+    private final class Silence: ReplaySink {
+        func sent(_ frame: Frame, by port: PortIndex, at time: Int64, packet: UInt64?) {}
+        func decided(_ verdict: Verdict, packet: UInt64, at time: Int64) {}
+    }
+
     // MARK: Frames
 
     /// False for what the director's own interface sent, and for other machines' frames; both can
@@ -249,64 +271,65 @@ package final class Replay {
     private func isMine(_ frame: Frame) -> Bool {
         guard let own = hardware[Int(frame.ingress)], frame.length >= 14 else { return true }
         if unsafe HardwareAddress(at: frame.bytes + 6) == own {
-            counts.own += 1
+            tally.own += 1
             return false
         }
         let destination = unsafe HardwareAddress(at: frame.bytes)
         if destination != own, destination.value >> 40 & 1 == 0 {
-            counts.foreign += 1
+            tally.foreign += 1
             return false
         }
         return true
     }
 
     private func deliver() {
-        // Once for all of them: a weak reference is not to be had for nothing.
-        let sink = sink
-        let isMade = burst.madeCount != 0
+        // Asked for once: a weak reference is not to be had for nothing.
+        deliver(to: sink ?? silence)
+    }
+
+    /// Gives the burst's frames to a sink, those that were made behind what caused them.
+    private func deliver(to sink: any ReplaySink) {
+        let count = unsafe burst.pointee.count
+        let madeCount = unsafe burst.pointee.madeCount
         var made = 0
-        for index in 0..<burst.count {
-            let (number, time) = waiting[index]
-            let verdict = burst[index].verdict
-            counts.decided += 1
+        for index in 0..<count {
+            let (number, time) = unsafe waiting[index]
+            let verdict = unsafe burst.pointee.base[index].verdict
             switch verdict.kind {
-            case .send: send(burst[index], number, time, to: sink)
-            case .pass: counts.passed += 1
-            case .drop: counts.dropped += 1
+            case .send:
+                tally.sent += 1
+                unsafe sink.sent(
+                    burst.pointee.base[index], by: verdict.port, at: time, packet: number)
+            case .pass: tally.passed += 1
+            case .drop: tally.dropped += 1
             case .consumed: break
             }
-            sink?.decided(verdict, packet: number, at: time)
-            guard isMade else { continue }
-            while made < burst.madeCount, burst.madeFrame(made).cause <= index {
+            sink.decided(verdict, packet: number, at: time)
+            while made < madeCount, unsafe burst.pointee.madeFrame(made).cause <= index {
                 send(made: made, number, time, to: sink)
                 made += 1
             }
         }
-        while made < burst.madeCount {
+        tally.decided += UInt64(count)
+        while made < madeCount {
             send(made: made, nil, clock, to: sink)
             made += 1
         }
-        burst.removeAll()
-        waiting.removeAll(keepingCapacity: true)
+        unsafe burst.pointee.removeAll()
     }
 
     /// The engine's time as the capture's clock shows it.
     private var clock: Int64 {
-        (firstTime ?? 0) &+ Int64(now.nanoseconds - Replay.beginning)
+        (first ?? 0) &+ Int64(now.nanoseconds - Replay.beginning)
     }
 
     private func send(
-        made index: Int, _ packet: UInt64?, _ time: Int64, to sink: (any ReplaySink)?
+        made index: Int, _ packet: UInt64?, _ time: Int64, to sink: any ReplaySink
     ) {
-        let frame = burst.madeFrame(index).frame
-        if frame.verdict.kind == .send { send(frame, packet, time, to: sink) }
-    }
-
-    private func send(
-        _ frame: Frame, _ packet: UInt64?, _ time: Int64, to sink: (any ReplaySink)?
-    ) {
-        counts.sent += 1
-        sink?.sent(frame, by: frame.verdict.port, at: time, packet: packet)
+        let frame = unsafe burst.pointee.madeFrame(index).frame
+        guard frame.verdict.kind == .send else { return }
+        tally.sent += 1
+        sink.sent(frame, by: frame.verdict.port, at: time, packet: packet)
     }
 }
 

@@ -28,30 +28,43 @@ package final class ReplayRun {
     /// Packets that the capture says were sent by the machine that captured.
     package private(set) var outgoing: UInt64 = 0
     /// Number of the last packet; 0 before the first.
-    package private(set) var number: UInt64 = 0
-    /// The port of each interface of the capture.
-    private var ports: [PortIndex?] = []
-    private let portOfName: [String: PortIndex]
-    /// The Ethernet address of each port.
-    private let hardware: [HardwareAddress]
+    package var number: UInt64 { taken }
+    /// The same for the run's own code, where nothing need be checked when it changes.
+    private var taken: UInt64 = 0
+    /// What becomes of an interface's packets.
+    private struct Way {
+        /// Nil for an interface that the network does not know.
+        var port: PortIndex?
+        /// The Ethernet address of the port.
+        var hardware = HardwareAddress(value: 0)
+        var link: LinkLayer.Link
+    }
 
+    /// For each interface of the capture so far.
+    private var ways: [Way] = []
+    private let portOfName: [String: PortIndex]
     /// `names` are those of the capture's interfaces, in order, as the replay's network knows them.
     package init(_ capture: MergedCapture, _ replay: Replay, names: [String]) {
         self.capture = capture
         self.replay = replay
-        hardware = replay.network.ports.map(\.hardware)
         portOfName = Dictionary(replay.network.ports.map { ($0.name, $0.index) }) { first, _ in
             first
         }
-        ports = names.map { portOfName[$0] }
+        ways = zip(names, capture.interfaces).map { way(named: $0, LinkLayer.Link($1)) }
     }
 
     /// Feeds the next packet; false at the end of the capture.
-    package func step() -> Bool {
-        guard let packet = capture.next() else { return false }
-        number = packet.number
-        feed(packet)
-        return true
+    package func step() -> Bool { play(to: taken + 1) }
+
+    /// Feeds packets up to one, or all (nil); false at the end of the capture.
+    package func play(to last: UInt64? = nil) -> Bool {
+        let last = last ?? .max
+        guard taken < last else { return true }
+        return capture.give { packet in
+            taken = packet.number
+            feed(packet)
+            return taken < last
+        }
     }
 
     /// The names by which a replay's network knows the interfaces of captures: their own; what has
@@ -82,14 +95,9 @@ package final class ReplayRun {
     }
 
     private func feed(_ packet: CapturedPacket) {
-        while ports.count <= packet.interface {
-            ports.append(portOfName[capture.interfaces[ports.count].name])
-        }
-        guard let port = ports[packet.interface] else {
-            let name = capture.interfaces[packet.interface].name
-            return unexpected.note(
-                packet.number, "its interface \(name) was not there at the beginning")
-        }
+        if packet.interface >= ways.count { learn() }
+        let way = ways[packet.interface]
+        guard let port = way.port else { return leaveOut(packet) }
         guard packet.direction != .outbound else {
             outgoing += 1
             return
@@ -104,8 +112,8 @@ package final class ReplayRun {
                 packet.number, "\(packet.length) bytes are more than a frame has")
         }
         switch unsafe LinkLayer.frame(
-            of: packet, on: capture.link(of: packet), into: place, capacity: most,
-            hardware: (HardwareAddress.made(for: .assumedGatewayV4), hardware[Int(port)]))
+            of: packet, on: way.link, into: place, capacity: most,
+            hardware: (HardwareAddress.made(for: .assumedGatewayV4), way.hardware))
         {
         case .refused(let why): unreadable.note(packet.number, why.description)
         case .frame(let shape):
@@ -123,6 +131,23 @@ package final class ReplayRun {
             replay.take(
                 length: shape.length + missing, missing: missing, by: port, vlan: shape.vlan)
         }
+    }
+
+    private func way(named name: String, _ link: LinkLayer.Link) -> Way {
+        guard let port = portOfName[name] else { return Way(link: link) }
+        return Way(port: port, hardware: replay.network.ports[Int(port)].hardware, link: link)
+    }
+
+    /// Learns of interfaces that the capture has described since.
+    private func learn() {
+        for interface in capture.interfaces[ways.count...] {
+            ways.append(way(named: interface.name, LinkLayer.Link(interface)))
+        }
+    }
+
+    private func leaveOut(_ packet: CapturedPacket) {
+        let name = capture.interfaces[packet.interface].name
+        unexpected.note(packet.number, "its interface \(name) was not there at the beginning")
     }
 
     /// What was wrong with the capture, a line each.

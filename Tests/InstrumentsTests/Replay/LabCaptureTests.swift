@@ -47,13 +47,13 @@ struct Scene {
     let run: ReplayRun
     private let path: String
 
-    /// `rules` take the place of the scene's own.
-    init(_ name: String, rules: String? = nil) throws {
+    /// `rules` take the place of the scene's own; without its network, what nobody says is assumed.
+    init(_ name: String, rules: String? = nil, hasNetwork: Bool = true) throws {
         path = "\(Fixture.directory)/lab/\(name)"
         let files = Files.list(path)
         ports = ["cli", "srv"].filter { files.contains("in-\($0).pcap") }
         var sheet = Sheet()
-        try sheet.read(try Files.read(path + "/network"))
+        if hasNetwork { try sheet.read(try Files.read(path + "/network")) }
         try sheet.read(rules ?? Files.read(path + "/rules"))
         let sources = try ports.map { [path] port in
             MergedCapture.Source(
@@ -61,11 +61,19 @@ struct Scene {
         }
         let capture = MergedCapture(sources)
         let names = try ReplayRun.names(of: capture.interfaces, in: sheet.network)
-        let network = try ReplayNetwork(sheet.network, names: names, services: [], servers: [])
+        let parsed = try RulesFile.parse(sheet.rules)
+        let network = try ReplayNetwork(
+            sheet.network, names: names,
+            services: parsed.compactMap { rule in
+                if case .addService(let service) = rule { service } else { nil }
+            },
+            servers: parsed.compactMap { rule in
+                if case .addServer(_, let server) = rule { server.address } else { nil }
+            })
         var options = Replay.Options()
         options.connections = 4096
         replay = try Replay(network, options)
-        try DirectorTarget(replay.director).apply(try RulesFile.parse(sheet.rules))
+        try DirectorTarget(replay.director).apply(parsed)
         run = ReplayRun(capture, replay, names: names)
     }
 

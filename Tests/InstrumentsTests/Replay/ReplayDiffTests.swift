@@ -51,7 +51,7 @@ import Testing
     }
 
     @Test func `Packets behind the first burst are told of as well`() throws {
-        let scene = try Scene("http")
+        let scene = try Scene("http", hasNetwork: false)
         let side = ReplaySide(scene.run)
         try scene.connect(200)
         var outcomes: [ReplaySide.Outcome] = []
