@@ -138,7 +138,22 @@ class Network:
         self.setup["routes"].append({"dst": to, "via": via, "dev": dev})
 
 
-def load(captures, files):
+def folders(path):
+    """The scenarios of a folder's folders: in-NAME.pcap of each interface, rules, network; and those that cannot be."""
+    found, left = [], []
+    for rules in sorted(pathlib.Path(path).glob("*/rules")):
+        folder = rules.parent
+        if any("--fullnat" in line.split() for _, line in lines(rules)):
+            left.append(f"{folder.name}: kernel IPVS has no FULLNAT")
+            continue
+        captures = [f"{file.stem.removeprefix('in-')}={file}" for file in sorted(folder.glob("in-*.pcap"))]
+        found.append(load(captures, [folder / "network", rules], folder.name))
+    if not found:
+        raise Failure(f"{path}: no folder in it has rules and captures")
+    return found, left
+
+
+def load(captures, files, title="capture"):
     """The scenario of captures, given as NAME=FILE, with the rules and the network of files."""
     network = Network()
     for path in files:
@@ -166,5 +181,5 @@ def load(captures, files):
     if waited > LONGEST:
         raise Failure(f"the capture takes {waited / 1000:.0f} s; at most {LONGEST // 1000} are accepted")
     steps.append({"op": "list", "kind": "conns"})
-    data = {"name": "capture", "title": "Packets of a capture", "setup": network.setup, "steps": steps}
-    return scenario.check(data, None, "capture")
+    data = {"name": title, "title": "Packets of a capture", "setup": network.setup, "steps": steps}
+    return scenario.check(data, None, title)

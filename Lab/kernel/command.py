@@ -31,6 +31,9 @@ def arguments():
     parser.add_argument(
         "--capture", action="append", default=[], metavar="NAME=FILE", help="packets that come to an interface (pcap)"
     )
+    parser.add_argument(
+        "--captures", metavar="DIR", help="the captures of every folder in DIR: in-NAME.pcap, rules, network"
+    )
     parser.add_argument("--rules", metavar="FILE", help="with --capture: rules as ipvsadm -Sn writes them")
     parser.add_argument(
         "--network", action="append", default=[], metavar="FILE", help="with --capture: lines of ip -batch around it"
@@ -61,6 +64,13 @@ def chosen(given):
         if not given.rules:
             raise Failure("--capture needs --rules FILE")
         found.append(capture.load(given.capture, [*given.network, given.rules]))
+    if given.captures:
+        from . import capture
+
+        scenes, left = capture.folders(given.captures)
+        for reason in left:
+            print(f"left out {reason}")
+        found += scenes
     if given.all or given.selection or given.area:
         every = scenario.fixtures()
         areas = {one.area for one in every}
