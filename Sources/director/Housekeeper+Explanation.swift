@@ -27,6 +27,9 @@ extension Housekeeper {
 
     func expectPacket(_ filter: String) throws(CommandRefusal) {
         let time = MonotonicClock.now()
+        guard capturing == nil else {
+            throw .invalid("a capture is under way; try again when that has ended")
+        }
         if let expected, !expected.isForgotten(at: time) {
             throw .invalid("somebody else waits for a packet; try again when that has come")
         }
@@ -55,6 +58,7 @@ extension Housekeeper {
     }
 
     func stopExpecting() {
+        guard expected != nil else { return }
         expected = nil
         for worker in director.workers { worker.desk.stop() }
     }
