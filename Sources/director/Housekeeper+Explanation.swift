@@ -40,7 +40,8 @@ extension Housekeeper {
             throw .invalid(error.description)
         }
         expected = ExpectedPacket(askedAt: time)
-        for worker in director.workers { worker.desk.ask(most: 1) { wanted.matches($0) } }
+        let terms = Narrator.Terms(most: 1, sieve: wanted.sieve)
+        for worker in director.workers { worker.desk.ask(terms) { wanted.matches($0) } }
     }
 
     func expectedPacket(forPrograms: Bool) throws(CommandRefusal) -> String? {

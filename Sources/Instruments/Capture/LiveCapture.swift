@@ -39,6 +39,8 @@ package final class LiveCapture {
     private static let patience: UInt64 = 20_000_000
     /// More than a record has beside its packet and its comment.
     private static let besideBytes = 128
+    /// Packets that are remembered because they may leave later.
+    private static let mostKept = 4096
 
     /// Packets that came in and are in the blocks told so far.
     package private(set) var packets = 0
@@ -60,9 +62,22 @@ package final class LiveCapture {
     /// What is added to the engine's time for the time of day.
     private let clocks: Int64
     /// Stories that are not in blocks yet, by their time.
-    private var waiting: ArraySlice<Story> = []
+    private var waiting: ArraySlice<Waiting> = []
+    /// Which packets of the file have not left yet, as far as the engine may keep them; bounded.
+    private var kept: [KeptStory: UInt64] = [:]
     /// The same time for all that is told at once.
     private var now = Instant(nanoseconds: 0)
+
+    private struct Waiting {
+        var story: Story
+        /// Position among the desks.
+        var desk: Int
+    }
+
+    private struct KeptStory: Hashable {
+        var desk: Int
+        var number: UInt64
+    }
 
     /// Where the writer leaves its bytes.
     private final class Output {
@@ -92,7 +107,8 @@ package final class LiveCapture {
         try writer.flush()
         let terms = Narrator.Terms(
             most: request.packets, frameBytes: request.frameBytes,
-            waitingBytes: Self.waitingBytes, comparesServers: false)
+            waitingBytes: Self.waitingBytes, comparesServers: false, tellsReleases: true,
+            sieve: request.filter.sieve)
         let filter = request.filter
         for desk in desks { desk.ask(terms) { filter.matches($0) } }
     }
@@ -104,7 +120,7 @@ package final class LiveCapture {
         self.now = now
         guard end == nil else { return }
         // Who asks often, and takes nothing, leaves the stories where their memory is bounded.
-        let held = waiting.reduce(0) { $0 + $1.memoryBytes }
+        let held = waiting.reduce(0) { $0 + $1.story.memoryBytes }
         if held < Self.waitingBytes { take() }
     }
 
@@ -119,27 +135,30 @@ package final class LiveCapture {
     }
 
     private func take() {
-        let deliveries = desks.map { $0.take() }
-        lost &+= deliveries.reduce(0) { $0 &+ $1.lost }
-        let new = deliveries.flatMap(\.stories)
-        guard !new.isEmpty else { return }
-        waiting = (Array(waiting) + new).sorted { $0.time < $1.time }[...]
+        var all = Array(waiting)
+        for (number, desk) in desks.enumerated() {
+            let delivery = desk.take()
+            lost &+= delivery.lost
+            all += delivery.stories.map { Waiting(story: $0, desk: number) }
+        }
+        waiting = all.sorted { $0.story.time < $1.story.time }[...]
     }
 
     /// Whole blocks of the file that come next, those of one packet at most; nil when there are none now.
     package func next() -> [UInt8]? {
-        if output.bytes.isEmpty, let story = nextStory() { write(story) }
+        if output.bytes.isEmpty, let next = nextStory() {
+            if next.story.isRelease { writeRelease(next) } else { write(next) }
+        }
         guard !output.bytes.isEmpty else { return nil }
         defer { output.bytes = [] }
         bytes += UInt64(output.bytes.count)
         return output.bytes
     }
 
-    private func nextStory() -> Story? {
-        guard end == nil || end == .stopped, let story = waiting.first else { return nil }
-        guard end == .stopped || story.time.nanoseconds &+ Self.patience <= now.nanoseconds else {
-            return nil
-        }
+    private func nextStory() -> Waiting? {
+        guard end == nil || end == .stopped, let next = waiting.first else { return nil }
+        let time = next.story.time.nanoseconds
+        guard end == .stopped || time &+ Self.patience <= now.nanoseconds else { return nil }
         guard packets < request.packets else {
             finish(.packets)
             return nil
@@ -149,7 +168,8 @@ package final class LiveCapture {
 
     // MARK: Blocks
 
-    private func write(_ story: Story) {
+    private func write(_ next: Waiting) {
+        let story = next.story
         let explanation = Explanation(story, interfaces: interfaces)
         let number = UInt64(packets + frames + 1)
         var records = [Record(story.arrived, .inbound, explanation.comment)]
@@ -164,13 +184,35 @@ package final class LiveCapture {
                     made.sent, .outbound,
                     explanation.comment(on: made.sent, of: number, place: place)))
         }
-        let size = records.reduce(0) { $0 + $1.size + Self.besideBytes }
-        guard bytes + UInt64(size) <= request.bytes else { return finish(.bytes) }
-        let time = Int64(clamping: story.time.nanoseconds) &+ clocks
-        for record in records { write(record, at: time) }
+        guard write(records, of: story) else { return }
         packets += 1
         frames += records.count - 1
+        if story.mayWait {
+            if kept.count == Self.mostKept { kept = [:] }
+            kept[KeptStory(desk: next.desk, number: story.number)] = number
+        }
         if packets == request.packets { finish(.packets) }
+    }
+
+    /// A frame that had to wait for its next hop to answer.
+    private func writeRelease(_ next: Waiting) {
+        guard let left = next.story.left else { return }
+        let key = KeptStory(desk: next.desk, number: next.story.number)
+        let name = kept.removeValue(forKey: key).map { "packet \($0)" } ?? "an earlier packet"
+        let comment = "\(name) as it left, once its next hop had answered"
+        if write([Record(left, .outbound, comment)], of: next.story) { frames += 1 }
+    }
+
+    /// False, and the end, where the file would be too long.
+    private func write(_ records: [Record], of story: Story) -> Bool {
+        let size = records.reduce(0) { $0 + $1.size + Self.besideBytes }
+        guard bytes + UInt64(size) <= request.bytes else {
+            finish(.bytes)
+            return false
+        }
+        let time = Int64(clamping: story.time.nanoseconds) &+ clocks
+        for record in records { write(record, at: time) }
+        return true
     }
 
     private struct Record {
@@ -223,5 +265,12 @@ package final class LiveCapture {
                 name: "interface \(port)", linkType: LinkTypes.ethernet, snapshotLength: 0))
         positions[port] = position
         return position
+    }
+}
+
+extension Story {
+    /// The engine has kept a frame, perhaps until a next hop answers.
+    fileprivate var mayWait: Bool {
+        verdict.kind == .consumed || made.contains { $0.verdict.kind == .consumed }
     }
 }

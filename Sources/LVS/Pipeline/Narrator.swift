@@ -16,15 +16,22 @@ package final class Narrator {
         package var waitingBytes: Int
         /// Whether a scheduler's decision names all servers; otherwise the chosen one alone.
         package var comparesServers: Bool
+        /// Whether a frame that has waited for its next hop is told of once more when it leaves.
+        package var tellsReleases: Bool
+        /// What the filter is not asked about.
+        package var sieve: PacketSieve
 
         package init(
             most: Int, frameBytes: Int = .max, waitingBytes: Int = .max,
-            comparesServers: Bool = true
+            comparesServers: Bool = true, tellsReleases: Bool = false,
+            sieve: PacketSieve = PacketSieve()
         ) {
             self.most = most
             self.frameBytes = frameBytes
             self.waitingBytes = waitingBytes
             self.comparesServers = comparesServers
+            self.tellsReleases = tellsReleases
+            self.sieve = sieve
         }
     }
 
@@ -32,7 +39,7 @@ package final class Narrator {
     package private(set) var stories: [Story] = []
     let terms: Terms
     /// When the burst at hand came.
-    var now = Instant(nanoseconds: 0)
+    private var now = Instant(nanoseconds: 0)
     /// Bytes that stories of the burst at hand may take.
     private var room = Int.max
     /// Packets, and frames made because of one, that have found no room.
@@ -41,6 +48,8 @@ package final class Narrator {
     private var current: Story?
     /// Stories told so far, those that were taken included.
     private var told = 0
+    /// Number of the last story before the first one of this narrator's.
+    private var storiesBefore: UInt64 = 0
 
     /// A narrator that keeps the first `most` stories of packets that the filter wants.
     package convenience init(most: Int = 64, filter: @escaping Filter = { _, _ in true }) {
@@ -68,8 +77,17 @@ package final class Narrator {
         return lost
     }
 
-    /// Says that stories of so many bytes wait already.
-    func setWaiting(_ bytes: Int) { room = terms.waitingBytes &- bytes }
+    /// Number of the last story, by the worker's count.
+    var lastStory: UInt64 { storiesBefore &+ UInt64(told) }
+
+    /// Has the first story follow the one of this number.
+    func count(from number: UInt64) { storiesBefore = number }
+
+    /// Begins a burst, while stories of so many bytes wait already.
+    func begin(at now: Instant, waiting bytes: Int) {
+        self.now = now
+        room = terms.waitingBytes &- bytes
+    }
 
     /// True while the packet at hand is told of.
     var isTelling: Bool { current != nil }
@@ -85,7 +103,31 @@ package final class Narrator {
     }
 
     /// Whether a packet is to be told of, asked before anything is done with it.
-    func wants(_ position: Int, _ packet: Packet) -> Bool { filter(position, packet) }
+    func wants(_ position: Int, _ packet: Packet) -> Bool {
+        terms.sieve.passes(packet) && filter(position, packet)
+    }
+
+    /// The number of the story at hand, for what waits and is told of once more; nil for what is not.
+    var waitingStory: UInt64? { terms.tellsReleases && isTelling ? lastStory &+ 1 : nil }
+
+    /// Tells of a frame that leaves after it has waited, as part of the story of this number.
+    ///
+    /// It counts as no story of its own, and stories of an earlier narrator are none of this one's.
+    func tellRelease(of frame: Frame, _ number: UInt64) {
+        guard terms.tellsReleases, number > storiesBefore else { return }
+        guard room > 0 else {
+            lost &+= 1
+            return
+        }
+        let sent = Story.Sent(frame, most: terms.frameBytes)
+        var story = Story(
+            number: number, position: Burst.capacity, time: now, arrived: sent,
+            carriedMark: frame.mark)
+        story.left = sent
+        story.verdict = frame.verdict
+        room &-= story.memoryBytes
+        stories.append(story)
+    }
 
     /// Begins the story of a packet that is wanted; false when it is not told of.
     func begin(_ position: Int, _ packet: Packet, _ frame: Frame) -> Bool {
@@ -96,7 +138,8 @@ package final class Narrator {
         }
         let arrived = Story.Sent(frame, most: terms.frameBytes)
         current = Story(
-            position: position, time: now, arrived: arrived, carriedMark: frame.mark)
+            number: lastStory &+ 1, position: position, time: now, arrived: arrived,
+            carriedMark: frame.mark)
         note(.arrived(Arrival(packet, frame)))
         return true
     }
@@ -159,7 +202,10 @@ package struct Story: Sendable {
         package var verdict: Verdict
     }
 
-    /// Place in the burst, from 0.
+    /// Which story of its worker's it is, from 1.
+    package var number: UInt64
+    /// Place in the burst, from 0; its capacity for a frame that waited for its next hop and leaves now,
+    /// whose packet's story has the same number.
     package var position: Int
     /// When its burst came.
     package var time: Instant
@@ -173,7 +219,11 @@ package struct Story: Sendable {
     package var made: [Made] = []
     package var verdict = Verdict.pass
 
-    init(position: Int, time: Instant, arrived: Sent, carriedMark: UInt32) {
+    /// It is told that a frame leaves which has waited.
+    package var isRelease: Bool { position == Burst.capacity }
+
+    init(number: UInt64, position: Int, time: Instant, arrived: Sent, carriedMark: UInt32) {
+        self.number = number
         self.position = position
         self.time = time
         self.arrived = arrived

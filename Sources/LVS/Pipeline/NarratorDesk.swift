@@ -86,7 +86,7 @@ package final class NarratorDesk: Sendable {
 
     /// Hands stories over, unless nobody wants them any more; a newer request has its own coming.
     func deliver(_ stories: [Story], lost: UInt64) {
-        guard !isWaiting else { return }
+        guard !isWaiting, !stories.isEmpty || lost != 0 else { return }
         state.withLock { state in
             guard state.request != nil else { return }
             state.stories += stories

@@ -38,9 +38,14 @@ extension Worker {
             }
         }
         tally.countFrames(received: UInt64(count), sent: sent)
-        guard isNarratorOfDesk, wanted != 0 else { return }
-        desk.deliver(narrator.takeStories(), lost: narrator.takeLost())
-        if narrator.isFull { leaveDesk() }
+        if wanted != 0 { deliverStories() }
+    }
+
+    /// Hands to the desk what has been told for it.
+    func deliverStories() {
+        guard isNarratorOfDesk, let listener else { return }
+        desk.deliver(listener.takeStories(), lost: listener.takeLost())
+        if listener.isFull { leaveDesk() }
     }
 
     /// The packets that the narrator wants, a bit for each place in the burst.
@@ -51,8 +56,7 @@ extension Worker {
             wanted |= 1 &<< UInt64(index)
         }
         guard wanted != 0 else { return 0 }
-        narrator.now = now
-        if isNarratorOfDesk { narrator.setWaiting(desk.waitingBytes) }
+        narrator.begin(at: now, waiting: isNarratorOfDesk ? desk.waitingBytes : 0)
         return wanted
     }
 
@@ -60,12 +64,15 @@ extension Worker {
     @inline(never)
     func visitDesk() {
         guard let asked = desk.takeRequest() else { return leaveDesk() }
+        // Frames may wait for their next hop that an earlier narrator has told of.
+        asked.count(from: isNarratorOfDesk ? listener?.lastStory ?? 0 : storiesBefore)
         narrator = asked
         isNarratorOfDesk = true
     }
 
     private func leaveDesk() {
         guard isNarratorOfDesk else { return }
+        storiesBefore = listener?.lastStory ?? 0
         narrator = nil
         isNarratorOfDesk = false
     }

@@ -178,6 +178,26 @@ import Testing
         #expect(capture.next() == nil && capture.end == .stopped)
     }
 
+    @Test func `A packet that waits for its next hop is there when it leaves`() throws {
+        let rig = try rig()
+        let server = IPAddress(v4: 0x0a02_000b)
+        let neighbour = Neighbour(port: 1, address: server)
+        rig.director.setNeighbour(neighbour, nil)
+        let capture = try LiveCapture(of: rig.director, request())
+        _ = rig.send(builder.tcp(from: 4000, to: 80, flags: 2), on: 0)
+        rig.advance(milliseconds: 100)
+        rig.director.setNeighbour(neighbour, HardwareAddress(value: 0x0200_0a02_000b))
+        let left = rig.turn()
+        #expect(left.count == 1)
+        let packets = try CaptureReader(blocks(capture, rig)).rest()
+        #expect(packets.count == 2 && capture.packets == 1 && capture.frames == 1)
+        #expect(packets.first?.comment?.hasPrefix("kept: it waits; service") == true)
+        #expect(packets.last?.bytes == left.first?.bytes)
+        #expect(
+            packets.last?.comment == "packet 1 as it left, once its next hop had answered")
+        #expect(packets[1].time - packets[0].time == 100_000_000)
+    }
+
     @Test func `Tags that were taken out are put back, and unfinished checksums are told`() throws {
         let rig = try rig()
         let capture = try LiveCapture(of: rig.director, request())
