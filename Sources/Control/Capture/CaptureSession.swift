@@ -50,7 +50,7 @@ struct CaptureSession {
             }
         } catch {
             guard let state else { throw error }
-            let text = "\(error.text)\nuntil then: \(summary(state, file))"
+            let text = "the capture broke off: \(error.text)\nuntil then: \(summary(state, file))"
             throw CommandError(status: 1, text: text, endsRestore: false)
         }
     }

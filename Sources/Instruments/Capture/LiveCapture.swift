@@ -55,7 +55,7 @@ package final class LiveCapture {
 
     private let request: Request
     private let desks: [NarratorDesk]
-    private var interfaces: [PortIndex: String]
+    private let interfaces: [PortIndex: String]
     private var positions: [PortIndex: Int] = [:]
     private let output = Output()
     private let writer: CaptureWriter
@@ -89,9 +89,12 @@ package final class LiveCapture {
         self.request = request
         desks = director.workers.map(\.desk)
         clocks = cpcap_clock_difference()
-        let ports = director.ports
         interfaces = Dictionary(
-            ports.map { ($0.index, $0.name) }, uniquingKeysWith: { first, _ in first })
+            director.ports.map { ($0.index, $0.name) }, uniquingKeysWith: { first, _ in first })
+        // The host's own door is described when a frame has gone through it, which is seldom: it is no
+        // interface of a replay's.
+        let door = director.door
+        let ports = director.ports.filter { $0.index != door }
         for (position, port) in ports.enumerated() { positions[port.index] = position }
         let output = output
         writer = try unsafe CaptureWriter(
@@ -129,7 +132,7 @@ package final class LiveCapture {
 
     private func finish(_ reason: End) {
         guard end == nil else { return }
-        if reason == .stopped { take() }
+        if reason == .stopped { take() } else { waiting = [] }
         end = reason
         desks.forEach { $0.stop() }
     }
@@ -260,9 +263,9 @@ package final class LiveCapture {
 
     private func position(of port: PortIndex) throws(CaptureError) -> Int {
         if let position = positions[port] { return position }
+        let name = interfaces[port] ?? "interface \(port)"
         let position = try writer.add(
-            CaptureInterface(
-                name: "interface \(port)", linkType: LinkTypes.ethernet, snapshotLength: 0))
+            CaptureInterface(name: name, linkType: LinkTypes.ethernet, snapshotLength: 0))
         positions[port] = position
         return position
     }

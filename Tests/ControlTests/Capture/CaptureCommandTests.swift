@@ -85,7 +85,8 @@ struct CaptureCommandTests {
         let transcript = Transcript(table: table)
         #expect(transcript.run(["capture", "--write", path]) == 1)
         #expect(
-            transcript.errors == "the director closed the connection\nuntil then: 1 packet as "
+            transcript.errors
+                == "the capture broke off: the director closed the connection\nuntil then: 1 packet as "
                 + "they came, 1 frame that left because of them, 28 bytes to \(path); "
                 + "nothing lost\n")
         #expect(try content() == Self.block(28))

@@ -223,6 +223,24 @@ import Testing
         #expect(packet.comment?.hasSuffix("; checksum left to the card") == true)
     }
 
+    @Test func `The door to the host is described once a frame has gone through it`() throws {
+        let rig = try rig()
+        let door = HardwareAddress(value: 0x0200_0000_0009)
+        rig.director.setPorts(
+            rig.director.ports + [Port(index: 2, name: "door", hardware: door, mtu: 1500)])
+        rig.director.setDoor(2)
+        let capture = try LiveCapture(of: rig.director, request())
+        let reader = try CaptureReader(blocks(capture, rig))
+        #expect(reader.interfaces.map(\.name) == ["cli", "srv"])
+        _ = rig.send(reply.tcp(from: 9, to: 4000, flags: 16), on: 2)
+        let bytes = blocks(capture, rig)
+        #expect(!bytes.isEmpty && capture.packets == 1)
+        let whole = try CaptureReader(
+            blocks(try LiveCapture(of: rig.director, request()), rig) + bytes)
+        #expect(whole.rest().first?.interface == 2)
+        #expect(whole.interfaces.map(\.name) == ["cli", "srv", "door"])
+    }
+
     @Test func `A capture that is let go of leaves the workers alone`() throws {
         let rig = try rig()
         var capture: LiveCapture? = try LiveCapture(of: rig.director, request())
