@@ -11,6 +11,7 @@ struct Bench {
         }
         if options.instructions > 0 {
             var path = try NATPath(connections: 1_000)
+            if options.isWatched { try path.watch() }
             path.runSwift(windows: options.instructions)
             return
         }

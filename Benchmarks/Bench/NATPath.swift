@@ -1,4 +1,5 @@
 internal import CReference
+internal import Instruments
 internal import LVS
 internal import Posix
 
@@ -49,6 +50,13 @@ struct NATPath {
             name: name, connections: world.connections, swift: Spread(swift),
             reference: Spread(c), floor: Spread(floor),
             bytes: Double(world.tableBytes) / Double(world.connections))
+    }
+
+    /// Has the worker look for packets that never come, as a capture with a filter does.
+    func watch() throws {
+        let filter = try PacketFilter(["tcp host 203.0.113.1 port 9"])
+        let terms = Narrator.Terms(most: 1, sieve: filter.sieve)
+        world.director.workers[0].desk.ask(terms) { filter.matches($0) }
     }
 
     /// Turns of the Swift path only, for counting its instructions.

@@ -9,11 +9,13 @@ struct Options {
     /// Rings of frames to take through the Swift path alone, for counting instructions under
     /// callgrind; 0 for the usual run.
     var instructions = 0
+    /// With `instructions`: a capture is under way that wants none of the packets.
+    var isWatched = false
     /// File with limits that the figures must keep.
     var thresholds: String?
 
     static let usage = """
-        usage: Bench [--quick] [--only NAME[,NAME]] [--instructions RINGS] [--check FILE]
+        usage: Bench [--quick] [--only NAME[,NAME]] [--instructions RINGS [--watched]] [--check FILE]
           names: nat-1k nat-100k nat-1m nat-10m fullnat churn schedulers, or one of those (wlc)
                  capture-read capture-write replay
         """
@@ -27,6 +29,7 @@ struct Options {
             case "--instructions":
                 guard let rings = words.popFirst().flatMap({ Int($0) }) else { return nil }
                 instructions = rings
+            case "--watched": isWatched = true
             case "--only":
                 guard let names = words.popFirst() else { return nil }
                 only.formUnion(names.split(separator: ",").map(String.init))

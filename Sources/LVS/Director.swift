@@ -62,7 +62,7 @@ package final class Director: @unchecked Sendable {
     /// The local addresses of services, and those of former ones as long as connections have them.
     package internal(set) var ownedLocals: Set<IPAddress> = []
     /// The port of the host door; nil without one.
-    var door: PortIndex?
+    package internal(set) var door: PortIndex?
     /// The director's own marking rules, in order.
     package internal(set) var markRules: [MarkRule] = []
     /// The marking rules of the host's own netfilter, in order.

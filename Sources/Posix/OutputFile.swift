@@ -59,6 +59,17 @@ package struct OutputFile: ~Copyable, Sendable {
         return taken
     }
 
+    /// Writes all of the bytes, waiting where a pipe is full; at an error some may have been written.
+    package func write(all bytes: ArraySlice<UInt8>) throws(SystemError) {
+        var rest = bytes
+        while !rest.isEmpty {
+            let taken = try unsafe rest.withUnsafeBufferPointer { bytes throws(SystemError) in
+                try unsafe write(UnsafeRawBufferPointer(bytes))
+            }
+            rest = rest.dropFirst(taken)
+        }
+    }
+
     /// Leaves the file's first `bytes` bytes; does nothing to a pipe.
     package func cut(to bytes: UInt64) throws(SystemError) {
         guard isRegular else { return }

@@ -27,6 +27,9 @@ extension Housekeeper {
 
     func expectPacket(_ filter: String) throws(CommandRefusal) {
         let time = MonotonicClock.now()
+        guard capturing == nil else {
+            throw .invalid("a capture is under way; try again when that has ended")
+        }
         if let expected, !expected.isForgotten(at: time) {
             throw .invalid("somebody else waits for a packet; try again when that has come")
         }
@@ -37,7 +40,8 @@ extension Housekeeper {
             throw .invalid(error.description)
         }
         expected = ExpectedPacket(askedAt: time)
-        for worker in director.workers { worker.desk.ask(most: 1) { wanted.matches($0) } }
+        let terms = Narrator.Terms(most: 1, sieve: wanted.sieve)
+        for worker in director.workers { worker.desk.ask(terms) { wanted.matches($0) } }
     }
 
     func expectedPacket(forPrograms: Bool) throws(CommandRefusal) -> String? {
@@ -55,6 +59,7 @@ extension Housekeeper {
     }
 
     func stopExpecting() {
+        guard expected != nil else { return }
         expected = nil
         for worker in director.workers { worker.desk.stop() }
     }

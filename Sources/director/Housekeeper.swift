@@ -31,6 +31,8 @@ final class Housekeeper {
     var capture: CaptureFile?
     /// The packet that `explain --next` waits for.
     var expected: ExpectedPacket?
+    /// What `directorctl capture` takes.
+    var capturing: ClientCapture?
     private var nextTick: UInt64 = 0
     /// Whether the block holds more than is served, and when it may be made exact.
     private var isInexact = false
@@ -246,6 +248,7 @@ final class Housekeeper {
         }
         guard time.nanoseconds >= nextSecond else { return }
         forgetExpected()
+        forgetCapture()
         nextSecond = time.nanoseconds + 1_000_000_000
         // Endpoints of deleted servers are let go of with their last connection.
         if hostSide.hasTakenOver { hostSide.keepOut(director.served) }

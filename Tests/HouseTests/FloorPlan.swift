@@ -64,6 +64,7 @@ enum FloorPlan {
             "Control",
             rooms: [
                 "Server", "Grammar", "Personality", "Printing", "DesiredState", "Client", "Top",
+                "Capture",
             ],
             files: ["ControlPath.swift"],
             imports: ["LVS", "Posix"]),

@@ -88,6 +88,12 @@ package final class ClientTable: DirectorTable {
         }
     }
 
+    package func capture(_ command: String, _ request: String) throws(Refusal) {
+        try ask { () throws(ControlError) in
+            try client.write("capture", key: command, value: request)
+        }
+    }
+
     package func setting(_ name: String) throws(Refusal) -> String {
         let text = try ask { () throws(ControlError) in try client.text("settings", key: name) }
         return text.last == "\n" ? String(text.dropLast()) : text

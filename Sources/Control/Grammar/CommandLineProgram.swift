@@ -19,6 +19,13 @@ package enum CommandLineProgram {
             showTop: { options throws(CommandError) in
                 try TopSession.run(options, path: path)
             },
+            makePause: { () throws(CommandError) in
+                do throws(SystemError) {
+                    return try UserPause()
+                } catch {
+                    throw CommandError(status: 1, text: "capture: \(error)", endsRestore: false)
+                }
+            },
             connect: { () throws(DirectorUnreachable) in try ClientTable(path: path) })
         Program.exit(session.run(words))
     }

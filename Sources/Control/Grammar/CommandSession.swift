@@ -8,12 +8,14 @@ package final class CommandSession {
     /// The table of `--watch`, which remembers what it showed last.
     var live: LiveTable?
     /// Takes what a listing that is shown again and again prints.
-    private var capture: ((String) -> Void)?
+    private var listing: ((String) -> Void)?
     private let complain: (String) -> Void
     private let readLine: () -> String?
     private let surface: Surface
     /// Shows a director on the terminal until its reader has enough; nil where there is none.
     private let showTop: ((TopOptions) throws(CommandError) -> Void)?
+    /// Makes waits that the user can end; nil where only time ends them.
+    private let makePause: (() throws(CommandError) -> UserPause)?
     private let connect: () throws(DirectorUnreachable) -> any DirectorTable
     private var connected: (any DirectorTable)?
     private var isRestoring = false
@@ -27,13 +29,14 @@ package final class CommandSession {
     ) {
         self.init(
             program: program, output: output, complain: complain, readLine: readLine,
-            surface: surface, showTop: nil, connect: connect)
+            surface: surface, showTop: nil, makePause: nil, connect: connect)
     }
 
     init(
         program: String, output: @escaping (String) -> Void,
         complain: @escaping (String) -> Void, readLine: @escaping () -> String?,
         surface: Surface, showTop: ((TopOptions) throws(CommandError) -> Void)?,
+        makePause: (() throws(CommandError) -> UserPause)?,
         connect: @escaping () throws(DirectorUnreachable) -> any DirectorTable
     ) {
         self.program = program
@@ -42,6 +45,7 @@ package final class CommandSession {
         self.readLine = readLine
         self.surface = surface
         self.showTop = showTop
+        self.makePause = makePause
         self.connect = connect
     }
 
@@ -72,8 +76,8 @@ package final class CommandSession {
         try watch.run(title, output: output, forget: { connected = nil }) {
             () throws(CommandError) in
             var text = ""
-            capture = { text += $0 }
-            defer { capture = nil }
+            listing = { text += $0 }
+            defer { listing = nil }
             try perform(words)
             return text
         }
@@ -88,7 +92,7 @@ package final class CommandSession {
     }
 
     /// Prints.
-    func print(_ text: String) { (capture ?? output)(text) }
+    func print(_ text: String) { (listing ?? output)(text) }
 
     /// Lets time pass.
     func wait(seconds: Double) { surface.wait(seconds) }
@@ -129,6 +133,20 @@ package final class CommandSession {
             last = (feed, now)
             return TopScreen(reading: reading, view: options.view).batch
         }
+    }
+
+    /// Stores packets of the director in a file until that is long enough, or the user has enough.
+    func capture(_ options: CaptureOptions) throws(CommandError) {
+        let pause = try makePause?()
+        let session = CaptureSession(
+            options: options, table: try table(),
+            pause: { seconds in
+                if let pause { return pause.wait(seconds: seconds) }
+                self.surface.wait(seconds)
+                return true
+            }, nanoseconds: surface.nanoseconds)
+        // Standard output may be the capture's.
+        (options.path == "-" ? complain : output)(try session.run())
     }
 
     private func feed() throws(CommandError) -> TopFeed {

@@ -37,6 +37,9 @@ package protocol DirectorTable: AnyObject {
     func explanation(of packet: String, forPrograms: Bool) throws(Refusal) -> String
     /// Waits for the next packet that a filter wants (`start`), or no more (`stop`); `next` is the text.
     func expectPacket(_ command: String, _ filter: String) throws(Refusal)
+    /// Begins a capture (`start`, with a `CaptureRequest`'s text) or ends it (`stop`); the blocks are
+    /// the text `capture`, how far it has come `capture.state`.
+    func capture(_ command: String, _ request: String) throws(Refusal)
     func changeSetting(_ name: String, to value: String) throws(Refusal)
     /// Has the director bring its state file up to date.
     func saveState() throws(Refusal)

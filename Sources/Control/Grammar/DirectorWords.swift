@@ -50,6 +50,11 @@ struct DirectorWord: Sendable {
             usage: "explain 'PROTOCOL SOURCE:PORT -> DESTINATION:PORT' | --next [FILTER]",
             lists: true, run: explain),
         DirectorWord(
+            name: "capture", usage: "capture [FILTER] --write FILE [--packets N] [--bytes N[K|M|G]]"
+        ) { words, session throws(CommandError) in
+            try session.capture(CaptureOptions(words))
+        },
+        DirectorWord(
             name: "mark", usage: "mark -A|-D RULE | -F | -L | -S", lists: true, run: changeMarks),
     ]
 

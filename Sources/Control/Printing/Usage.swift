@@ -29,6 +29,17 @@ enum Usage {
                                         rates of services and servers, drops and workers' load,
                                         live; ORDER is name, connections, packets, bytes, active
                                         or inactive; --batch, and without a terminal: as text
+          \(program) capture [FILTER] --write FILE|- [--packets N] [--bytes N[K|M|G]]
+               [--seconds N] [--snap BYTES]
+                                        packets before and after, as pcapng, with the director's
+                                        reasons as comments; ends after 1000 packets or 10M bytes
+                                        unless told otherwise, or with Ctrl-C
+          \(program) explain PACKET     what would become of a packet, step by step:
+                                        'tcp 198.51.100.7:4321 -> 192.0.2.1:80'
+          \(program) explain --next [--wait SECONDS] [FILTER]
+                                        what becomes of the next packet that comes; FILTER is of
+                                        tcp|udp|sctp|icmp, [src|dst] host ADDRESS[/LENGTH],
+                                        [src|dst] port NUMBER, flags syn|ack|fin|rst
           \(program) get [NAME]         shows all settings (net.ipv4.vs.NAME), or one
           \(program) set NAME=VALUE     changes a setting
           \(program) mark -A|-D RULE    marks packets for services by mark, in iptables' words:

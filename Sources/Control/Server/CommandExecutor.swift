@@ -7,6 +7,8 @@ package final class CommandExecutor {
     let target: any ControlTarget
     let daemon: any DaemonTarget
     var syncDaemons = SyncDaemons()
+    /// Whose request is being answered: numbers that the control socket gives its connections.
+    private(set) var client: UInt64 = 0
 
     package init(target: any ControlTarget, daemon: any DaemonTarget) {
         self.target = target
@@ -22,8 +24,11 @@ package final class CommandExecutor {
         case many((inout NetlinkWriter) -> Bool)
     }
 
-    /// Answers one message; `privileged` is whether the caller may command the director.
-    func answer(_ message: NetlinkMessage, privileged: Bool) throws(Refusal) -> Answer {
+    /// Answers one message of a client; `privileged` is whether it may command the director.
+    func answer(
+        _ message: NetlinkMessage, privileged: Bool, client: UInt64
+    ) throws(Refusal) -> Answer {
+        self.client = client
         let dump = message.flags.isSuperset(of: .dump)
         let known = [NetlinkType.controller, NetlinkType.ipvs, NetlinkType.extra]
         // What is no request, or a message about messages, is passed over.

@@ -3,6 +3,8 @@ import Posix
 
 /// One client of the control socket: moves packets between its socket and its conversation.
 final class ControlConnection {
+    /// The client's number.
+    let client: UInt64
     private let socket: FileDescriptor
     private var conversation: Conversation
     /// A packet that the socket would not take yet.
@@ -12,7 +14,11 @@ final class ControlConnection {
     /// Packets served in one call, so that one client cannot keep the housekeeper from the others.
     private static let packetsPerTurn = 64
 
-    init(_ socket: consuming FileDescriptor, _ conversation: Conversation, now: Instant) {
+    init(
+        _ socket: consuming FileDescriptor, _ conversation: Conversation, client: UInt64,
+        now: Instant
+    ) {
+        self.client = client
         self.socket = socket
         self.conversation = conversation
         lastProgress = now

@@ -16,6 +16,8 @@ package final class ControlServer {
     /// Who may connect besides root and the director's own user.
     private let group: UInt32?
     private var buffer = [UInt8](repeating: 0, count: ControlServer.requestBytes)
+    /// Clients so far: each is known by its number.
+    private var clients: UInt64 = 0
     /// Counts calls, so that nobody is always served first.
     private var turn = 0
     private var now: Instant
@@ -91,8 +93,13 @@ package final class ControlServer {
         } else if let connection = connections[descriptor],
             !connection.serve(now: now, buffer: &buffer)
         {
-            connections[descriptor] = nil
+            drop(descriptor)
         }
+    }
+
+    private func drop(_ descriptor: Int32) {
+        guard let connection = connections.removeValue(forKey: descriptor) else { return }
+        executor.daemon.forget(client: connection.client)
     }
 
     /// Drops clients that do not read.
@@ -100,7 +107,7 @@ package final class ControlServer {
         self.now = max(now, self.now)
         for (number, connection) in connections
         where connection.isStalled(now: now, seconds: stallSeconds) {
-            connections[number] = nil
+            drop(number)
         }
     }
 
@@ -120,7 +127,7 @@ package final class ControlServer {
     package func close() {
         guard !isClosed else { return }
         isClosed = true
-        connections = [:]
+        for number in Array(connections.keys) { drop(number) }
         if let file, Files.identity(path) == file { UnixSocket.remove(path: path) }
     }
 
@@ -135,8 +142,10 @@ package final class ControlServer {
             let privileged =
                 peer.user == 0 || peer.user == Identity.user
                 || group.map(peer.groups.contains) == true
+            clients += 1
             connections[number] = ControlConnection(
-                socket, Conversation(executor, privileged: privileged), now: now)
+                socket, Conversation(executor, privileged: privileged, client: clients),
+                client: clients, now: now)
         }
     }
 }

@@ -83,6 +83,17 @@ package protocol DaemonTarget: AnyObject {
     func expectedPacket(forPrograms: Bool) throws(CommandRefusal) -> String?
     /// Waits no more.
     func stopExpecting()
+    /// Begins a capture for a client of the control socket, known by its number; one at a time.
+    func beginCapture(_ request: CaptureRequest, by client: UInt64) throws(CommandRefusal)
+    /// What the client's capture has now: each call gives some whole blocks of a pcapng file, nil where
+    /// no more have come.
+    func captured(by client: UInt64) throws(CommandRefusal) -> () -> [UInt8]?
+    /// How far the client's capture has come.
+    func captureState(of client: UInt64) throws(CommandRefusal) -> CaptureState
+    /// Captures no more for the client, who can still fetch what there is.
+    func stopCapture(of client: UInt64) throws(CommandRefusal)
+    /// The client has gone: what is kept for it is not wanted any more.
+    func forget(client: UInt64)
 }
 
 extension DaemonTarget {
@@ -102,6 +113,26 @@ extension DaemonTarget {
     }
 
     package func stopExpecting() {}
+
+    package func beginCapture(
+        _ request: CaptureRequest, by client: UInt64
+    ) throws(CommandRefusal) {
+        throw .notSupported("capturing packets, by this director")
+    }
+
+    package func captured(by client: UInt64) throws(CommandRefusal) -> () -> [UInt8]? {
+        throw .notSupported("capturing packets, by this director")
+    }
+
+    package func captureState(of client: UInt64) throws(CommandRefusal) -> CaptureState {
+        throw .notSupported("capturing packets, by this director")
+    }
+
+    package func stopCapture(of client: UInt64) throws(CommandRefusal) {
+        throw .notSupported("capturing packets, by this director")
+    }
+
+    package func forget(client: UInt64) {}
 }
 
 extension DaemonTarget {

@@ -7,6 +7,7 @@
 package struct Conversation {
     private let executor: CommandExecutor
     private let privileged: Bool
+    private let client: UInt64
     private var requests: ArraySlice<UInt8> = []
     private var ready: ArraySlice<[UInt8]> = []
     private var dump: Dump?
@@ -17,9 +18,11 @@ package struct Conversation {
         var next: (inout NetlinkWriter) -> Bool
     }
 
-    package init(_ executor: CommandExecutor, privileged: Bool) {
+    /// A conversation with the client of this number, which no other has at the time.
+    package init(_ executor: CommandExecutor, privileged: Bool, client: UInt64 = 0) {
         self.executor = executor
         self.privileged = privileged
+        self.client = client
     }
 
     /// Fullness at which a packet is sent; with the largest message it stays below 32 KiB.
@@ -45,7 +48,7 @@ package struct Conversation {
 
     private mutating func serve(_ message: NetlinkMessage) {
         do throws(Refusal) {
-            switch try executor.answer(message, privileged: privileged) {
+            switch try executor.answer(message, privileged: privileged, client: client) {
             case .nothing:
                 acknowledge(message)
             case .one(let body):

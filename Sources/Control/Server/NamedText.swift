@@ -76,6 +76,17 @@ struct NamedText {
             NamedText(name: "next.json") { _, executor throws(Refusal) in
                 pieces(try nextPacket(executor, forPrograms: true))
             },
+            NamedText(name: "capture") { _, executor throws(Refusal) in
+                try captured(executor)
+            } write: { key, value, executor throws(Refusal) in
+                try changeCapture(executor, key, value)
+            },
+            NamedText(name: "capture.state") { _, executor throws(Refusal) in
+                pieces(
+                    try command { () throws(CommandRefusal) in
+                        try executor.daemon.captureState(of: executor.client).text
+                    })
+            },
             NamedText(name: "marks.json") { _, executor throws(Refusal) in
                 pieces(marksForPrograms(executor.target).document)
             },
@@ -122,6 +133,39 @@ struct NamedText {
             try command { () throws(CommandRefusal) in try executor.daemon.expectPacket(filter) }
         case "stop": executor.daemon.stopExpecting()
         default: throw Refusal(.invalid, "next knows 'start' and 'stop', not '\(key)'")
+        }
+    }
+
+    /// What the client's capture has now, block by block as they are sent.
+    private static func captured(_ executor: CommandExecutor) throws(Refusal) -> Pieces {
+        let client = executor.client
+        let next = try command { () throws(CommandRefusal) in
+            try executor.daemon.captured(by: client)
+        }
+        var blocks: ArraySlice<UInt8> = []
+        return {
+            if blocks.isEmpty { blocks = next()?[...] ?? [] }
+            guard !blocks.isEmpty else { return nil }
+            defer { blocks = blocks.dropFirst(4096) }
+            return blocks.prefix(4096)
+        }
+    }
+
+    /// `start` begins a capture, `stop` ends it; what has come until then can still be read.
+    private static func changeCapture(
+        _ executor: CommandExecutor, _ key: String, _ value: String
+    ) throws(Refusal) {
+        switch key {
+        case "start":
+            let request = try CaptureRequest(value)
+            try command { () throws(CommandRefusal) in
+                try executor.daemon.beginCapture(request, by: executor.client)
+            }
+        case "stop":
+            try command { () throws(CommandRefusal) in
+                try executor.daemon.stopCapture(of: executor.client)
+            }
+        default: throw Refusal(.invalid, "capture knows 'start' and 'stop', not '\(key)'")
         }
     }
 

@@ -92,5 +92,8 @@ package final class StillTable: DirectorTable {
     package func expectPacket(_ command: String, _ filter: String) throws(Refusal) {
         throw refusal
     }
+    package func capture(_ command: String, _ request: String) throws(Refusal) {
+        throw refusal
+    }
     package func changeMarks(_ command: String, _ rule: String) throws(Refusal) { throw refusal }
 }

@@ -50,7 +50,7 @@ extension Explanation {
     }
 
     /// What became of it, one line.
-    private var verdictText: String {
+    var verdictText: String {
         let verdict = story.verdict
         switch verdict.kind {
         case .send: return "=> sent by \(interface(verdict.port))"
@@ -71,7 +71,8 @@ extension Explanation {
 
     // MARK: Steps
 
-    private func text(of step: Step) -> [String] {
+    /// A step's line, and lines that belong to it.
+    func text(of step: Step) -> [String] {
         switch step {
         case .arrived: []
         case .markingRule(let rule, let from, let to):
@@ -127,7 +128,7 @@ extension Explanation {
             + "\(Words.seconds(found.remainingSeconds)) left"
     }
 
-    private func text(of question: ServiceQuestion) -> String {
+    func text(of question: ServiceQuestion) -> String {
         switch question {
         case .mark(let mark, let family): "by fwmark \(mark), \(Words.family(family))"
         case .endpoint(let transport, let address, let port):

@@ -31,6 +31,14 @@ package struct Explanation: Sendable {
         headers = after.map { HeaderChange.changes(from: before, to: $0) } ?? []
     }
 
+    /// A story without the headers of its frames, which take longer than all the rest.
+    init(_ story: Story, interfaces: [PortIndex: String]) {
+        self.story = story
+        self.interfaces = interfaces
+        headers = []
+        guePorts = []
+    }
+
     /// The name of an interface, or its number.
     func interface(_ port: PortIndex) -> String { interfaces[port] ?? "interface \(port)" }
 

@@ -87,6 +87,25 @@ package struct PacketFilter: Hashable, Sendable {
         tests.append(.network(side, AddressPrefix(address: address, length: length)))
     }
 
+    /// What tells quickly that a packet is none of those.
+    package var sieve: PacketSieve {
+        var sieve = PacketSieve()
+        for test in tests {
+            switch test {
+            case .transport(let transport): sieve.transport = transport.rawValue
+            case .control: sieve.isControl = true
+            case .network(.source, let prefix): sieve.setSource(prefix)
+            case .network(.destination, let prefix): sieve.setDestination(prefix)
+            case .network(.either, let prefix): sieve.setEither(prefix)
+            case .port(.source, let port): sieve.sourcePort = port
+            case .port(.destination, let port): sieve.destinationPort = port
+            case .port(.either, let port): sieve.port = port
+            case .flags(let flags): sieve.tcpFlags |= flags
+            }
+        }
+        return sieve
+    }
+
     /// True when the packet, as it came in, is one of those.
     package func matches(_ packet: Packet) -> Bool {
         tests.allSatisfy { test in

@@ -22,6 +22,8 @@ struct ParkingLot: ~Copyable {
         /// The next hop; `noRoute` when the space is free.
         var hop = NextHopTable.noRoute
         var since = Instant(nanoseconds: 0)
+        /// The story of the packet, for who told it; nil when nobody did.
+        var story: UInt64?
         var frame: Frame
     }
 
@@ -43,7 +45,9 @@ struct ParkingLot: ~Copyable {
 
     deinit { unsafe memory.deallocate() }
 
-    mutating func park(_ frame: Frame, hop: NextHopIndex, now: Instant) -> Outcome {
+    mutating func park(
+        _ frame: Frame, hop: NextHopIndex, now: Instant, story: UInt64? = nil
+    ) -> Outcome {
         guard Int(frame.length) <= ParkingLot.frameBytes, frame.segmentSize == 0 else {
             return .tooLong
         }
@@ -60,7 +64,7 @@ struct ParkingLot: ~Copyable {
         var copy = frame
         unsafe copy.bytes = memory + free * ParkingLot.frameBytes
         unsafe copy.bytes.copyMemory(from: frame.bytes, byteCount: Int(frame.length))
-        table[free] = Space(hop: hop, since: now, frame: copy)
+        table[free] = Space(hop: hop, since: now, story: story, frame: copy)
         order.append(free)
         return .parked
     }
@@ -68,8 +72,11 @@ struct ParkingLot: ~Copyable {
     /// Hands out, oldest first for each next hop, the frames whose next hop is known now, until
     /// `send` says that it takes no more; gives up on those that have waited too long and returns
     /// how many they were.
+    ///
+    /// `send` is told which story a frame belongs to, if any.
     mutating func release(
-        _ hops: NextHopTable, now: Instant, send: (Frame, NextHop, NextHopWord) -> Bool
+        _ hops: NextHopTable, now: Instant,
+        send: (Frame, NextHop, NextHopWord, _ story: UInt64?) -> Bool
     ) -> Int {
         var lost = 0
         var kept = 0
@@ -80,7 +87,7 @@ struct ParkingLot: ~Copyable {
             let word = hop.word
             let leaves: Bool
             if word.isResolved {
-                isSending = isSending && send(table[index].frame, hop, word)
+                isSending = isSending && send(table[index].frame, hop, word, table[index].story)
                 leaves = isSending
             } else {
                 let waited = now.nanoseconds &- table[index].since.nanoseconds

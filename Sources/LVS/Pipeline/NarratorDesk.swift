@@ -8,9 +8,9 @@ package final class NarratorDesk: Sendable {
     /// Which packets are wanted.
     package typealias Filter = @Sendable (_ packet: Packet) -> Bool
 
-    /// How many stories, and of which packets.
+    /// How much is wanted, and of which packets.
     private struct Request: Sendable {
-        var most: Int
+        var terms: Narrator.Terms
         var filter: Filter
     }
 
@@ -18,6 +18,15 @@ package final class NarratorDesk: Sendable {
         /// nil asks the worker to stop.
         var request: Request?
         var stories: [Story] = []
+        /// Bytes of memory that the stories take.
+        var bytes = 0
+        var lost: UInt64 = 0
+    }
+
+    /// Stories, and how many there are none of because these and earlier ones were not taken in time.
+    package struct Delivery: Sendable {
+        package var stories: [Story]
+        package var lost: UInt64
     }
 
     /// Set when `state` holds a request that the worker has not seen; pairs with the worker's exchange.
@@ -31,9 +40,13 @@ package final class NarratorDesk: Sendable {
     /// Asks for the stories of the next packets that the filter wants; earlier stories, and what was
     /// asked before, are forgotten.
     package func ask(most: Int, _ filter: @escaping Filter) {
+        ask(Narrator.Terms(most: most), filter)
+    }
+
+    /// As above, with everything else that there is to be said of how much is kept.
+    package func ask(_ terms: Narrator.Terms, _ filter: @escaping Filter) {
         state.withLock { state in
-            state.request = Request(most: most, filter: filter)
-            state.stories = []
+            state = State(request: Request(terms: terms, filter: filter))
         }
         hasNews.store(true, ordering: .releasing)
     }
@@ -45,10 +58,13 @@ package final class NarratorDesk: Sendable {
     }
 
     /// The stories since the last call.
-    package func takeStories() -> [Story] {
+    package func takeStories() -> [Story] { take().stories }
+
+    /// The stories since the last call, and what was lost meanwhile.
+    package func take() -> Delivery {
         state.withLock { state in
-            defer { state.stories = [] }
-            return state.stories
+            defer { state = State(request: state.request) }
+            return Delivery(stories: state.stories, lost: state.lost)
         }
     }
 
@@ -62,14 +78,20 @@ package final class NarratorDesk: Sendable {
     func takeRequest() -> Narrator? {
         _ = hasNews.exchange(false, ordering: .acquiring)
         guard let request = state.withLock({ $0.request }) else { return nil }
-        return Narrator(most: request.most) { _, packet in request.filter(packet) }
+        return Narrator(request.terms) { _, packet in request.filter(packet) }
     }
 
+    /// Bytes of stories that nobody has taken yet.
+    var waitingBytes: Int { state.withLock { $0.bytes } }
+
     /// Hands stories over, unless nobody wants them any more; a newer request has its own coming.
-    func deliver(_ stories: [Story]) {
-        guard !stories.isEmpty, !isWaiting else { return }
+    func deliver(_ stories: [Story], lost: UInt64) {
+        guard !isWaiting, !stories.isEmpty || lost != 0 else { return }
         state.withLock { state in
-            if state.request != nil { state.stories += stories }
+            guard state.request != nil else { return }
+            state.stories += stories
+            state.bytes += stories.reduce(0) { $0 + $1.memoryBytes }
+            state.lost += lost
         }
     }
 }

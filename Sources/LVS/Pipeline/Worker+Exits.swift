@@ -238,7 +238,9 @@ extension Worker {
         case .noRoute: return .drop(.noRoute)
         case .local: return .passThroughDoor
         case .unresolved:
-            switch parking.park(frame, hop: number, now: path.now) {
+            switch parking.park(
+                frame, hop: number, now: path.now, story: listener?.waitingStory)
+            {
             case .parked: return .consumed
             case .full: return .drop(.neighbourQueueFull)
             case .tooLong: return .drop(.noNeighbour)
@@ -249,7 +251,8 @@ extension Worker {
     /// Sends the parked frames whose next hop has become known, as frames the burst makes.
     func releaseParked(_ burst: inout Burst, _ path: FastPath) {
         guard parking.count != 0 else { return }
-        let lost = parking.release(path.hops, now: path.now) { frame, hop, word in
+        if isNarratorOfDesk { listener?.begin(at: path.now, waiting: desk.waitingBytes) }
+        let lost = parking.release(path.hops, now: path.now) { frame, hop, word, story in
             let length = Int(frame.length)
             guard
                 let lent = burst.make(
@@ -264,9 +267,11 @@ extension Worker {
             made.verdict = .send(word.port)
             burst.setMadeFrame(burst.madeCount - 1, made)
             tally.countMade()
+            if let story { listener?.tellRelease(of: made, story) }
             return true
         }
         for _ in 0..<lost { tally.countDrop(.noNeighbour) }
+        deliverStories()
     }
 }
 

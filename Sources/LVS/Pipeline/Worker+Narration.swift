@@ -2,51 +2,77 @@
 
 extension Worker {
     /// Takes a burst through its waves and has the narrator keep the stories that it wants.
+    ///
+    /// It is asked with the packets as they are parsed for the burst, and a packet that it does not want
+    /// goes the way that it goes when nobody listens.
     @inline(never)
     func narrate(_ narrator: Narrator, _ burst: inout Burst, _ count: Int, _ path: FastPath) {
         let services = path.services
+        let isBackup = parts.settings.isOnlyBackup
+        let isServing = services.hasServices(.v4) || services.hasServices(.v6)
+        let isUsual = services.hasServices(.v4) && !isBackup
         var sent: UInt64 = 0
-        if parts.settings.isOnlyBackup {
-            for index in 0..<count {
-                tell(narrator, index, &burst) { passRequest(index, &$0, path) }
-            }
-        } else if services.hasServices(.v4) || services.hasServices(.v6) {
-            unsafe parse(burst.base, count, path)
-            if services.hasServices(.v4) { match(count, path) }
-            for index in 0..<count {
-                tell(narrator, index, &burst) { burst in
-                    let isUsual = services.hasServices(.v4)
+        unsafe parse(burst.base, count, path)
+        let wanted = wanted(by: narrator, count, path.now)
+        if isUsual { match(count, path) }
+        for index in 0..<count {
+            let isWanted = wanted &>> UInt64(index) & 1 != 0
+            if isBackup {
+                tell(narrator, isWanted, index, &burst) { passRequest(index, &$0, path) }
+            } else if !isServing {
+                tell(narrator, isWanted, index, &burst) { burst in
+                    narrator.note(.notScheduled(.noServiceOfFamily))
+                    pass(index, &burst)
+                }
+            } else if isWanted {
+                tell(narrator, isWanted, index, &burst) { burst in
                     if isUsual, forward(narrator, index, &burst, path) {
                         sent &+= 1
                     } else if !isUsual {
                         finish(index, by: .notFlow, &burst, path)
                     }
                 }
-            }
-        } else {
-            for index in 0..<count {
-                tell(narrator, index, &burst) { burst in
-                    narrator.note(.notScheduled(.noServiceOfFamily))
-                    pass(index, &burst)
-                }
+            } else {
+                let exit = isUsual ? unsafe path.forward(pending + index) : .notFlow
+                if exit == .sent { sent &+= 1 } else { finish(index, by: exit, &burst, path) }
             }
         }
         tally.countFrames(received: UInt64(count), sent: sent)
-        guard isNarratorOfDesk else { return }
-        desk.deliver(narrator.takeStories())
-        if narrator.isFull { leaveDesk() }
+        if wanted != 0 { deliverStories() }
+    }
+
+    /// Hands to the desk what has been told for it.
+    func deliverStories() {
+        guard isNarratorOfDesk, let listener else { return }
+        desk.deliver(listener.takeStories(), lost: listener.takeLost())
+        if listener.isFull { leaveDesk() }
+    }
+
+    /// The packets that the narrator wants, a bit for each place in the burst.
+    private func wanted(by narrator: Narrator, _ count: Int, _ now: Instant) -> UInt64 {
+        guard !narrator.isFull else { return 0 }
+        var wanted: UInt64 = 0
+        for index in 0..<count where unsafe narrator.wants(index, pending[index].packet) {
+            wanted |= 1 &<< UInt64(index)
+        }
+        guard wanted != 0 else { return 0 }
+        narrator.begin(at: now, waiting: isNarratorOfDesk ? desk.waitingBytes : 0)
+        return wanted
     }
 
     /// Takes a narrator that another thread asks for, or lets one go.
     @inline(never)
     func visitDesk() {
         guard let asked = desk.takeRequest() else { return leaveDesk() }
+        // Frames may wait for their next hop that an earlier narrator has told of.
+        asked.count(from: isNarratorOfDesk ? listener?.lastStory ?? 0 : storiesBefore)
         narrator = asked
         isNarratorOfDesk = true
     }
 
     private func leaveDesk() {
         guard isNarratorOfDesk else { return }
+        storiesBefore = listener?.lastStory ?? 0
         narrator = nil
         isNarratorOfDesk = false
     }
@@ -82,15 +108,16 @@ extension Worker {
         return narrator.stories.first
     }
 
-    /// Has the narrator listen while a packet is dealt with, if it wants to.
+    /// Has the narrator listen while a packet is dealt with, if it wants to and has room.
     private func tell(
-        _ narrator: Narrator, _ index: Int, _ burst: inout Burst, _ body: (inout Burst) -> Void
+        _ narrator: Narrator, _ isWanted: Bool, _ index: Int, _ burst: inout Burst,
+        _ body: (inout Burst) -> Void
     ) {
-        let frame = burst[index]
         let first = burst.madeCount
-        let isTold = narrator.begin(index, Packet(parsing: frame), frame)
+        guard isWanted, unsafe narrator.begin(index, pending[index].packet, burst[index]) else {
+            return body(&burst)
+        }
         body(&burst)
-        guard isTold else { return }
         narrator.end(
             burst[index], made: (first..<burst.madeCount).map { burst.madeFrame($0).frame })
     }

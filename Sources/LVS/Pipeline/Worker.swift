@@ -75,6 +75,8 @@ package final class Worker: @unchecked Sendable {
     package let desk = NarratorDesk()
     /// The narrator is one that was asked for at the desk.
     var isNarratorOfDesk = false
+    /// Number of the last story that was told for the desk by narrators that are gone.
+    var storiesBefore: UInt64 = 0
 
     /// The worker numbered `number`, from 0; `seed` feeds its random choices.
     package init(number: Int, parts: EngineParts, counters: WorkerCounters, seed: UInt64) {

@@ -157,6 +157,14 @@ package struct Scheduling: Sendable {
         candidates = []
         for position in 0..<servers.count { candidates.append(Candidate(servers[position])) }
     }
+
+    /// The same with the chosen server alone, which takes little memory however many there are.
+    var withoutComparison: Scheduling {
+        var other = self
+        other.figures = SchedulerFigures(rule: figures.rule)
+        other.candidates = candidates.filter { $0.number == chosen }
+        return other
+    }
 }
 
 extension DestinationList {

@@ -183,6 +183,13 @@ class MemoryTable: DirectorTable {
         changes.append("next \(command) \(filter)")
     }
 
+    func capture(_ command: String, _ request: String) throws(Refusal) {
+        guard !request.hasSuffix("nonsense") else {
+            throw Refusal(.invalid, "nonsense is no filter")
+        }
+        changes.append("capture \(command) \(request)")
+    }
+
     func setting(_ name: String) throws(Refusal) -> String {
         guard let value = settings[name] else {
             throw Refusal(.noSuchEntry, "there is no setting '\(name)'")

@@ -215,6 +215,54 @@ final class ModelTarget: ControlTarget, DaemonTarget {
         guard packet != "nonsense" else { throw .invalid("nonsense is no packet") }
         return "\(packet)\(forPrograms ? " for programs" : "")\n"
     }
+
+    /// A capture of some client, and what became of it.
+    struct Capturing {
+        var client: UInt64?
+        var request: CaptureRequest?
+        var blocks: [[UInt8]] = []
+        var isEndless = false
+        var given = 0
+        var isStopped = false
+        var forgotten: [UInt64] = []
+    }
+
+    var capturing = Capturing()
+
+    func beginCapture(_ request: CaptureRequest, by client: UInt64) throws(CommandRefusal) {
+        guard capturing.client == nil else { throw .invalid("somebody else captures") }
+        capturing.client = client
+        capturing.request = request
+    }
+
+    private func check(_ client: UInt64) throws(CommandRefusal) {
+        guard capturing.client == client else { throw .invalid("there is no capture") }
+    }
+
+    func captured(by client: UInt64) throws(CommandRefusal) -> () -> [UInt8]? {
+        try check(client)
+        return { [unowned self] in
+            capturing.given += 1
+            if capturing.isEndless { return [UInt8](repeating: 1, count: 4000) }
+            return capturing.blocks.isEmpty ? nil : capturing.blocks.removeFirst()
+        }
+    }
+
+    func captureState(of client: UInt64) throws(CommandRefusal) -> CaptureState {
+        try check(client)
+        return CaptureState(packets: 1, frames: 2, bytes: 3, lost: 4, end: nil)
+    }
+
+    func stopCapture(of client: UInt64) throws(CommandRefusal) {
+        try check(client)
+        capturing.isStopped = true
+    }
+
+    func forget(client: UInt64) {
+        capturing.forgotten.append(client)
+        if capturing.client == client { capturing.client = nil }
+    }
+
     func statusForPrograms() -> JSONValue { .members(["well": .boolean(true)]) }
     func saveState() throws(CommandRefusal) { throw .notSupported("no state is kept here") }
 }

@@ -103,6 +103,9 @@ private final class PatientTable: DirectorTable {
     func read(_ name: String, piece: (ArraySlice<UInt8>) -> Void) throws(Refusal) {}
     func explanation(of packet: String, forPrograms: Bool) throws(Refusal) -> String { packet }
     func expectPacket(_ command: String, _ filter: String) throws(Refusal) {}
+    func capture(_ command: String, _ request: String) throws(Refusal) {
+        throw Refusal(.notSupported, "nothing is captured here")
+    }
     func setting(_ name: String) throws(Refusal) -> String { "0" }
     func changeSetting(_ name: String, to value: String) throws(Refusal) {}
     func saveState() throws(Refusal) {}

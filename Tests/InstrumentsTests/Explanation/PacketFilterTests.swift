@@ -20,13 +20,35 @@ import Testing
         #expect(try matches(words, Array(frame.prefix(20))) == words.isEmpty, "a cut packet")
     }
 
-    /// What a worker's filter says of a frame.
+    @Test(arguments: [
+        ("udp", true), ("tcp", false), ("icmp", false), ("port 53", true), ("port 54", false),
+        ("src 2001:db8::/32", true), ("src 2001:db9::/32", false), ("dst ::/0", true),
+        ("host 2001:db8:1::7", true), ("host 2001:db8:1::7/127", true),
+        ("host 2001:db8:1::8/127", false), ("host 0.0.0.0/0", false), ("host 1.2.3.4", false),
+        ("port 53 port 4321", true), ("port 53 port 99", false), ("flags syn", false),
+    ])
+    func `The same holds of IPv6`(words: String, holds: Bool) throws {
+        let frame = PacketBuilder(
+            from: try #require(IPAddress(parsing: "2001:db8:1::7")),
+            at: HardwareAddress(value: 0x0200_0a01_00fe),
+            to: try #require(IPAddress(parsing: "2001:db8:2::1")),
+            at: HardwareAddress(value: 0x0200_0a01_0001)
+        ).udp(from: 4321, to: 53)
+        #expect(try matches(words, frame) == holds)
+    }
+
+    /// What a worker's filter says of a frame, which is the same with a sieve before it.
     private func matches(_ words: String, _ frame: [UInt8]) throws -> Bool {
         let filter = try PacketFilter([words])
-        let rig = DirectorRig.twoLegged()
-        rig.director.workers[0].desk.ask(most: 1) { filter.matches($0) }
-        _ = rig.send(frame, on: 0)
-        return !rig.director.workers[0].desk.takeStories().isEmpty
+        let told = [PacketSieve(), filter.sieve].map { sieve in
+            let rig = DirectorRig.twoLegged()
+            let desk = rig.director.workers[0].desk
+            desk.ask(Narrator.Terms(most: 1, sieve: sieve)) { filter.matches($0) }
+            _ = rig.send(frame, on: 0)
+            return !desk.takeStories().isEmpty
+        }
+        #expect(told[0] == told[1])
+        return told[0]
     }
 
     @Test(arguments: [
