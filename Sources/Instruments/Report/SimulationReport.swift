@@ -36,7 +36,7 @@ extension ReportScript {
         {
           const table = make('table');
           const row = make('tr');
-          for (const head of ['scheduler', 'connections', 'no server', 'mean imbalance', 'worst', 'moved', 'server added', 'removed', 'ns'])
+          for (const head of ['scheduler', 'connections', 'no server, in all', 'mean imbalance', 'worst', 'moved', 'server added', 'removed', 'ns'])
             row.append(make('th', {class: head === 'scheduler' ? 'l' : ''}, head));
           table.append(row);
           for (const one of data.schedulers) {
