@@ -86,14 +86,11 @@ package struct Arrivals: ArrivalSource {
 
 /// Those of a capture, played again and again.
 package struct CapturedArrivals: ArrivalSource {
-    /// Ports are moved by so much from one time to the next, as a client that comes again has
-    /// others: the connection of the last time may still be in the table.
-    package static let portStep: UInt16 = 16384
-
     private let load: CapturedLoad
     private var position = 0
     private var beginning: Int64 = 0
-    private var ports: UInt16 = 0
+    /// How often it has been played.
+    private var turn = 0
 
     package init(_ load: CapturedLoad) { self.load = load }
 
@@ -101,15 +98,26 @@ package struct CapturedArrivals: ArrivalSource {
         let connection = load.connections[position]
         let arrival = Arrivals.Arrival(
             time: beginning + connection.time, client: Int(connection.client),
-            clientPort: connection.clientPort &+ ports, end: beginning + connection.end)
+            clientPort: port(connection), end: beginning + connection.end)
         position += 1
         if position == load.connections.count {
             position = 0
             beginning += load.period
-            // Wraps round on purpose: ports are 16 bits.
-            ports &+= Self.portStep
+            turn += 1
         }
         return arrival
+    }
+
+    /// Another port each time, as a client has that comes again.
+    ///
+    /// The connection of the last time may still be in the table. Not below 1024, where port 20 is
+    /// never scheduled.
+    private func port(_ connection: CapturedLoad.Connection) -> UInt16 {
+        guard turn > 0 else { return connection.clientPort }
+        let range = 65536 - 1024
+        let place =
+            (Int(connection.clientPort) + turn % Course.plays * range / Course.plays) % range
+        return UInt16(1024 + place)
     }
 }
 

@@ -237,6 +237,19 @@ struct CaptureStory {
         #expect(rr.open[3].contains { $0 > 0 } && rr.open[0].last == 0, "added, removed")
     }
 
+    @Test func `Clients come again from other ports, none of which is a server's`() throws {
+        var story = CaptureStory()
+        let ports: [UInt16] = [20, 1023, 1024, 20_000, 65_535]
+        for port in ports { story.tcp(1, 7, port, 2) }
+        var arrivals = CapturedArrivals(try story.load())
+        let played = (0..<4).map { _ in ports.map { _ in arrivals.next().clientPort } }
+        #expect(played[0] == ports)
+        #expect(played[1...].joined().allSatisfy { $0 >= 1024 }, "\(played)")
+        for number in ports.indices {
+            #expect(Set(played.map { $0[number] }).count == 4, "\(played)")
+        }
+    }
+
     @Test func `Persistence lasts from one playing to the next`() throws {
         let row = try Simulator.run(try Self.load(["rr"], persistence: 100)).rows[0]
         #expect(row.movesUnchanged.moved == 0 && row.movesAdded.moved == 0, "\(row)")
