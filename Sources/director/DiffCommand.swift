@@ -21,6 +21,9 @@ struct DiffCommand: ParsableCommand {
 
     @OptionGroup var options: ReplayOptions
 
+    @Flag(name: .long, help: "For programs.")
+    var json = false
+
     func validate() throws {
         guard rules.count == 2 else {
             throw ValidationError(
@@ -45,9 +48,14 @@ struct DiffCommand: ParsableCommand {
             }
             diff.finish()
             progress.end()
-            let remarks = stages[0].run.remarks.map { "capture      \($0)\n" }.joined()
-            Program.output(
-                "first        \(rules[0])\nsecond       \(rules[1])\n\(remarks)\(diff.text)")
+            let remarks = stages[0].run.remarks
+            if json {
+                Program.output(diff.json(rules: rules, remarks: remarks))
+            } else {
+                let lines = remarks.map { "capture      \($0)\n" }.joined()
+                Program.output(
+                    "first        \(rules[0])\nsecond       \(rules[1])\n\(lines)\(diff.text)")
+            }
             throw diff.isSame ? ExitCode.success : ExitCode(1)
         } catch let failure as StartFailure {
             Program.complain("director diff: \(failure)\n")

@@ -55,16 +55,21 @@ struct ReplayOptions: ParsableArguments {
             throw ValidationError("--read FILE is missing: the capture to play")
         }
         do throws(CaptureError) {
-            var sources: [MergedCapture.Source] = []
-            for text in read {
-                let file = NamedFile(text)
-                let reader = try CaptureReader(path: file.path)
-                sources.append(MergedCapture.Source(name: file.name, reader: reader))
-            }
-            return MergedCapture(sources)
+            return try Self.open(read)
         } catch {
             throw StartFailure("\(error)")
         }
+    }
+
+    /// Captures, each a FILE or NAME=FILE.
+    static func open(_ files: [String]) throws(CaptureError) -> MergedCapture {
+        var sources: [MergedCapture.Source] = []
+        for text in files {
+            let file = NamedFile(text)
+            let reader = try CaptureReader(path: file.path)
+            sources.append(MergedCapture.Source(name: file.name, reader: reader))
+        }
+        return MergedCapture(sources)
     }
 }
 

@@ -123,7 +123,11 @@ package final class CommandSession {
         let below = Surface(
             size: { nil }, wait: surface.wait, nanoseconds: surface.nanoseconds)
         var last: (feed: TopFeed, nanoseconds: UInt64)?
-        let watch = Watch(surface: below, seconds: options.intervalSeconds, count: options.count)
+        var watch = Watch(surface: below, seconds: options.intervalSeconds, count: options.count)
+        if options.isJSON {
+            watch.separator = ""
+            watch.complaint = { JSONValue.members(["error": .text($0)]).line + "\n" }
+        }
         try watch.run("", output: output, forget: { connected = nil }) {
             () throws(CommandError) in
             let feed = try feed()
@@ -131,6 +135,7 @@ package final class CommandSession {
             let reading = TopReading(
                 feed, after: last?.feed, seconds: Double(now - (last?.nanoseconds ?? now)) / 1e9)
             last = (feed, now)
+            guard !options.isJSON else { return reading.json(options.view).line + "\n" }
             return TopScreen(reading: reading, view: options.view).batch
         }
     }

@@ -28,6 +28,10 @@ struct Watch {
     let surface: Surface
     let seconds: Double
     let count: Int?
+    /// Stands between listings that are one below the other.
+    var separator = "\n"
+    /// A failure as it is shown in the place of a listing.
+    var complaint: (String) -> String = { $0 + "\n" }
 
     /// Calls `listing` at every turn; it may fail as long as it has not succeeded once, later failures
     /// are shown and the listing is tried again.
@@ -42,7 +46,7 @@ struct Watch {
                 text = try listing()
             } catch {
                 guard turns > 0 else { throw error }
-                text = error.text + "\n"
+                text = complaint(error.text)
                 forget()
             }
             show(text, title, isFirst: turns == 0, output)
@@ -56,7 +60,7 @@ struct Watch {
         _ text: String, _ title: String, isFirst: Bool, _ output: (String) -> Void
     ) {
         guard let size = surface.size() else {
-            return output((isFirst ? "" : "\n") + text)
+            return output((isFirst ? "" : separator) + text)
         }
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
         let room = max(1, size.lines - 3)

@@ -14,7 +14,7 @@ package struct StatisticsRecord: Hashable, Sendable {
     package init() {}
 
     /// The record of ten values in the order of their attribute numbers; nil when they are not ten.
-    init?(_ values: [UInt64]) {
+    package init?(_ values: [UInt64]) {
         guard values.count == 10 else { return nil }
         (connections, inPackets, outPackets) = (values[0], values[1], values[2])
         (inBytes, outBytes, connectionsPerSecond) = (values[3], values[4], values[5])

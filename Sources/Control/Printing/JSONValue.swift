@@ -4,6 +4,8 @@ package indirect enum JSONValue: Hashable, Sendable {
     case boolean(Bool)
     case number(Int64)
     case large(UInt64)
+    /// Written with three digits behind the point at most; null for what is no number.
+    case fraction(Double)
     case text(String)
     case list([JSONValue])
     /// Keys in the order in which they are written.
@@ -44,6 +46,7 @@ package indirect enum JSONValue: Hashable, Sendable {
         case .boolean(let value): text += value ? "true" : "false"
         case .number(let value): text += String(value)
         case .large(let value): text += String(value)
+        case .fraction(let value): text += Self.rounded(value)
         case .text(let value): Self.quote(value, to: &text)
         case .list(let values):
             Self.enclose("[", values, "]", &text, indent) { value, text, indent in
@@ -56,6 +59,14 @@ package indirect enum JSONValue: Hashable, Sendable {
                 member.value.write(to: &text, indent: indent)
             }
         }
+    }
+
+    private static func rounded(_ value: Double) -> String {
+        let thousandths = (value * 1000).rounded()
+        guard thousandths.isFinite else { return "null" }
+        // What has no fraction any more would be written with an exponent.
+        guard abs(thousandths) < 1e15 else { return "\(Int64(clamping: Int128(value)))" }
+        return "\(thousandths / 1000)"
     }
 
     private static func enclose<Element>(

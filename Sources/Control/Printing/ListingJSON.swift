@@ -180,7 +180,7 @@ enum ListingJSON {
         ])
     }
 
-    private static func stats(_ statistics: StatisticsRecord) -> JSONValue {
+    static func stats(_ statistics: StatisticsRecord) -> JSONValue {
         .members([
             "connections": .count(statistics.connections),
             "in_packets": .count(statistics.inPackets),

@@ -25,10 +25,11 @@ enum Usage {
         Of the director alone:
           \(program) status             drivers, drops with their cures, next hops, memory
           \(program) top [--interval SECONDS] [--count N] [--sort ORDER] [--reverse] [--filter TEXT]
-               [--services] [--batch] [--ascii]
+               [--services] [--batch|--json] [--ascii]
                                         rates of services and servers, drops and workers' load,
                                         live; ORDER is name, connections, packets, bytes, active
-                                        or inactive; --batch, and without a terminal: as text
+                                        or inactive; --batch, and without a terminal: as text;
+                                        --json: a line of JSON for each reading
           \(program) capture [FILTER] --write FILE|- [--packets N] [--bytes N[K|M|G]]
                [--seconds N] [--snap BYTES]
                                         packets before and after, as pcapng, with the director's
@@ -47,7 +48,7 @@ enum Usage {
           \(program) mark -L|-S         lists all marking rules, or its own as iptables-save does
           \(program) mark -F            removes the director's own marking rules
           \(program) save-state         brings the state file (director --state) up to date at once
-          \(program) -L|-G|status|get|mark -L ... [--json] [--watch SECONDS [--count N]]
+          \(program) -L|-G|status|get|explain|mark -L ... [--json] [--watch SECONDS [--count N]]
                                         for programs; again and again, -L with rates
           \(program) --control PATH ... the director's socket; else $DIRECTOR_CONTROL, else the
                                         socket of this network namespace

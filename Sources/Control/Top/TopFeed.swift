@@ -10,51 +10,53 @@
 ///     server METHOD WEIGHT ACTIVE INACTIVE COUNTERS ENDPOINT
 ///
 /// COUNTERS are the ten numbers of a `StatisticsRecord`: five sums, five rates.
-struct TopFeed: Equatable, Sendable {
-    struct Worker: Equatable, Sendable {
+package struct TopFeed: Equatable, Sendable {
+    package struct Worker: Equatable, Sendable {
         /// The CPU it is bound to; nil when to none.
-        var cpu: Int?
-        var frames: UInt64
-        var bursts: UInt64
+        package var cpu: Int?
+        package var frames: UInt64
+        package var bursts: UInt64
         /// CPU time it has used.
-        var cpuNanoseconds: UInt64
+        package var cpuNanoseconds: UInt64
     }
 
-    struct Drop: Equatable, Sendable {
-        var reason: String
-        var frames: UInt64
+    package struct Drop: Equatable, Sendable {
+        package var reason: String
+        package var frames: UInt64
     }
 
-    struct Server: Equatable, Sendable {
+    package struct Server: Equatable, Sendable {
         /// ADDRESS:PORT.
-        var endpoint: String
-        var method: String
-        var weight: Int
-        var active: UInt64
-        var inactive: UInt64
-        var statistics: StatisticsRecord
+        package var endpoint: String
+        package var method: String
+        package var weight: Int
+        package var active: UInt64
+        package var inactive: UInt64
+        package var statistics: StatisticsRecord
     }
 
-    struct Service: Equatable, Sendable {
+    package struct Service: Equatable, Sendable {
         /// Protocol and ADDRESS:PORT, or the mark.
-        var title: String
-        var scheduler: String
-        var statistics: StatisticsRecord
-        var servers: [Server] = []
+        package var title: String
+        package var scheduler: String
+        package var statistics: StatisticsRecord
+        package var servers: [Server] = []
 
-        var active: UInt64 { servers.reduce(0) { $0 &+ $1.active } }
-        var inactive: UInt64 { servers.reduce(0) { $0 &+ $1.inactive } }
+        package var active: UInt64 { servers.reduce(0) { $0 &+ $1.active } }
+        package var inactive: UInt64 { servers.reduce(0) { $0 &+ $1.inactive } }
     }
 
-    var version = ""
-    var uptimeMilliseconds: UInt64 = 0
-    var connections: UInt64 = 0
-    var capacity: UInt64 = 0
-    var workers: [Worker] = []
-    var drops: [Drop] = []
-    var total = StatisticsRecord()
+    package var version = ""
+    package var uptimeMilliseconds: UInt64 = 0
+    package var connections: UInt64 = 0
+    package var capacity: UInt64 = 0
+    package var workers: [Worker] = []
+    package var drops: [Drop] = []
+    package var total = StatisticsRecord()
     /// In the order of sorted listings.
-    var services: [Service] = []
+    package var services: [Service] = []
+
+    init() {}
 
     /// True when the director has been started anew since an earlier feed: it counts from zero then.
     func isOfAnotherDirector(than before: TopFeed) -> Bool {
@@ -62,10 +64,10 @@ struct TopFeed: Equatable, Sendable {
     }
 
     /// A text that is no feed.
-    struct Garbled: Error, Equatable {
+    package struct Garbled: Error, Equatable {
         /// From 1.
-        var line: Int
-        var text: String
+        package var line: Int
+        package var text: String
     }
 }
 
@@ -73,7 +75,7 @@ struct TopFeed: Equatable, Sendable {
 
 extension TopFeed {
     /// What a director tells.
-    static func text(of target: any ControlTarget, _ activity: DaemonActivity) -> String {
+    package static func text(of target: any ControlTarget, _ activity: DaemonActivity) -> String {
         var text =
             "live 1 \(activity.uptimeMilliseconds) \(activity.connections) \(activity.capacity) "
             + "\(activity.version)\n"
@@ -112,7 +114,7 @@ extension TopFeed {
 
 extension TopFeed {
     /// Reads what a director told; lines of kinds that are not known are passed over.
-    init(_ text: String) throws(Garbled) {
+    package init(_ text: String) throws(Garbled) {
         var number = 0
         for line in text.split(separator: "\n", omittingEmptySubsequences: true) {
             number += 1

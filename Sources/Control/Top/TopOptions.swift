@@ -1,13 +1,15 @@
 /// The options of `directorctl top`.
 ///
 ///     top [--interval SECONDS] [--count N] [--sort ORDER] [--reverse] [--filter TEXT]
-///         [--services] [--batch] [--ascii]
+///         [--services] [--batch] [--json] [--ascii]
 struct TopOptions: Equatable {
     var intervalSeconds = 1.0
     /// Ends after so many readings.
     var count: Int?
     /// Text one below the other, also on a terminal.
     var isBatch = false
+    /// A line of JSON for each reading, which is a text too.
+    var isJSON = false
     /// Nothing beyond ASCII is drawn.
     var isASCII = false
     var view = TopView()
@@ -19,6 +21,7 @@ struct TopOptions: Equatable {
             let name = String(parts[0])
             switch name {
             case "--batch" where parts.count == 1: isBatch = true
+            case "--json" where parts.count == 1: (isJSON, isBatch) = (true, true)
             case "--ascii" where parts.count == 1: isASCII = true
             case "--reverse" where parts.count == 1: view.isReversed = true
             case "--services" where parts.count == 1: view.showsServers = false
@@ -27,13 +30,13 @@ struct TopOptions: Equatable {
                     throw .option(name, "missing argument")
                 }
                 try take(name, value)
-            case "--batch", "--ascii", "--reverse", "--services":
+            case "--batch", "--json", "--ascii", "--reverse", "--services":
                 throw .line("top: \(name) takes no value")
             default:
                 throw .line(
                     "top: unexpected argument \(word); known: --interval SECONDS, --count N, "
                         + "--sort \(Self.orders), --reverse, --filter TEXT, --services, --batch, "
-                        + "--ascii")
+                        + "--json, --ascii")
             }
         }
     }

@@ -1,42 +1,42 @@
 /// What a director did between two feeds, or what it says itself when there is only one.
-struct TopReading {
+package struct TopReading {
     /// What happens in a second.
-    struct Rates: Equatable {
-        var connections: Double = 0
-        var inPackets: Double = 0
-        var outPackets: Double = 0
-        var inBytes: Double = 0
-        var outBytes: Double = 0
+    package struct Rates: Equatable {
+        package var connections: Double = 0
+        package var inPackets: Double = 0
+        package var outPackets: Double = 0
+        package var inBytes: Double = 0
+        package var outBytes: Double = 0
 
         var packets: Double { inPackets + outPackets }
         var bytes: Double { inBytes + outBytes }
     }
 
     /// A drop reason that has been counted.
-    struct Drop: Equatable {
-        var reason: String
+    package struct Drop: Equatable {
+        package var reason: String
         /// Since the director's start.
-        var frames: UInt64
+        package var frames: UInt64
         /// Nil while there is one feed only.
-        var perSecond: Double?
+        package var perSecond: Double?
     }
 
     /// How busy a worker was.
-    struct Load: Equatable {
+    package struct Load: Equatable {
         /// Share of a CPU's time, 0 to 1; nil while there is one feed only.
-        var share: Double?
-        var framesPerSecond: Double
+        package var share: Double?
+        package var framesPerSecond: Double
         /// Frames that came together.
-        var framesPerBurst: Double
+        package var framesPerBurst: Double
     }
 
-    let feed: TopFeed
+    package let feed: TopFeed
     private let before: TopFeed?
     private let seconds: Double
     private let places: [String: Int]
 
     /// A reading of a feed, `seconds` after another one of the same director if there was one.
-    init(_ feed: TopFeed, after before: TopFeed? = nil, seconds: Double = 0) {
+    package init(_ feed: TopFeed, after before: TopFeed? = nil, seconds: Double = 0) {
         self.feed = feed
         // A director that has been started anew counts from zero.
         let isSame = before.map { !feed.isOfAnotherDirector(than: $0) } ?? false
@@ -49,19 +49,22 @@ struct TopReading {
         self.places = places
     }
 
+    /// Seconds since the feed before; nil while there is one feed only.
+    var secondsBetween: Double? { before == nil ? nil : seconds }
+
     var total: Rates { rates(feed.total, before?.total) }
 
-    func rates(of service: TopFeed.Service) -> Rates {
+    package func rates(of service: TopFeed.Service) -> Rates {
         rates(service.statistics, earlier(service)?.statistics)
     }
 
-    func rates(of server: TopFeed.Server, in service: TopFeed.Service) -> Rates {
+    package func rates(of server: TopFeed.Server, in service: TopFeed.Service) -> Rates {
         let old = earlier(service)?.servers.first { $0.endpoint == server.endpoint }
         return rates(server.statistics, old?.statistics)
     }
 
     /// The reasons that have been counted, the busiest first.
-    var drops: [Drop] {
+    package var drops: [Drop] {
         let drops = feed.drops.filter { $0.frames > 0 }.map { drop in
             var perSecond: Double?
             if let before {
@@ -75,7 +78,7 @@ struct TopReading {
         }
     }
 
-    var loads: [Load] {
+    package var loads: [Load] {
         feed.workers.enumerated().map { number, worker in
             let old = before.flatMap {
                 $0.workers.indices.contains(number) ? $0.workers[number] : nil

@@ -1,10 +1,15 @@
 /// Draws a reading: the lines of a terminal, or a text without end.
-struct TopScreen {
+package struct TopScreen {
     /// What a terminal can show.
-    struct Abilities: Equatable {
-        var hasColours = false
+    package struct Abilities: Equatable {
+        package var hasColours = false
         /// Lines and blocks beyond ASCII.
-        var hasUnicode = false
+        package var hasUnicode = false
+
+        package init(hasColours: Bool = false, hasUnicode: Bool = false) {
+            self.hasColours = hasColours
+            self.hasUnicode = hasUnicode
+        }
     }
 
     let reading: TopReading
@@ -13,8 +18,18 @@ struct TopScreen {
     /// Why there is nothing newer; nil while the director answers.
     var trouble: String?
 
+    package init(
+        reading: TopReading, view: TopView, abilities: Abilities = Abilities(),
+        trouble: String? = nil
+    ) {
+        self.reading = reading
+        self.view = view
+        self.abilities = abilities
+        self.trouble = trouble
+    }
+
     /// The text for scripts: everything, and nothing that moves.
-    var batch: String {
+    package var batch: String {
         let columns = Column.all
         var lines = [summary, totals]
         lines += workerCells.map { "worker  " + $0 }
@@ -28,13 +43,13 @@ struct TopScreen {
     private static let batchName = 46
 
     /// Rows of the table that a terminal has room for.
-    func page(lines: Int, columns: Int) -> Int {
+    package func page(lines: Int, columns: Int) -> Int {
         max(1, lines - head(columns: columns).count - 2)
     }
 
     /// The lines of a terminal, at most `lines` of at most `columns` characters, without line ends;
     /// also where the view has to be scrolled to.
-    func lines(_ lines: Int, columns: Int) -> (lines: [String], scroll: Int) {
+    package func lines(_ lines: Int, columns: Int) -> (lines: [String], scroll: Int) {
         let head = head(columns: columns)
         let (kept, name) = Self.layout(columns)
         let rows = view.showsKeys ? [] : view.rows(of: reading)

@@ -1,41 +1,43 @@
 /// What of a reading is shown, and in which order: what the person at the terminal chose.
-struct TopView: Equatable {
+package struct TopView: Equatable {
     /// What rows are sorted by.
-    enum Order: String, CaseIterable {
+    package enum Order: String, CaseIterable {
         case name, connections, packets, bytes, active, inactive
 
-        var next: Order {
+        package var next: Order {
             let all = Self.allCases
             let place = all.firstIndex(of: self) ?? 0
             return all[(place + 1) % all.count]
         }
     }
 
-    var order = Order.name
+    package var order = Order.name
     /// The largest last; of names, the first last.
-    var isReversed = false
+    package var isReversed = false
     /// Part of a service's or server's name, in small letters.
-    var filter = ""
-    var showsServers = true
+    package var filter = ""
+    package var showsServers = true
     /// Rows above the first that is seen.
-    var scroll = 0
+    package var scroll = 0
     /// What is being typed as the next filter; nil when keys are commands.
-    var typed: String?
-    var isPaused = false
+    package var typed: String?
+    package var isPaused = false
     /// The keys are listed in the place of the table; any key ends that.
-    var showsKeys = false
+    package var showsKeys = false
+
+    package init() {}
 
     /// A row of the table: a service, or one of its servers.
-    struct Row: Equatable {
-        var service: Int
+    package struct Row: Equatable {
+        package var service: Int
         /// Position in the service; nil for the service itself.
-        var server: Int?
+        package var server: Int?
         /// No further server of its service follows.
-        var isLast = false
+        package var isLast = false
     }
 
     /// The rows of a reading in their order.
-    func rows(of reading: TopReading) -> [Row] {
+    package func rows(of reading: TopReading) -> [Row] {
         var rows: [Row] = []
         let services = reading.feed.services
         let order = sorted(services.indices) { place in
@@ -94,14 +96,14 @@ struct TopView: Equatable {
 }
 
 /// A key of the terminal that means something.
-enum TopKey: Equatable {
+package enum TopKey: Equatable {
     case character(Character)
     case up, down, pageUp, pageDown, home, end
     case enter, escape, backspace
     case interrupt, suspend, redraw
 
     /// Takes the keys from what a terminal sent; the beginning of an unfinished one stays.
-    static func taken(from bytes: inout [UInt8]) -> [TopKey] {
+    package static func taken(from bytes: inout [UInt8]) -> [TopKey] {
         var keys: [TopKey] = []
         var rest = bytes[...]
         while let first = rest.first {
@@ -159,10 +161,10 @@ enum TopKey: Equatable {
 
 extension TopView {
     /// What a key asks for beyond a change of the view.
-    enum Wish: Equatable { case nothing, quit, suspend, redraw }
+    package enum Wish: Equatable { case nothing, quit, suspend, redraw }
 
     /// Obeys a key; `page` is the number of rows that are seen at once.
-    mutating func obey(_ key: TopKey, page: Int) -> Wish {
+    package mutating func obey(_ key: TopKey, page: Int) -> Wish {
         if key == .interrupt { return .quit }
         if key == .suspend { return .suspend }
         if key == .redraw { return .redraw }

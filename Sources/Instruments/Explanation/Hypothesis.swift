@@ -120,18 +120,26 @@ package struct Hypothesis: Hashable, Sendable {
             }
             return (address, 0)
         }
-        let expected =
-            "ADDRESS:PORT with a port from 1 to 65535, as 192.0.2.1:80 or [2001:db8::1]:80"
-        guard let colon = text.lastIndex(of: ":") else { throw refusal(expected) }
+        guard let endpoint = Hypothesis.endpoint(text) else { throw refusal(endpointUsage) }
+        return endpoint
+    }
+
+    /// What is accepted as an endpoint.
+    static let endpointUsage =
+        "ADDRESS:PORT with a port from 1 to 65535, as 192.0.2.1:80 or [2001:db8::1]:80"
+
+    /// Reads an address and a port, host order; nil for anything else.
+    static func endpoint(_ text: String) -> (address: IPAddress, port: UInt16)? {
+        guard let colon = text.lastIndex(of: ":") else { return nil }
         var host = text[..<colon]
         if host.first == "[", host.last == "]" {
             host = host.dropFirst().dropLast()
         } else if host.contains(":") {
-            throw refusal(expected)
+            return nil
         }
         guard let address = IPAddress(parsing: host), address.isV4 == !host.contains(":"),
             let port = UInt16(text[text.index(after: colon)...]), port > 0
-        else { throw refusal(expected) }
+        else { return nil }
         return (address, port)
     }
 

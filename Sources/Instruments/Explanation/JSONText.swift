@@ -18,6 +18,8 @@ indirect enum JSONText: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral 
 
     static func optional(_ value: String?) -> JSONText { value.map { .text($0) } ?? .null }
 
+    static func optional(_ value: Double?) -> JSONText { value.map { .fraction($0) } ?? .null }
+
     /// The value with two blanks for each level.
     func written(indent: String = "") -> String {
         let deeper = indent + "  "

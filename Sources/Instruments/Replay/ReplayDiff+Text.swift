@@ -11,8 +11,7 @@ extension ReplayDiff {
             "packet \(moved.packet)  \(moved.flow.text): \(moved.before?.text ?? "none") | "
                 + (moved.after?.text ?? "none")
         }
-        let more = movedCount + missing[0] + missing[1] - UInt64(moved.count)
-        if more > 0 { lines.append("... and \(more) more") }
+        if movedNotListed > 0 { lines.append("... and \(movedNotListed) more") }
         if otherFates > 0 {
             lines.append(
                 "packets      \(otherFates) of connections that are there were sent on one side only (the "
@@ -35,15 +34,34 @@ extension ReplayDiff {
     }
 
     private var drops: [String] {
-        DropReason.allCases.compactMap { reason in
-            let frames = sides.map { $0.drops[reason] ?? 0 }
-            guard frames != [0, 0] else { return nil }
-            return "dropped      \(reason.name) \(frames[0]) | \(frames[1])"
+        dropped.map { reason, frames in
+            "dropped      \(reason.name) \(frames[0]) | \(frames[1])"
         }
     }
 
+    /// Connections beyond those that are listed.
+    var movedNotListed: UInt64 { movedCount + missing[0] + missing[1] - UInt64(moved.count) }
+
+    /// Reasons that one side has dropped a frame for, and how many each has.
+    var dropped: [(DropReason, [UInt64])] {
+        DropReason.allCases.compactMap { reason in
+            let frames = sides.map { $0.drops[reason] ?? 0 }
+            return frames == [0, 0] ? nil : (reason, frames)
+        }
+    }
+
+    func connections(of name: ServerName, side: Int) -> UInt64 {
+        (load.counts[name] ?? []).reduce(0) { $0 + $1[side] }
+    }
+
+    /// A server's part of its side's connections, 0 to 1; nil where there are none.
+    func share(of name: ServerName, side: Int) -> Double? {
+        let all = sides[side].connections
+        return all == 0 ? nil : Double(connections(of: name, side: side)) / Double(all)
+    }
+
     /// Servers by address and port.
-    private var names: [ServerName] {
+    var names: [ServerName] {
         load.counts.keys.sorted {
             ($0.address.high, $0.address.low, $0.port) < ($1.address.high, $1.address.low, $1.port)
         }
@@ -54,15 +72,9 @@ extension ReplayDiff {
             ["real server", "conns first", "second", "share first", "second"],
             numbers: [1, 2, 3, 4])
         for name in names {
-            let rows = load.counts[name] ?? []
-            let counts = (0..<2).map { side in rows.reduce(UInt64(0)) { $0 + $1[side] } }
-            let shares = (0..<2).map { side in
-                sides[side].connections == 0
-                    ? nil : Double(counts[side]) / Double(sides[side].connections)
-            }
             table.add(
-                [name.text] + counts.map { String($0) }
-                    + shares.map { ReplaySummary.percent($0) })
+                [name.text] + (0..<2).map { String(connections(of: name, side: $0)) }
+                    + (0..<2).map { ReplaySummary.percent(share(of: name, side: $0)) })
         }
         return [""] + table.lines(indent: "")
     }

@@ -18,15 +18,8 @@ package struct ReplayReport {
 
     /// The page.
     package var html: String {
-        // A script ends where its text says so: the text must not.
-        let data = json.written().replacing("<", with: "\\u003c")
-        return ReportPage.head(title: escaped(title))
-            + "<script type=\"application/json\" id=\"data\">"
-            + data + "</script>\n<script>\n" + ReportScript.text + "</script>\n</body>\n</html>\n"
-    }
-
-    private func escaped(_ text: String) -> String {
-        text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+        ReportPage(title: title, sections: ReportPage.replaySections, script: ReportScript.replay)
+            .html(with: json)
     }
 
     private var json: JSONText {

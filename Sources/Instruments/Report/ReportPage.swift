@@ -1,21 +1,49 @@
-/// What a report looks like, light or dark as the browser's owner has it.
-enum ReportPage {
-    static func head(title: String) -> String {
-        """
-        <!doctype html>
-        <html lang="en">
-        <head>
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <title>\(title)</title>
-        <style>
-        \(style)
-        </style>
-        </head>
-        <body>
-        <header><h1>\(title)</h1><p id="headline"></p></header>
-        <main>
-        <section id="figures" class="figures"></section>
+/// A page of HTML that needs nothing else: data, and a script that draws it; light or dark as the
+/// browser's owner has it.
+struct ReportPage {
+    var title: String
+    /// What stands between the headline and the end: HTML with the elements that the script fills.
+    var sections: String
+    /// Follows `ReportScript.common`.
+    var script: String
+
+    /// The page with its data.
+    func html(with data: JSONText) -> String {
+        let name = Self.escaped(title)
+        // A script ends where its text says so: the text must not.
+        let text = data.written().replacing("<", with: "\\u003c")
+        return """
+            <!doctype html>
+            <html lang="en">
+            <head>
+            <meta charset="utf-8">
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            <title>\(name)</title>
+            <style>
+            \(Self.style)
+            </style>
+            </head>
+            <body>
+            <header><h1>\(name)</h1><p id="headline"></p></header>
+            <main>
+            <section id="figures" class="figures"></section>
+            \(sections)
+            <section id="notes"></section>
+            </main>
+            <script type="application/json" id="data">\(text)</script>
+            <script>
+            \(ReportScript.common)\(script)</script>
+            </body>
+            </html>
+
+            """
+    }
+
+    private static func escaped(_ text: String) -> String {
+        text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+    }
+
+    static let replaySections = """
         <section><h2>Services</h2><div id="services"></div></section>
         <section><h2>New connections by real server</h2><div id="load" class="chart"></div></section>
         <section><h2>Connection table</h2><div id="open" class="chart"></div></section>
@@ -24,11 +52,23 @@ enum ReportPage {
         <p class="hint">Choose one to see its packets before and after the director.</p>
         <input id="filter" type="search" placeholder="address, port or server" aria-label="filter">
         <div class="two"><div id="connections"></div><div id="ladder" class="ladder"></div></div></section>
-        <section id="notes"></section>
-        </main>
-
         """
-    }
+
+    static let simulationSections = """
+        <section><h2>Schedulers</h2><div id="schedulers" class="scroll"></div></section>
+        <section><h2>Share of the connections</h2>
+        <p class="hint">A bar for each server; the stroke is what its weight asks for.</p>
+        <div id="shares" class="multiples"></div></section>
+        <section><h2>Open connections by server</h2>
+        <p class="hint">All of one scale.</p>
+        <div id="open" class="multiples"></div><div id="openlegend"></div></section>
+        <section><h2>Imbalance</h2>
+        <p class="hint">Open connections of the fullest server for its weight, by those of all for theirs: 1 is even.</p>
+        <div id="imbalance"></div></section>
+        <section><h2>Clients that came to another server</h2>
+        <p class="hint">Those of a server that was removed are not counted, nor those that came once.</p>
+        <div id="moved"></div></section>
+        """
 
     private static let style = """
         :root { color-scheme: light dark; --ground: #ffffff; --card: #f5f6f8; --ink: #1b1f24; --soft: #5b6470;
@@ -81,6 +121,9 @@ enum ReportPage {
         .ladder .name { fill: var(--ink); font-weight: 600; font-size: 13px; }
         .ladder .state { fill: var(--accent); }
         .ladder .lost { fill: var(--bad); }
+        .multiples { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(24rem, 100%), 1fr)); gap: 0.9rem 1.4rem; }
+        .multiples h3, .bars h3 { font-size: 0.95rem; margin: 0 0 0.2rem; }
+        svg .name { fill: var(--ink); }
         #notes ul { color: var(--soft); padding-left: 1.1rem; }
         """
 }

@@ -1,6 +1,7 @@
-/// What draws a report in the browser, from the data in the page.
+/// What draws reports in the browser, from the data in the page.
 enum ReportScript {
-    static let text = ##"""
+    /// For every report: elements, charts, figures and notes.
+    static let common = ##"""
         'use strict';
         const data = JSON.parse(document.getElementById('data').textContent);
         const at = id => document.getElementById(id);
@@ -20,6 +21,70 @@ enum ReportScript {
         const percent = value => value === null ? '–' : (100 * value).toFixed(1) + ' %';
         const colour = index => `var(--c${index % 8})`;
 
+        // Of a list that may be too long for the arguments of one call.
+        const largest = values => values.reduce((most, value) => Math.max(most, value), 0);
+        // The next number whose quarters are short to write.
+        const rounded = most => {
+          const power = 10 ** Math.floor(Math.log10(most));
+          return power * [1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10].find(step => most <= power * step * 1.000001);
+        };
+        function showFigures(figures, isBad = () => false) {
+          for (const [name, value] of figures) {
+            const figure = make('div', {class: 'figure' + (isBad(name) && value ? ' bad' : '')},
+              make('b', {}, typeof value === 'number' ? count(value) : value), make('span', {}, name));
+            at('figures').append(figure);
+          }
+        }
+        function showNotes(notes) {
+          if (!notes.length) return;
+          at('notes').append(make('h2', {}, 'Notes'), make('ul', {}, ...notes.map(note => make('li', {}, note))));
+        }
+
+        function chart(target, times, lines, unit, {width = 1100, height = 260, scale = 0, marks = [], ticks = 6} = {}) {
+          const left = 62, right = 14, top = marks.length ? 22 : 10, bottom = 30;
+          const last = Math.max(times.at(-1) || 0, 1e-6);
+          const most = rounded(Math.max(1e-9, scale, ...lines.map(line => largest(line.values))));
+          const x = time => left + (width - left - right) * time / last;
+          const y = value => height - bottom - (height - top - bottom) * value / most;
+          const svg = draw('svg', {viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': unit});
+          for (let tick = 0; tick <= 4; tick += 1) {
+            const value = most * tick / 4;
+            svg.append(draw('line', {x1: left, x2: width - right, y1: y(value), y2: y(value), stroke: 'var(--line)'}));
+            const text = most >= 20 ? count(Math.round(value)) : value.toFixed(most >= 4 ? 1 : 2);
+            svg.append(draw('text', {x: left - 8, y: y(value) + 4, 'text-anchor': 'end'}, text));
+          }
+          for (let tick = 0; tick <= ticks; tick += 1) {
+            const time = last * tick / ticks;
+            const side = tick === ticks ? 'end' : 'middle';
+            svg.append(draw('text', {x: x(time), y: height - 8, 'text-anchor': side},
+              time.toFixed(last < 1 ? 3 : last < 10 ? 2 : 0) + ' s'));
+          }
+          for (const mark of marks) {
+            const end = x(mark.time) > width * 0.7;
+            svg.append(draw('line', {x1: x(mark.time), x2: x(mark.time), y1: 4, y2: height - bottom, stroke: 'var(--soft)', 'stroke-dasharray': '4 4'}));
+            svg.append(draw('text', {x: x(mark.time) + (end ? -5 : 5), y: 14, 'text-anchor': end ? 'end' : 'start'}, mark.name));
+          }
+          lines.forEach((line, index) => {
+            const points = line.values.map((value, place) => `${x(times[place]).toFixed(1)},${y(value).toFixed(1)}`);
+            const path = draw('polyline', {points: points.join(' '), fill: 'none', stroke: colour(index), 'stroke-width': 2});
+            path.append(draw('title', {}, line.name));
+            svg.append(path);
+          });
+          target.append(svg);
+        }
+        function legend(target, lines, unit) {
+          const list = make('div', {class: 'legend'});
+          lines.slice(0, 24).forEach((line, index) => list.append(
+            make('span', {}, make('i', {style: `background:${colour(index)}`}), line.name)));
+          if (lines.length > 24) list.append(make('span', {}, `and ${lines.length - 24} more`));
+          list.append(make('span', {}, unit));
+          target.append(list);
+        }
+
+        """##
+
+    /// The report of a replay.
+    static let replay = ##"""
         const summary = data.summary;
         at('headline').textContent =
           `${count(summary.packets)} packets in ${summary.seconds.toFixed(3)} s of the capture's time`;
@@ -27,11 +92,7 @@ enum ReportScript {
           ['decided', summary.decided], ['sent', summary.sent], ['left to the host', summary.passed],
           ['dropped', summary.dropped], ['left out', summary.left_out], ['connections open', summary.open],
           ['templates', summary.templates]];
-        for (const [name, value] of figures) {
-          const figure = make('div', {class: 'figure' + (name === 'dropped' && value ? ' bad' : '')},
-            make('b', {}, count(value)), make('span', {}, name));
-          at('figures').append(figure);
-        }
+        showFigures(figures, name => name === 'dropped');
 
         const heads = [['real server', 'l'], ['method', 'l'], ['weight'], ['connections'], ['share, due', 'l'],
           ['in packets'], ['out packets'], ['in bytes'], ['out bytes'], ['active'], ['inactive']];
@@ -54,40 +115,6 @@ enum ReportScript {
           at('services').append(make('div', {class: 'scroll'}, table));
         }
 
-        function chart(target, times, lines, unit) {
-          const width = 1100, height = 260, left = 62, right = 14, top = 10, bottom = 30;
-          const last = Math.max(times.at(-1) || 0, 1e-6);
-          const most = Math.max(1e-9, ...lines.flatMap(line => line.values));
-          const x = time => left + (width - left - right) * time / last;
-          const y = value => height - bottom - (height - top - bottom) * value / most;
-          const svg = draw('svg', {viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': unit});
-          for (let tick = 0; tick <= 4; tick += 1) {
-            const value = most * tick / 4;
-            svg.append(draw('line', {x1: left, x2: width - right, y1: y(value), y2: y(value), stroke: 'var(--line)'}));
-            const text = most >= 20 ? count(Math.round(value)) : value.toFixed(most >= 4 ? 1 : 2);
-            svg.append(draw('text', {x: left - 8, y: y(value) + 4, 'text-anchor': 'end'}, text));
-          }
-          for (let tick = 0; tick <= 6; tick += 1) {
-            const time = last * tick / 6;
-            const side = tick === 6 ? 'end' : 'middle';
-            svg.append(draw('text', {x: x(time), y: height - 8, 'text-anchor': side},
-              time.toFixed(last < 1 ? 3 : last < 10 ? 2 : 0) + ' s'));
-          }
-          lines.forEach((line, index) => {
-            const points = line.values.map((value, place) => `${x(times[place]).toFixed(1)},${y(value).toFixed(1)}`);
-            const path = draw('polyline', {points: points.join(' '), fill: 'none', stroke: colour(index), 'stroke-width': 2});
-            path.append(draw('title', {}, line.name));
-            svg.append(path);
-          });
-          target.append(svg);
-          const legend = make('div', {class: 'legend'});
-          lines.slice(0, 24).forEach((line, index) => legend.append(
-            make('span', {}, make('i', {style: `background:${colour(index)}`}), line.name)));
-          if (lines.length > 24) legend.append(make('span', {}, `and ${lines.length - 24} more`));
-          legend.append(make('span', {}, unit));
-          target.append(legend);
-        }
-
         const series = data.series, times = series.times;
         // From counts so far to counts of each stretch, a second.
         const rates = values => values.map((value, place) => {
@@ -96,13 +123,17 @@ enum ReportScript {
           return seconds > 0 ? (value - values[place - 1]) / seconds : 0;
         });
         const several = new Set(series.servers.map(server => server.service)).size > 1;
+        const curves = (target, lines, unit) => {
+          chart(target, times, lines, unit);
+          legend(target, lines, unit);
+        };
         if (times.length > 2) {
-          chart(at('load'), times, series.servers.map(server => ({
+          curves(at('load'), series.servers.map(server => ({
             name: several ? `${server.service} ${server.name}` : server.name, values: rates(server.values)})),
             'new connections a second');
-          chart(at('open'), times, [{name: 'entries', values: series.open}], 'entries, templates included');
+          curves(at('open'), [{name: 'entries', values: series.open}], 'entries, templates included');
           if (series.drops.length) {
-            chart(at('dropchart'), times, series.drops.map(drop => ({name: drop.name, values: drop.values})), 'frames so far');
+            curves(at('dropchart'), series.drops.map(drop => ({name: drop.name, values: drop.values})), 'frames so far');
           }
         } else {
           for (const id of ['load', 'open']) at(id).append(make('p', {class: 'hint'}, 'The capture is too short for a curve.'));
@@ -185,10 +216,7 @@ enum ReportScript {
         at('filter').addEventListener('input', event => list(event.target.value));
         list('');
 
-        const notes = [...summary.remarks, ...summary.assumptions];
-        if (notes.length) {
-          at('notes').append(make('h2', {}, 'Notes'), make('ul', {}, ...notes.map(note => make('li', {}, note))));
-        }
+        showNotes([...summary.remarks, ...summary.assumptions]);
 
         """##
 }

@@ -1,13 +1,21 @@
 internal import LVS
 
 /// The connections of a load, one after the other: the same for every scheduler.
-struct Arrivals {
+package protocol ArrivalSource {
+    /// The next connection; there is always one more.
+    mutating func next() -> Arrivals.Arrival
+}
+
+/// Connections that are made up.
+package struct Arrivals: ArrivalSource {
     /// One connection; times are nanoseconds from the beginning.
-    struct Arrival: Equatable {
-        var time: Int64
-        var client: Int
-        var clientPort: UInt16
-        var end: Int64
+    package struct Arrival: Hashable, Sendable {
+        package var time: Int64
+        /// Number of the client, from 0.
+        package var client: Int
+        /// Host order.
+        package var clientPort: UInt16
+        package var end: Int64
     }
 
     private let load: SimulatedLoad
@@ -18,7 +26,7 @@ struct Arrivals {
     /// Sums of the harmonic series, when clients come by it.
     private let sums: [Double]
 
-    init(_ load: SimulatedLoad) {
+    package init(_ load: SimulatedLoad) {
         self.load = load
         random = SeededGenerator(seed: load.seed)
         turns = Array(repeating: 0, count: load.clients)
@@ -33,8 +41,7 @@ struct Arrivals {
         }
     }
 
-    /// The next connection; there is always one more.
-    mutating func next() -> Arrival {
+    package mutating func next() -> Arrival {
         seconds += waiting(mean: 1 / load.connectionsPerSecond)
         let client = chosenClient()
         let turn = turns[client]
@@ -77,11 +84,48 @@ struct Arrivals {
     private mutating func part() -> Double { Double(random.next() >> 11) * 0x1p-53 }
 }
 
+/// Those of a capture, played again and again.
+package struct CapturedArrivals: ArrivalSource {
+    private let load: CapturedLoad
+    private var position = 0
+    private var beginning: Int64 = 0
+    /// How often it has been played.
+    private var turn = 0
+
+    package init(_ load: CapturedLoad) { self.load = load }
+
+    package mutating func next() -> Arrivals.Arrival {
+        let connection = load.connections[position]
+        let arrival = Arrivals.Arrival(
+            time: beginning + connection.time, client: Int(connection.client),
+            clientPort: port(connection), end: beginning + connection.end)
+        position += 1
+        if position == load.connections.count {
+            position = 0
+            beginning += load.period
+            turn += 1
+        }
+        return arrival
+    }
+
+    /// Another port each time, as a client has that comes again.
+    ///
+    /// The connection of the last time may still be in the table. Not below 1024, where port 20 is
+    /// never scheduled.
+    private func port(_ connection: CapturedLoad.Connection) -> UInt16 {
+        guard turn > 0 else { return connection.clientPort }
+        let range = 65536 - 1024
+        let place =
+            (Int(connection.clientPort) + turn % Course.plays * range / Course.plays) % range
+        return UInt16(1024 + place)
+    }
+}
+
 /// The natural logarithm of a positive number, the same in its last bit on every machine, which
 /// libraries do not promise.
 ///
 /// With x = m 2^e, ln x is e ln 2 + 2 artanh((m - 1) / (m + 1)), and m lies near 1.
-func naturalLogarithm(_ number: Double) -> Double {
+package func naturalLogarithm(_ number: Double) -> Double {
     var exponent = Double(number.exponent)
     var significand = number.significand
     if significand > 1.4142135623730951 {

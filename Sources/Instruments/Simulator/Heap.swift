@@ -1,11 +1,13 @@
 /// A queue whose smallest element comes out first.
-struct Heap<Element: Comparable> {
+package struct Heap<Element: Comparable> {
     private var elements: [Element] = []
 
-    /// The smallest; nil when there is none.
-    var first: Element? { elements.first }
+    package init() {}
 
-    mutating func insert(_ element: Element) {
+    /// The smallest; nil when there is none.
+    package var first: Element? { elements.first }
+
+    package mutating func insert(_ element: Element) {
         elements.append(element)
         var place = elements.count - 1
         while place > 0, elements[place] < elements[(place - 1) / 2] {
@@ -15,7 +17,7 @@ struct Heap<Element: Comparable> {
     }
 
     /// Takes the smallest out; there is one.
-    mutating func removeFirst() {
+    package mutating func removeFirst() {
         let last = elements.removeLast()
         guard !elements.isEmpty else { return }
         elements[0] = last

@@ -1,9 +1,11 @@
 internal import LVS
 
-/// Connections that a simulation makes up: who comes, how often, and how long each stays.
+/// Connections that a simulation makes up: who comes, how often, and how long each stays; or those of
+/// a capture.
 ///
 /// A simulation has three parts of the same length: with the servers as they are, with one more, and
-/// then without the first one.
+/// then without the first one. A capture is played once in each, and twice in the first: so the same
+/// clients are asked after whether nothing changes, a server comes or a server goes.
 package struct SimulatedLoad: Hashable, Sendable {
     /// How long connections stay open.
     package enum Sessions: Hashable, Sendable {
@@ -25,8 +27,14 @@ package struct SimulatedLoad: Hashable, Sendable {
     /// What is wrong with a load, and what is accepted.
     package struct Mistake: Error, Hashable, Sendable, CustomStringConvertible {
         package var description: String
+
+        package init(description: String) { self.description = description }
     }
 
+    /// Connections of a capture; nil for connections that are made up.
+    ///
+    /// Only the schedulers, weights, persistence and seed are looked at beside a capture.
+    package var captured: CapturedLoad?
     /// Names of the schedulers that are tried.
     package var schedulers = SchedulerRegistry.names
     /// A weight for each server.
@@ -60,6 +68,16 @@ package struct SimulatedLoad: Hashable, Sendable {
         try expect(
             (weights + [added]).allSatisfy { (0...65535).contains($0) }, "weights", "0 to 65535")
         try expect(weights.contains { $0 > 0 }, "weights", "at least one above 0")
+        try expect(persistenceSeconds <= 86_400 * 31, "persistence", "0 to 2678400 seconds")
+        try expect((0...1000).contains(measuredBursts), "measured bursts", "0 to 1000")
+        try expect(!schedulers.isEmpty, "schedulers", known)
+        for name in schedulers {
+            try expect(SchedulerRegistry.names.contains(name), "scheduler \(name)", known)
+        }
+        if captured == nil { try checkMadeUp() }
+    }
+
+    private func checkMadeUp() throws(Mistake) {
         try expect(
             (0.01...1_000_000).contains(connectionsPerSecond), "connections a second",
             "0.01 to 1000000")
@@ -69,12 +87,6 @@ package struct SimulatedLoad: Hashable, Sendable {
             "at most \(Int(Self.mostConnections)) in all three parts")
         try expect(
             (1...Self.mostClients).contains(clients), "clients", "1 to \(Self.mostClients)")
-        try expect(persistenceSeconds <= 86_400 * 31, "persistence", "0 to 2678400 seconds")
-        try expect((0...1000).contains(measuredBursts), "measured bursts", "0 to 1000")
-        try expect(!schedulers.isEmpty, "schedulers", known)
-        for name in schedulers {
-            try expect(SchedulerRegistry.names.contains(name), "scheduler \(name)", known)
-        }
         let lengths: [Double] =
             switch sessions {
             case .fixed(let seconds): [seconds]
@@ -90,6 +102,15 @@ package struct SimulatedLoad: Hashable, Sendable {
     }
 
     var added: Int32 { addedWeight ?? weights.first ?? 1 }
+
+    /// How many clients there are.
+    var clientCount: Int { captured?.clients.count ?? clients }
+
+    /// About how many connections a whole run has.
+    var mostLikely: Double {
+        captured.map { Double($0.connections.count * Course.plays) }
+            ?? connectionsPerSecond * seconds * 3.3
+    }
 
     private var known: String { SchedulerRegistry.names.joined(separator: ", ") }
 

@@ -27,7 +27,8 @@ final class Simulation: ReplaySink {
 
     private let load: SimulatedLoad
     private let director: SimulatedDirector
-    private var arrivals: Arrivals
+    private let course: Course
+    private var arrivals: any ArrivalSource
     private var due = Heap<Due>()
     /// Server of each connection, by its number.
     private var servers: [UInt16] = []
@@ -36,39 +37,43 @@ final class Simulation: ReplaySink {
     /// What the clients' last connections were: the server, and which part of the run it was in.
     private var lastServer: [UInt16]
     private var lastPart: [UInt8]
-    /// Halves of the first part, then the second and the third.
+    /// Number of the part of the course, from 1.
     private var part: UInt8 = 1
     private var removed: Int?
     private var row: SimulationResult.Row
     private var samples = 0
     private var imbalances = 0.0
+    private var nextSample: Int64
+    private var nextPoint: Int64 = 0
+    private let drawn: [Int]
 
     init(_ load: SimulatedLoad, _ director: SimulatedDirector) {
         self.load = load
         self.director = director
-        arrivals = Arrivals(load)
+        course = Course(load)
+        nextSample = course.settled
+        if let captured = load.captured {
+            arrivals = CapturedArrivals(captured)
+        } else {
+            arrivals = Arrivals(load)
+        }
+        drawn = SimulationResult.drawn(of: load)
         open = Array(repeating: 0, count: load.weights.count + 1)
-        lastServer = Array(repeating: Self.nobody, count: load.clients)
-        lastPart = Array(repeating: 0, count: load.clients)
+        lastServer = Array(repeating: Self.nobody, count: load.clientCount)
+        lastPart = Array(repeating: 0, count: load.clientCount)
         row = SimulationResult.Row(scheduler: director.scheduler)
         row.connections = Array(repeating: 0, count: load.weights.count)
+        row.open = Array(repeating: [], count: drawn.count)
     }
 
     /// Plays the whole load.
     func play() throws(SimulatedDirector.Trouble) -> SimulationResult.Row {
         director.replay.sink = self
-        let length = Int64(load.seconds * 1e9)
         var next = arrivals.next()
-        var nextSample = length / 5
-        let changes = [length / 2, length, length * 2, length * 3]
-        for end in changes {
+        for end in course.ends {
             while true {
                 let time = min(next.time, due.first?.time ?? .max)
-                if nextSample <= min(time, length) {
-                    sample()
-                    nextSample += min(1_000_000_000, max(1, length / 20))
-                    continue
-                }
+                look(upTo: min(time, end))
                 guard time < end else { break }
                 if let first = due.first, first.time <= next.time {
                     due.removeFirst()
@@ -83,7 +88,7 @@ final class Simulation: ReplaySink {
             part += 1
         }
         row.meanImbalance = samples > 0 ? imbalances / Double(samples) : nil
-        measureCost(at: length * 3)
+        measureCost(at: course.end)
         return row
     }
 
@@ -130,8 +135,8 @@ final class Simulation: ReplaySink {
 
     private func segment(_ client: UInt32, _ port: UInt16, _ flags: UInt8) -> MadeSegment {
         MadeSegment(
-            client: IPAddress(v4: SimulatedDirector.firstClient + client), clientPort: port,
-            virtual: SimulatedDirector.virtual, virtualPort: SimulatedDirector.virtualPort,
+            client: director.client(client), clientPort: port,
+            virtual: director.virtual, virtualPort: SimulatedDirector.virtualPort,
             flags: flags)
     }
 
@@ -144,7 +149,9 @@ final class Simulation: ReplaySink {
         let connection = Int(packet / 4)
         servers[connection] = UInt16(server)
         open[server] += 1
-        if part <= 2, server < row.connections.count { row.connections[server] += 1 }
+        if part <= course.measuredParts, server < row.connections.count {
+            row.connections[server] += 1
+        }
         notice(Int(clients[connection]), at: server)
     }
 
@@ -165,9 +172,25 @@ final class Simulation: ReplaySink {
 
     // MARK: Measures
 
+    /// Takes the samples that are due, up to a time before which nothing more is sent.
+    private func look(upTo time: Int64) {
+        guard min(nextSample, nextPoint) <= time else { return }
+        director.replay.flush()
+        while nextSample <= min(time, course.measuredEnd) {
+            sample()
+            nextSample += course.sampling
+        }
+        // Behind the last one minutes may pass without either.
+        if nextSample > course.measuredEnd { nextSample = .max }
+        while nextPoint <= time {
+            row.times.append(nextPoint)
+            for (index, server) in drawn.enumerated() { row.open[index].append(open[server]) }
+            nextPoint += course.drawing
+        }
+    }
+
     /// Looks how evenly what is open lies on the servers.
     private func sample() {
-        director.replay.flush()
         let weight = load.weights.reduce(0) { $0 + Int($1) }
         let all = zip(open, load.weights).reduce(0) { $0 + ($1.1 > 0 ? $1.0 : 0) }
         guard all > 0 else { return }
@@ -184,7 +207,7 @@ final class Simulation: ReplaySink {
         director.replay.sink = nil
         var costs: [UInt64] = []
         for number in 0..<load.measuredBursts {
-            let first = UInt32(load.clients + number * Burst.capacity)
+            let first = UInt32(load.clientCount + number * Burst.capacity)
             let began = MonotonicClock.now()
             for client in first..<first + UInt32(Burst.capacity) {
                 director.replay.take(

@@ -17,6 +17,10 @@ package struct SimulationResult: Hashable, Sendable {
         package var refusal: String?
         /// Connections that each server got in the first part, in the order of the weights.
         package var connections: [Int] = []
+        /// Moments of the curves, nanoseconds from the beginning of the run, and what was open then: a
+        /// list for each server that is drawn.
+        package var times: [Int64] = []
+        package var open: [[Int]] = []
         /// Connections that no server got.
         package var refused = 0
         /// How far the fullest server was above its due; 1 is even, nil when nothing was open.
@@ -66,6 +70,60 @@ package struct SimulationResult: Hashable, Sendable {
     /// The share that is farthest from its due; nil when no connection was taken.
     package func worstShare(_ row: Row) -> Share? {
         shares(row).max { abs($0.got - $0.due) < abs($1.got - $1.due) }
+    }
+
+    /// Most servers whose curves are kept.
+    static let mostDrawn = 32
+
+    /// Servers whose curves are kept, from 0: the first ones, and always the one that is added.
+    static func drawn(of load: SimulatedLoad) -> [Int] {
+        Array(0..<min(load.weights.count, mostDrawn - 1)) + [load.weights.count]
+    }
+}
+
+extension SimulationResult {
+    /// Shares are shown beside the table unless asked otherwise where no more servers are there.
+    package static let fewServers = 8
+
+    /// What was simulated, and what is to be known of it, a line each.
+    var headLines: [String] {
+        guard let captured = load.captured else { return [] }
+        let seconds = ReplaySummary.seconds(captured.length)
+        return [
+            "capture  \(captured.connections.count) connections of \(captured.clients.count) clients in "
+                + "\(seconds) s",
+            "played   twice as it is, then with one server more, then without server 1",
+        ] + captured.remarks.map { "capture  \($0)" } + [""]
+    }
+
+    /// The result for people; with every server's share, or where there are few servers.
+    package func text(shares: Bool = false) -> String {
+        let lines = headLines.map { $0 + "\n" }.joined()
+        guard shares || load.weights.count <= Self.fewServers else { return lines + table }
+        return lines + table + "\n" + shareTable
+    }
+
+    /// Each server's part of the connections below its part of the weight, a block for every few
+    /// servers.
+    var shareTable: String {
+        let columns = load.weights.indices
+        let weight = load.weights.reduce(0) { $0 + Int($1) }
+        var lines: [String] = []
+        for first in stride(from: 0, to: columns.count, by: Self.fewServers) {
+            let some = first..<min(first + Self.fewServers, columns.count)
+            var table = TextTable(
+                ["share"] + some.map { "server \($0 + 1)" }, numbers: Set(1...some.count))
+            table.add(["weight"] + some.map { String(load.weights[$0]) })
+            table.add(
+                ["due"] + some.map { percent(Double(load.weights[$0]) / Double(weight)) })
+            for row in rows where row.refusal == nil {
+                let shares = shares(row)
+                table.add(
+                    [row.scheduler] + some.map { percent(shares.isEmpty ? nil : shares[$0].got) })
+            }
+            lines += (first > 0 ? [""] : []) + table.lines(indent: "")
+        }
+        return lines.map { $0 + "\n" }.joined()
     }
 
     /// The table for people, with what its columns say below it.

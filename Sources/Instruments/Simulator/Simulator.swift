@@ -1,7 +1,7 @@
 internal import LVS
 internal import Posix
 
-/// Tries schedulers side by side on the same made-up connections.
+/// Tries schedulers side by side on the same connections.
 ///
 /// Nothing of a director is imitated: frames are made and go through the engine, one director for each
 /// scheduler, on a clock of their own. Servers get their packets by direct routing, so that the
@@ -49,29 +49,37 @@ struct SimulatedDirector {
         case refused(CommandRefusal)
     }
 
-    static let virtual = IPAddress(v4: 0xc000_0201)
+    /// The virtual address, of the clients' family; both are of documentation (RFC 5737, RFC 3849).
+    let virtual: IPAddress
     static let virtualPort: UInt16 = 80
-    /// Clients are the addresses of 10.0.0.0/8 from 10.0.0.1 on.
-    static let firstClient: UInt32 = 0x0a00_0001
-    /// Servers are those of 172.16.0.0/12 from 172.16.0.1 on.
+    /// Made-up clients are the addresses of 10.0.0.0/8 from 10.0.0.1 on, or end in those.
+    private static let firstClient: UInt32 = 0x0a00_0001
+    /// Servers are those of 172.16.0.0/12 from 172.16.0.1 on, or end in those.
     private static let firstServer: UInt32 = 0xac10_0001
     static let port: PortIndex = 0
 
     let scheduler: String
     let replay: Replay
-    private let key = ServiceKey.address(.tcp, virtual, port: virtualPort)
+    private let key: ServiceKey
+    private let family: AddressFamily
+    private let clients: [IPAddress]
 
     init(_ load: SimulatedLoad, _ scheduler: String) throws(Trouble) {
         self.scheduler = scheduler
+        clients = load.captured?.clients ?? []
+        let family = load.captured?.family ?? .v4
+        self.family = family
+        virtual = Self.address(0xc000_0201, family)
+        key = .address(.tcp, virtual, port: Self.virtualPort)
         let isPersistent = load.persistenceSeconds > 0
         let service = VirtualService(
             key: key, scheduler: scheduler, flags: isPersistent ? .persistent : [],
             persistenceTimeoutSeconds: load.persistenceSeconds)
-        let addresses = (0...load.weights.count).map(Self.address)
+        let addresses = (0...load.weights.count).map { Self.server($0, family) }
         var options = Replay.Options()
         // Room for all there will ever be, and a template for each client.
-        let most = load.connectionsPerSecond * load.seconds * 3.3
-        let templates = isPersistent ? min(load.clients, Int(most)) : 0
+        let most = load.mostLikely
+        let templates = isPersistent ? min(load.clientCount, Int(most)) : 0
         options.connections = min(
             8_000_000, Int(most) + templates + load.measuredBursts * Burst.capacity + 4096)
         options.seed = load.seed
@@ -99,7 +107,7 @@ struct SimulatedDirector {
 
     /// Adds the server of a number.
     func add(_ number: Int, weight: Int32) throws(Trouble) {
-        let address = Self.address(number)
+        let address = Self.server(number, family)
         let server = RealServer(
             address: address, port: Self.virtualPort, method: .directRouting, weight: weight)
         try command { () throws(CommandRefusal) in try replay.director.add(server, to: key) }
@@ -110,7 +118,7 @@ struct SimulatedDirector {
 
     func remove(_ number: Int) throws(Trouble) {
         try command { () throws(CommandRefusal) in
-            try replay.director.delete(Self.address(number), port: Self.virtualPort, of: key)
+            try replay.director.delete(Self.server(number, family), port: Self.virtualPort, of: key)
         }
     }
 
@@ -122,8 +130,21 @@ struct SimulatedDirector {
         }
     }
 
-    private static func address(_ number: Int) -> IPAddress {
-        IPAddress(v4: firstServer + UInt32(number))
+    /// The address of a client by its number: one of the capture's, or made up.
+    func client(_ number: UInt32) -> IPAddress {
+        Int(number) < clients.count
+            ? clients[Int(number)] : Self.address(Self.firstClient + number, family)
+    }
+
+    private static func server(_ number: Int, _ family: AddressFamily) -> IPAddress {
+        address(firstServer + UInt32(number), family)
+    }
+
+    /// An IPv4 address by its value, or the IPv6 address that ends in it.
+    private static func address(_ value: UInt32, _ family: AddressFamily) -> IPAddress {
+        family == .v4
+            ? IPAddress(v4: value)
+            : IPAddress(high: 0x2001_0db8_0000_0000, low: UInt64(value))
     }
 
     /// The number of the server that a frame goes to.

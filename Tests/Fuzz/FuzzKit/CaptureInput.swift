@@ -5,6 +5,7 @@ import Posix
 /// A byte that says how many bytes come at once, and a capture file.
 ///
 /// What is read is made into frames, written in both formats, and read again: the same must come back.
+/// Its connections, if it has some, must be such that a simulation can play them.
 enum CaptureInput {
     /// What must come back of a packet.
     private struct Kept: Equatable {
@@ -22,6 +23,7 @@ enum CaptureInput {
     static func run(_ input: [UInt8]) {
         guard let first = input.first else { return }
         let piece = first == 0 ? Int.max : Int(first)
+        gather(Array(input.dropFirst()), piece)
         guard let reader = open(Array(input.dropFirst()), piece) else { return }
         var kept: [Kept] = []
         var packets: UInt64 = 0
@@ -51,6 +53,22 @@ enum CaptureInput {
             unsafe buffer.copyBytes(from: rest.prefix(count))
             rest = rest.dropFirst(count)
             return count
+        }
+    }
+
+    private static func gather(_ file: [UInt8], _ piece: Int) {
+        let most = 16
+        guard let reader = open(file, piece),
+            let load = try? CapturedLoad(MergedCapture(reader), most: most)
+        else { return }
+        precondition((1...most).contains(load.connections.count), "some, and not too many")
+        precondition((0...CapturedLoad.longest).contains(load.length), "a day at most")
+        var last: Int64 = 0
+        for connection in load.connections {
+            precondition(connection.time >= last, "in the order of their times")
+            precondition((connection.time...load.length).contains(connection.end), "lengths")
+            precondition(load.clients.indices.contains(Int(connection.client)), "a client each")
+            last = connection.time
         }
     }
 

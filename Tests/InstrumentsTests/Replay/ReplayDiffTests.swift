@@ -62,6 +62,29 @@ import Testing
             outcomes.compactMap(\.connection?.flow.clientPort) == Array(1001...1200))
     }
 
+    @Test func `What the text says stands in the JSON too`() throws {
+        let moved = try Self.diff(
+            Self.persistent, Self.persistent.replacing(" -p 300", with: ""))
+        let json = moved.json(rules: ["one", "two"], remarks: ["odd \"bytes\""])
+        #expect(
+            json.hasPrefix(
+                "{\n  \"rules\": [\n    \"one\",\n    \"two\"\n  ],\n  \"same\": false,"),
+            "\(json)")
+        #expect(json.hasSuffix("\"remarks\": [\n    \"odd \\\"bytes\\\"\"\n  ]\n}\n"), "\(json)")
+        let expected = [
+            "\"opened\": 6", "\"moved\": 3", "\"packet\": 37", "\"first\": \"10.2.0.12:80\"",
+            "\"kept_only_by_first\": 3", "\"all_watched\": true", "\"name\": \"10.2.0.11:80\"",
+            "\"stretch_seconds\": 0.1", "\"over_time\": {",
+        ]
+        for text in expected { #expect(json.contains(text), "\(text) in \(json)") }
+        let refusing = try Self.diff(Self.persistent, "-A -t 10.1.0.100:80 -s rr")
+        let dropped = refusing.json(rules: [], remarks: [])
+        #expect(dropped.contains("\"only_first\": 6") && dropped.contains("\"second\": null"))
+        #expect(dropped.contains("\"reason\": \"no-server\""), "\(dropped)")
+        let same = try Self.diff(Self.persistent, Self.persistent)
+        #expect(same.json(rules: [], remarks: []).contains("\"same\": true"))
+    }
+
     @Test func `However long a capture is, load is told in few stretches`() {
         var load = LoadOverTime()
         let server = ServerName(address: IPAddress(v4: 1), port: 80)
