@@ -37,6 +37,7 @@ let package = Package(
             name: "PacketIO", dependencies: ["LVS", "Posix", "CPacketIO", "CPcap"],
             swiftSettings: strict),
         .target(name: "Control", dependencies: ["LVS", "Posix"], swiftSettings: strict),
+        .target(name: "Sync", dependencies: ["LVS", "Posix"], swiftSettings: strict),
         .target(
             name: "Instruments", dependencies: ["LVS", "Posix", "CPcap"], swiftSettings: strict),
 
@@ -63,7 +64,8 @@ let package = Package(
             name: "LVSTests", dependencies: ["LVS", "TestKit", "CAllocationCounter"],
             swiftSettings: strict),
         .target(
-            name: "FuzzKit", dependencies: ["LVS", "TestKit", "Control", "Instruments", "Posix"],
+            name: "FuzzKit",
+            dependencies: ["LVS", "TestKit", "Control", "Instruments", "Sync", "Posix"],
             path: "Tests/Fuzz/FuzzKit",
             swiftSettings: strict),
         .testTarget(
@@ -74,6 +76,9 @@ let package = Package(
             exclude: ["Conformance/README.md"], swiftSettings: strict),
         .testTarget(
             name: "ControlTests", dependencies: ["Control", "LVS", "Posix"],
+            resources: [.copy("Fixtures")], swiftSettings: strict),
+        .testTarget(
+            name: "SyncTests", dependencies: ["Sync", "LVS"],
             resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(
             name: "InstrumentsTests",
@@ -93,7 +98,7 @@ let package = Package(
 if Context.environment["FUZZ"] == "1" {
     for name in [
         "FuzzFrame", "FuzzICMP", "FuzzFragments", "FuzzHelpers", "FuzzDialect", "FuzzGrammar",
-        "FuzzCapture",
+        "FuzzCapture", "FuzzSync",
     ] {
         package.products.append(.executable(name: name, targets: [name]))
         package.targets.append(

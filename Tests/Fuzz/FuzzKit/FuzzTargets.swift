@@ -16,6 +16,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case grammar = "FuzzGrammar"
     /// Capture files.
     case capture = "FuzzCapture"
+    /// Synchronisation messages.
+    case sync = "FuzzSync"
 
     /// Runs one input; a finding traps.
     package func run(_ input: [UInt8], in world: FuzzWorlds) {
@@ -23,6 +25,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .dialect: return world.command { DialectInput.run(input, $0) }
         case .grammar: return GrammarInput.run(input)
         case .capture: return CaptureInput.run(input)
+        case .sync: return SyncInput.run(input)
         default: break
         }
         let rig = world.rig()
@@ -31,7 +34,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .icmp: ICMPInput.run(input, rig)
         case .fragments: FragmentInput.run(input, rig)
         case .helpers: HelperInput.run(input, rig)
-        case .dialect, .grammar, .capture: break
+        case .dialect, .grammar, .capture, .sync: break
         }
         world.passed(rig)
     }
