@@ -123,6 +123,18 @@ def ends(lab, host, director):
         lambda: host.attempt("directorctl", "capture", "--seconds", "0.1", "--write", str(lab.file("next.pcapng"))).returncode == 0,
         "the capture of a killed client to end",
     )
+    # A director that does not answer does not hold the user: the second Ctrl-C ends it, and the file is whole.
+    capture = Capture(host, lab.file("mute.pcapng"), "tcp")
+    director.process.send_signal(signal.SIGSTOP)
+    time.sleep(0.3)
+    for _ in range(2):
+        capture.process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    status = capture.process.wait(timeout=5)
+    capture.process.communicate()
+    director.process.send_signal(signal.SIGCONT)
+    frames_of(host, capture.path)
+    print(f"  ended with status {status} though the director does not answer")
     pipe = f"directorctl capture tcp --packets 6 --write - | tcpdump -n -r - > {lab.file('pipe.txt')}"
     streamed = host.start("bash", "-c", pipe, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     open_connection = KeepAlive(client, nat.VIP)

@@ -5,7 +5,7 @@ internal import Glibc
 ///
 /// Make it in the main thread before any other thread starts, so that all of them inherit the
 /// blocked set.
-package struct Signals: ~Copyable {
+package struct Signals: ~Copyable, Sendable {
     package static let terminate = SIGTERM
     package static let interrupt = SIGINT
     package static let hangUp = SIGHUP
