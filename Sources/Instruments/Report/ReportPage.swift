@@ -64,10 +64,10 @@ struct ReportPage {
         <div id="open" class="multiples"></div><div id="openlegend"></div></section>
         <section><h2>Imbalance</h2>
         <p class="hint">Open connections of the fullest server for its weight, by those of all for theirs: 1 is even.</p>
-        <div id="imbalance"></div></section>
+        <div id="imbalance" class="scroll bars"></div></section>
         <section><h2>Clients that came to another server</h2>
         <p class="hint">Those of a server that was removed are not counted, nor those that came once.</p>
-        <div id="moved"></div></section>
+        <div id="moved" class="scroll bars"></div></section>
         """
 
     private static let style = """
@@ -122,7 +122,8 @@ struct ReportPage {
         .ladder .state { fill: var(--accent); }
         .ladder .lost { fill: var(--bad); }
         .multiples { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(24rem, 100%), 1fr)); gap: 0.9rem 1.4rem; }
-        .multiples h3, .bars h3 { font-size: 0.95rem; margin: 0 0 0.2rem; }
+        .bars svg { min-width: 44rem; }
+        .multiples h3 { font-size: 0.95rem; margin: 0 0 0.2rem; }
         svg .name { fill: var(--ink); }
         #notes ul { color: var(--soft); padding-left: 1.1rem; }
         """

@@ -60,7 +60,7 @@ enum ReportScript {
               time.toFixed(last < 1 ? 3 : last < 10 ? 2 : 0) + ' s'));
           }
           for (const mark of marks) {
-            const end = x(mark.time) > width * 0.7;
+            const end = x(mark.time) > width - 80;
             svg.append(draw('line', {x1: x(mark.time), x2: x(mark.time), y1: 4, y2: height - bottom, stroke: 'var(--soft)', 'stroke-dasharray': '4 4'}));
             svg.append(draw('text', {x: x(mark.time) + (end ? -5 : 5), y: 14, 'text-anchor': end ? 'end' : 'start'}, mark.name));
           }

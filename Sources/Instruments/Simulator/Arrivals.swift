@@ -85,27 +85,57 @@ package struct Arrivals: ArrivalSource {
 }
 
 /// Those of a capture, played again and again.
+///
+/// The first time is as captured. Later ones are in another order among neighbours: a scheduler whose
+/// servers take turns would otherwise give every client its old server or none of them, by how many
+/// connections there are.
 package struct CapturedArrivals: ArrivalSource {
     private let load: CapturedLoad
+    private var random: SeededGenerator
+    /// Longest delay, nanoseconds: that of several turns of all servers.
+    private let mostDelay: Int64
+    /// Those of this time.
+    private var connections: [CapturedLoad.Connection]
     private var position = 0
     private var beginning: Int64 = 0
     /// How often it has been played.
     private var turn = 0
 
-    package init(_ load: CapturedLoad) { self.load = load }
+    package init(_ load: CapturedLoad, servers: Int, seed: UInt64) {
+        self.load = load
+        random = SeededGenerator(seed: seed)
+        connections = load.connections
+        let gap = load.period / Int64(load.connections.count)
+        mostDelay = min(load.period, gap * Int64(servers + 1) * 8)
+    }
 
     package mutating func next() -> Arrivals.Arrival {
-        let connection = load.connections[position]
+        let connection = connections[position]
         let arrival = Arrivals.Arrival(
             time: beginning + connection.time, client: Int(connection.client),
             clientPort: port(connection), end: beginning + connection.end)
         position += 1
-        if position == load.connections.count {
+        if position == connections.count {
             position = 0
             beginning += load.period
             turn += 1
+            disarrange()
         }
         return arrival
+    }
+
+    /// Delays each connection by chance; what would come too late comes at the beginning.
+    private mutating func disarrange() {
+        for (index, connection) in load.connections.enumerated() {
+            let delay = Int64(random.next() % UInt64(mostDelay + 1))
+            var moved = connection
+            moved.time = (connection.time + delay) % load.period
+            moved.end = moved.time + (connection.end - connection.time)
+            connections[index] = moved
+        }
+        connections.sort { left, right in
+            (left.time, left.client, left.clientPort) < (right.time, right.client, right.clientPort)
+        }
     }
 
     /// Another port each time, as a client has that comes again.

@@ -53,7 +53,8 @@ final class Simulation: ReplaySink {
         course = Course(load)
         nextSample = course.settled
         if let captured = load.captured {
-            arrivals = CapturedArrivals(captured)
+            arrivals = CapturedArrivals(
+                captured, servers: load.weights.count, seed: load.seed)
         } else {
             arrivals = Arrivals(load)
         }

@@ -240,13 +240,40 @@ struct CaptureStory {
     @Test func `Clients come again from other ports, none of which is a server's`() throws {
         var story = CaptureStory()
         let ports: [UInt16] = [20, 1023, 1024, 20_000, 65_535]
-        for port in ports { story.tcp(1, 7, port, 2) }
-        var arrivals = CapturedArrivals(try story.load())
-        let played = (0..<4).map { _ in ports.map { _ in arrivals.next().clientPort } }
+        for (index, port) in ports.enumerated() { story.tcp(1, UInt32(index), port, 2) }
+        var arrivals = CapturedArrivals(try story.load(), servers: 3, seed: 1)
+        let played = (0..<4).map { _ in
+            ports.map { _ in arrivals.next() }.sorted { $0.client < $1.client }.map(\.clientPort)
+        }
         #expect(played[0] == ports)
         #expect(played[1...].joined().allSatisfy { $0 >= 1024 }, "\(played)")
         for number in ports.indices {
             #expect(Set(played.map { $0[number] }).count == 4, "\(played)")
+        }
+    }
+
+    @Test func `Later playings have the same connections in another order, the first one does not`()
+        throws
+    {
+        let load = try Self.story().load()
+        var arrivals = CapturedArrivals(load, servers: 3, seed: 1)
+        let played = (0..<4).map { _ in load.connections.map { _ in arrivals.next() } }
+        #expect(played[0].map(\.time) == load.connections.map(\.time))
+        for (turn, arrivals) in played.enumerated() {
+            let beginning = Int64(turn) * load.period
+            #expect(arrivals.allSatisfy { (0..<load.period).contains($0.time - beginning) })
+            #expect(zip(arrivals, arrivals.dropFirst()).allSatisfy { $0.time <= $1.time })
+            #expect(
+                arrivals.map(\.client).sorted() == load.connections.map { Int($0.client) }.sorted())
+            #expect(turn == 0 || arrivals.map(\.client) != played[turn - 1].map(\.client))
+        }
+        // With 600 connections and 3 servers in turn nobody would move, with 4 everybody.
+        for weights in [[1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 1]] as [[Int32]] {
+            var simulated = try Self.load(["rr"])
+            simulated.weights = weights
+            let share = try #require(try Simulator.run(simulated).rows[0].movesUnchanged.share)
+            let expected = 1 - 1 / Double(weights.count)
+            #expect(abs(share - expected) < 0.12, "\(weights.count) servers: \(share)")
         }
     }
 
@@ -277,7 +304,7 @@ struct CaptureStory {
         madeUp.seconds = 2
         madeUp.clients = 50
         madeUp.measuredBursts = 0
-        for load in [madeUp, try Self.load(SchedulerRegistry.names)] {
+        for load in [madeUp, try Self.load(["wrr", "lblcr", "mh", "twos"])] {
             let results = try (0..<2).map { _ in try Simulator.run(load) }
             #expect(results[0].text(shares: true) == results[1].text(shares: true))
             #expect(results[0].json == results[1].json)
