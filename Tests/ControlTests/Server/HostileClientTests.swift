@@ -42,7 +42,8 @@ struct HostileClientTests {
     @Test func garbageHalfMessagesAndLongPacketsHarmNobodyElse() throws {
         try withDirector { path in
             let good = try ControlClient(path: path)
-            var generator = SystemRandomNumberGenerator()
+            // Always the same: by chance a message can be a command to flush the table.
+            var generator = SeededGenerator(seed: 1)
             for length in [1, 3, 15, 16, 17, 20, 100, 4000, ControlServer.requestBytes] {
                 for isPlausible in [false, true] {
                     let socket = try UnixSocket.connect(path: path)
