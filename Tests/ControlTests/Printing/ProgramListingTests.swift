@@ -145,31 +145,6 @@ struct ProgramListingTests {
 
 @Suite("A listing again and again")
 struct WatchTests {
-    /// A session whose clock is moved by its waiting.
-    private func watch(
-        _ line: String, on table: MemoryTable, size: (lines: Int, columns: Int)? = nil,
-        waiting: @escaping (Int) -> Void = { _ in }
-    ) -> (status: Int32, output: String, errors: String) {
-        nonisolated(unsafe) var seconds = 0.0
-        nonisolated(unsafe) var turns = 0
-        nonisolated(unsafe) let waiting = waiting
-        var output = ""
-        var errors = ""
-        let surface = Surface(
-            size: { size },
-            wait: {
-                unsafe seconds += $0
-                unsafe turns += 1
-                unsafe waiting(turns)
-            }, nanoseconds: { unsafe UInt64(seconds * 1e9) })
-        let session = CommandSession(
-            program: "directorctl", output: { output += $0 }, complain: { errors += $0 },
-            readLine: { nil }, surface: surface,
-            connect: { () throws(DirectorUnreachable) in table })
-        let status = session.run(line.split(separator: " ").map(String.init))
-        return (status, output, errors)
-    }
-
     private func table() throws -> MemoryTable {
         let transcript = Transcript()
         #expect(
@@ -184,7 +159,7 @@ struct WatchTests {
     @Test("Rates are those since the last time")
     func rates() throws {
         let table = try table()
-        let seen = watch("-Ln --watch 2 --count 2", on: table) { _ in
+        let seen = SteppedSession.run("-Ln --watch 2 --count 2", on: table) { _ in
             var statistics = StatisticsRecord()
             statistics.connections = 20
             statistics.inPackets = 3_000_000
@@ -203,10 +178,10 @@ struct WatchTests {
     @Test("Any listing can be shown again; a terminal is filled and not left")
     func terminal() throws {
         let table = try table()
-        let seen = watch("-L --timeout --watch=1 --count=3", on: table)
+        let seen = SteppedSession.run("-L --timeout --watch=1 --count=3", on: table)
         #expect(
             seen.output.split(separator: "\n").count == 3 && !seen.output.contains("\u{1b}"))
-        let shown = watch("-Ln --watch 1 --count 2", on: table, size: (4, 30))
+        let shown = SteppedSession.run("-Ln --watch 1 --count 2", on: table, size: (4, 30))
         #expect(shown.output.hasPrefix("\u{1b}[2J\u{1b}[H"))
         #expect(shown.output.contains("... and 3 lines more"))
         let longest = shown.output.split(whereSeparator: \.isNewline).map { line in
@@ -222,7 +197,7 @@ struct WatchTests {
         ]
     )
     func refused(_ line: String) throws {
-        let seen = watch(line, on: try table())
+        let seen = SteppedSession.run(line, on: try table())
         #expect(seen.status != 0 && !seen.errors.isEmpty && seen.output.isEmpty, "\(seen)")
     }
 }

@@ -147,35 +147,11 @@ struct TopTextTests {
         "live 1 1 0 9 x\ntotal 0 0 0 0 0 0 0 0 0 0\n"
         + "service rr 5 0 0 0 0 1 0 0 0 0 TCP  10.0.0.1:80\n"
 
-    /// A session whose clock is moved by its waiting.
-    private func top(
-        _ line: String, on table: MemoryTable, waiting: @escaping (Int) -> Void = { _ in }
-    ) -> (status: Int32, output: String, errors: String) {
-        nonisolated(unsafe) var seconds = 0.0
-        nonisolated(unsafe) var turns = 0
-        nonisolated(unsafe) let waiting = waiting
-        var output = ""
-        var errors = ""
-        let surface = Surface(
-            size: { nil },
-            wait: {
-                unsafe seconds += $0
-                unsafe turns += 1
-                unsafe waiting(turns)
-            }, nanoseconds: { unsafe UInt64(seconds * 1e9) })
-        let session = CommandSession(
-            program: "directorctl", output: { output += $0 }, complain: { errors += $0 },
-            readLine: { nil }, surface: surface,
-            connect: { () throws(DirectorUnreachable) in table })
-        let status = session.run(line.split(separator: " ").map(String.init))
-        return (status, output, errors)
-    }
-
     @Test("Readings stand one below the other; the first is the director's estimate")
     func batch() {
         let table = MemoryTable()
         table.texts["live"] = live
-        let seen = top("top --batch --count 2 --interval 2", on: table) { _ in
+        let seen = SteppedSession.run("top --batch --count 2 --interval 2", on: table) { _ in
             table.texts["live"] = live.replacing("rr 5", with: "rr 25")
         }
         #expect(seen.status == 0 && seen.errors == "")
@@ -188,7 +164,7 @@ struct TopTextTests {
     func json() {
         let table = MemoryTable()
         table.texts["live"] = live
-        let seen = top("top --json --count 3 --interval 2", on: table) { turn in
+        let seen = SteppedSession.run("top --json --count 3 --interval 2", on: table) { turn in
             table.texts["live"] = turn == 1 ? nil : live.replacing("rr 5", with: "rr 25")
         }
         #expect(seen.status == 0 && seen.errors == "")
@@ -206,16 +182,18 @@ struct TopTextTests {
     func away() {
         let table = MemoryTable()
         table.texts["live"] = live
-        let seen = top("top --count 3", on: table) { turn in
+        let seen = SteppedSession.run("top --count 3", on: table) { turn in
             table.texts["live"] = turn == 1 ? nil : live
         }
         #expect(seen.status == 0)
         #expect(seen.output.split(separator: "\n").filter { $0.hasPrefix("TCP") }.count == 2)
         table.texts["live"] = nil
-        let never = top("top --count 3", on: table)
+        let never = SteppedSession.run("top --count 3", on: table)
         #expect(never.status == 1 && !never.errors.isEmpty && never.output.isEmpty, "\(never)")
         table.texts["live"] = "nonsense\n"
-        #expect(top("top", on: table).errors.contains("not understood, line 1: 'nonsense'"))
+        #expect(
+            SteppedSession.run("top", on: table).errors.contains(
+                "not understood, line 1: 'nonsense'"))
     }
 
     @Test(
@@ -228,7 +206,7 @@ struct TopTextTests {
         ]
     )
     func refused(_ line: String, _ expected: String) {
-        let seen = top(line, on: MemoryTable())
+        let seen = SteppedSession.run(line, on: MemoryTable())
         #expect(seen.status != 0 && seen.output.isEmpty)
         #expect(seen.errors.contains(expected), "\(seen.errors)")
     }

@@ -169,6 +169,12 @@ struct SurroundingsTests {
             ip addr add fd76:1::fe/64 dev d0 nodad; ip route add fd99::/32 via fd76:1::1;
             ip route add blackhole fd98::/32
             """)
+        // The kernel makes the address's own route a little later.
+        try network.lvs.run(
+            """
+            for turn in $(seq 200); do
+            ip -6 route show table local | grep -q fd76:1::fe && break; sleep 0.05; done
+            """)
         let update = try network.surroundings().update(now: Instant(nanoseconds: 1))
         let routes = try #require(update.routes)
         let host = IPAddress(high: 0xfd76_0001_0000_0000, low: 0xfe)
