@@ -160,7 +160,7 @@ struct NamedTextTests {
         #expect(read("status") == "all is well\n")
         let daemon = DaemonRecord(state: 1, interface: "lo")
         #expect(conversation.ask(Sample.daemon(.newDaemon, daemon)).error == 0)
-        #expect(read("status").contains("does not synchronise connections"))
+        #expect(read("status").contains("does not send connections"))
     }
 
     @Test mutating func anExplanationIsTheDaemonsOfThePacketThatIsTheKey() {
