@@ -71,6 +71,7 @@ extension Director {
     private func make(_ errand: ToldErrand, or outcome: ToldOutcome) -> ToldOutcome {
         if errand.server?.method == .fullNAT { return .fullNAT }
         let spec = spec(errand)
+        guard hasRoom(for: spec) else { return .tableFull }
         count(spec, errand.server)
         let result = table.insert(spec, worker: configuration.workers, now: errand.now) { made in
             made.setInPackets(Director.toldPackets)
@@ -91,6 +92,13 @@ extension Director {
             uncount(spec, errand.server)
             return .tableFull
         }
+    }
+
+    /// Whether the table has a place that clients of this director can do without: whatever is told, a
+    /// share stays free for them.
+    private func hasRoom(for spec: ConnectionSpec) -> Bool {
+        let capacity = Int(table.capacity)
+        return table.count < (capacity - capacity / EntryDefence.reserve) / (1 + spec.lines)
     }
 
     /// Gives an entry the told state, activity and timeout.

@@ -19,6 +19,9 @@ package final class BackupReceiver {
         /// Of each socket's receive buffer, bytes; 0 is the system's own (`sync_sock_size`).
         package var roomBytes = 0
 
+        /// There is none above 65535.
+        package var lastPort: UInt16 { UInt16(clamping: Int(port) + max(1, ports) - 1) }
+
         package init(
             interface: String, group: IPAddress, port: UInt16, syncID: UInt32, maximumBytes: Int
         ) {
@@ -62,10 +65,10 @@ package final class BackupReceiver {
             }
             let group = place.group.wireBytes
             var opened: [MulticastReceiver] = []
-            for number in 0..<place.ports {
+            for number in 0...place.lastPort - place.port {
                 opened.append(
                     try MulticastReceiver(
-                        group: group, port: place.port &+ UInt16(truncatingIfNeeded: number),
+                        group: group, port: place.port &+ number,
                         interface: found, roomBytes: Int32(clamping: place.roomBytes)))
             }
             (sockets, index, trouble) = (opened, found, nil)
@@ -119,7 +122,7 @@ package final class BackupReceiver {
     package var summary: [String] {
         let ports =
             place.ports > 1
-            ? "\(place.port)-\(place.port + UInt16(place.ports - 1))" : "\(place.port)"
+            ? "\(place.port)-\(place.lastPort)" : "\(place.port)"
         let from = place.syncID == 0 ? "every syncid" : "syncid \(place.syncID)"
         var lines = ["on \(place.interface), group \(place.group), port \(ports), \(from)"]
         if let trouble { lines.append("hears nothing now: \(trouble)") }

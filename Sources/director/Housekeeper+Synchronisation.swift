@@ -8,6 +8,12 @@ import Sync
 extension Housekeeper {
     func startSynchronising(_ daemon: DaemonRecord) throws(Refusal) {
         guard let receiver = receiver(for: daemon) else { return }
+        let place = receiver.place
+        guard Int(place.port) + place.ports - 1 == Int(place.lastPort) else {
+            throw Refusal(
+                .notSupported,
+                "port \(place.port) and sync_ports=\(place.ports) lead beyond port 65535")
+        }
         do throws(SystemError) {
             try receiver.open()
         } catch {

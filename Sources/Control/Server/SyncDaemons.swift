@@ -29,7 +29,9 @@ struct SyncDaemons {
             case nil: true
             }
         guard multicast else { throw Refusal(.invalid, "the group is not a multicast address") }
-        guard let mtu = mtu(request.interface) else { throw Refusal(.noSuchDevice) }
+        guard let mtu = mtu(request.interface) else {
+            throw Refusal(.noSuchDevice, "there is no interface '\(request.interface)'")
+        }
         guard let role = request.role else {
             throw Refusal(.invalid, "state \(request.state) is neither 1 (master) nor 2 (backup)")
         }
