@@ -134,7 +134,23 @@ def run(lab):
     send(master, [told(5558)])
     if ":5558" in director.ctl("-Lnc", show=False):
         raise Failure("a stopped daemon hears")
+    interface_gone(director)
     director.stop()
+
+
+def interface_gone(director):
+    """The daemon waits for an interface that was taken away, and listens again when there is one of that name."""
+    host = director.host
+    host.run("ip", "link", "add", "sync0", "up", "type", "veth", "peer", "sync1")
+    director.ctl(START.replace("eth1", "sync0"))
+    host.run("ip", "link", "del", "sync0")
+    deaf = "hears nothing now: interface sync0"
+    until(lambda: deaf in director.ctl("status", show=False), "status to say that nothing is heard")
+    host.run("ip", "link", "add", "sync0", "up", "type", "veth", "peer", "sync1")
+    until(lambda: deaf not in director.ctl("status", show=False), "the daemon to listen again")
+    if "sync0" not in host.run("ip", "maddr", "show", "dev", "sync0") or "224.0.0.81" not in host.run("ip", "maddr"):
+        raise Failure("the daemon has not joined its group again")
+    print("  an interface that went away and came again is listened on again")
 
 
 def answers(lab, director, master, client, port):
