@@ -45,7 +45,7 @@ let package = Package(
         .executableTarget(
             name: "director",
             dependencies: [
-                "LVS", "Posix", "PacketIO", "Control", "Instruments",
+                "LVS", "Posix", "PacketIO", "Control", "Instruments", "Sync",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
@@ -69,7 +69,7 @@ let package = Package(
             path: "Tests/Fuzz/FuzzKit",
             swiftSettings: strict),
         .testTarget(
-            name: "GoldenTests", dependencies: ["LVS", "TestKit", "Control", "FuzzKit"],
+            name: "GoldenTests", dependencies: ["LVS", "TestKit", "Control", "Sync", "FuzzKit"],
             resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(
             name: "PacketIOTests", dependencies: ["PacketIO", "LVS", "Posix", "TestKit"],
@@ -78,7 +78,7 @@ let package = Package(
             name: "ControlTests", dependencies: ["Control", "LVS", "Posix"],
             resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(
-            name: "SyncTests", dependencies: ["Sync", "LVS"],
+            name: "SyncTests", dependencies: ["Sync", "LVS", "Posix"],
             resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(
             name: "InstrumentsTests",

@@ -43,6 +43,8 @@ package struct ConnectionListing: Hashable, Sendable {
     package var local: LocalEndpoint?
     /// Seconds without a packet after which it ends.
     package var timeoutSeconds: UInt32
+    /// Made by what another director told.
+    package var isSynchronised: Bool
 
     /// An entry of the connection table as it is now.
     package init(_ connection: Connection, now: Instant) {
@@ -64,6 +66,7 @@ package struct ConnectionListing: Hashable, Sendable {
         engineData = connection.engineData ?? []
         local = connection.isFullNAT ? connection.local : nil
         timeoutSeconds = connection.timeoutSeconds
+        isSynchronised = connection.isSynchronised
     }
 }
 

@@ -20,6 +20,11 @@ package struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
         self.init(operation, on: object, code: errno)
     }
 
+    /// There is no interface of this name (ENODEV).
+    package static func missingDevice(_ name: String) -> SystemError {
+        SystemError("interface", on: name, code: ENODEV)
+    }
+
     /// The kernel's words for the code.
     package var reason: String {
         guard let text = unsafe strerror(code) else { return "error \(code)" }

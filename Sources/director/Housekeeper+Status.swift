@@ -3,6 +3,7 @@ import LVS
 import Logging
 import PacketIO
 import Posix
+import Sync
 
 /// Frames of a port at the last two looks, a second apart.
 struct PortRate {
@@ -66,6 +67,7 @@ extension Housekeeper: DaemonTarget {
         report.unreachableServers = servers.sorted()
         report.hostMarks = hostMarks?.summary ?? []
         report.queues = hostSide.queueSummary
+        report.backup = backup?.summary ?? []
         report.notes = surroundings.standingWarnings + defences() + processorNotes
         if let trouble = state?.keeper.trouble { report.notes.append(trouble) }
         if let capture { report.notes.append(capture.summary) }

@@ -3,6 +3,7 @@ import LVS
 import Logging
 import PacketIO
 import Posix
+import Sync
 
 /// The one cold thread: signals, control socket, the kernel's news, timers.
 final class Housekeeper {
@@ -29,6 +30,8 @@ final class Housekeeper {
     private var rules: RulesSource?
     let state: SavedState?
     var capture: CaptureFile?
+    /// The backup daemon of connection synchronisation, while it runs.
+    var backup: BackupReceiver?
     /// The packet that `explain --next` waits for.
     var expected: ExpectedPacket?
     /// What `directorctl capture` takes.
@@ -126,6 +129,7 @@ final class Housekeeper {
             poller.add(signals.descriptor, token: -1)
             poller.add(surroundings.descriptor, token: -2)
             if let changes = hostMarks?.descriptor { poller.add(changes, token: -3) }
+            for descriptor in backup?.descriptors ?? [] { poller.add(descriptor, token: -4) }
             for interest in control?.interests ?? [] {
                 poller.add(
                     interest.descriptor, token: Int(interest.descriptor),
@@ -143,6 +147,7 @@ final class Housekeeper {
                 logger.error("\(error)")
             }
             control?.handle(ready.filter { $0 >= 0 }.map(Int32.init), now: now)
+            if ready.contains(-4) { hearOthers() }
             if ready.contains(-1) { going = handle(signals) }
             tick()
         }
@@ -254,6 +259,7 @@ final class Housekeeper {
         if hostSide.hasTakenOver { hostSide.keepOut(director.served) }
         hostSide.keep()
         locals.listen()
+        keepHearing()
         measure(time)
         avoidCrowdedProcessors()
         for interface in interfaces where interface.isDetached { reopen(interface) }

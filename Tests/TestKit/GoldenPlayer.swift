@@ -8,12 +8,18 @@ package struct GoldenPlayer {
     /// Free pages of the recording machine, near enough: it had 768 MB.
     private static let freePages = 150_000
 
+    /// What hears the datagrams that are multicast while a backup daemon runs.
+    package typealias Ear = (_ payload: [UInt8], _ director: Director, _ now: Instant) -> Void
+
     private let golden: Golden
     private let checksum: DirectorRig.ChecksumOnInput
     private let workers: Int
     /// Frames played so far: each goes to the next worker.
     private var frames = 0
     private let rig: DirectorRig
+    /// Nil as long as no backup daemon runs.
+    private var backup: Ear?
+    private var ear: Ear?
     private let ports: [String: PortIndex]
     private var localPorts: LocalPortMap
     /// One line for every difference: step, field, expected and actual value.
@@ -28,9 +34,10 @@ package struct GoldenPlayer {
     /// `isTold` each has a narrator.
     package static func play(
         _ golden: Golden, checksum: DirectorRig.ChecksumOnInput, workers: Int = 1,
-        isTold: Bool = false
+        isTold: Bool = false, backup: Ear? = nil
     ) throws -> [String] {
         var player = GoldenPlayer(golden, checksum, workers)
+        player.ear = backup
         try player.setUp()
         if isTold {
             for worker in player.rig.director.workers { worker.narrator = Narrator(most: .max) }
@@ -133,6 +140,8 @@ package struct GoldenPlayer {
         time = max(time, step.t)
         switch step.op {
         case "frame": playFrame(step)
+        case "ctl" where step.args?.first == "--start-daemon": backup = ear
+        case "ctl" where step.args?.first == "--stop-daemon": backup = nil
         case "ctl":
             var refusal: (any Error)?
             do {
@@ -173,6 +182,12 @@ package struct GoldenPlayer {
         else {
             note(step, "a frame without interface or bytes")
             return
+        }
+        // A datagram to a group, whole: a frame cut short never comes out of the host's stack.
+        if bytes.count >= 42, bytes[0] & 1 != 0, bytes[23] == 17,
+            bytes.count >= 14 + Int(bytes.be16(16))
+        {
+            backup?(Array(bytes[42...]), rig.director, rig.clock.now)
         }
         let mtu = golden.setup.interfaces[Int(port)].mtu
         // Frames longer than the link takes stayed in the recording's network card.

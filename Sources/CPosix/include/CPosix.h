@@ -42,3 +42,6 @@ int cposix_interface_mtu(const char *name);
 // number of bytes, or -1: with errno ETIMEDOUT when it took longer than `milliseconds` and was killed,
 // EFBIG when it wrote more, EIO when it ended with a failure, ENOENT when there is no such program.
 int64_t cposix_output(char *const argv[], char *output, size_t capacity, int milliseconds);
+// A UDP socket that never waits and hears a multicast group (4 or 16 bytes, network order) on a port of
+// one interface; `room` is the receive buffer's size in bytes, 0 for the system's. -1 with errno.
+int cposix_multicast_receiver(const uint8_t *group, int bytes, uint16_t port, int interface, int room);

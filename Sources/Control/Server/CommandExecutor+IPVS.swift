@@ -27,10 +27,13 @@ extension CommandExecutor {
             guard !hasMixedFamilies else {
                 throw Refusal(.invalid, "mixed families exclude a synchronisation daemon")
             }
-            try syncDaemons.start(request, mtu: NetworkNamespace.mtu(ofInterface:))
+            try syncDaemons.start(
+                request, mtu: NetworkNamespace.mtu(ofInterface:), daemon.startSynchronising)
             target.setBackupDaemon(isRunning: syncDaemons.hasBackup)
         case .deleteDaemon:
-            try syncDaemons.stop(DaemonRecord(attributes.nest(Top.daemon), starting: false))
+            let request = try DaemonRecord(attributes.nest(Top.daemon), starting: false)
+            try syncDaemons.stop(request)
+            daemon.stopSynchronising(request)
             target.setBackupDaemon(isRunning: syncDaemons.hasBackup)
         case .setConfiguration:
             try setTimeouts(attributes)

@@ -120,6 +120,7 @@ package final class ControlServer {
     /// Takes over a synchronisation daemon as an earlier director had it.
     package func restore(_ daemon: DaemonRecord) {
         executor.syncDaemons.restore(daemon)
+        executor.daemon.resumeSynchronising(daemon)
         executor.target.setBackupDaemon(isRunning: executor.syncDaemons.hasBackup)
     }
 

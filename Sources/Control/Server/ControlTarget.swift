@@ -74,6 +74,12 @@ package protocol DaemonTarget: AnyObject {
     func activity() -> DaemonActivity
     /// Brings the state file up to date and waits for the disk.
     func saveState() throws(CommandRefusal)
+    /// Starts the work of a synchronisation daemon, or says why not; its interface is there.
+    func startSynchronising(_ daemon: DaemonRecord) throws(Refusal)
+    /// The same for one that an earlier director had, whose interface may come later.
+    func resumeSynchronising(_ daemon: DaemonRecord)
+    /// Ends the work of the daemon of a role.
+    func stopSynchronising(_ daemon: DaemonRecord)
     /// What would become of a packet that is given in words, for people or for programs (`--json`).
     func explain(_ packet: String, forPrograms: Bool) throws(CommandRefusal) -> String
     /// Waits for the next packet that a filter in words wants; one at a time is waited for, and only as
@@ -136,6 +142,13 @@ extension DaemonTarget {
 }
 
 extension DaemonTarget {
+    /// Nothing, where nobody synchronises.
+    package func startSynchronising(_ daemon: DaemonRecord) throws(Refusal) {}
+    package func resumeSynchronising(_ daemon: DaemonRecord) {}
+    package func stopSynchronising(_ daemon: DaemonRecord) {}
+}
+
+extension DaemonTarget {
     /// None, where nobody forwards frames.
     package func activity() -> DaemonActivity { DaemonActivity() }
 }
@@ -158,6 +171,8 @@ package struct ConnectionRecord: Hashable, Sendable {
     package var engine: String?
     /// What the server takes for the client; nil without FULLNAT.
     package var local: LocalEndpoint?
+    /// Another director told of it.
+    package var isSynchronised = false
 
     package init(
         transport: UInt8, client: IPAddress, clientPort: UInt16, virtual: IPAddress,

@@ -178,5 +178,6 @@ extension ConnectionRecord {
             engine: listing.engine.map {
                 $0 + " " + String(decoding: listing.engineData, as: UTF8.self)
             }, local: listing.local)
+        isSynchronised = listing.isSynchronised
     }
 }

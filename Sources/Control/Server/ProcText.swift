@@ -20,12 +20,13 @@ enum ProcText {
         bytes.append(0x0a)
     }
 
-    /// Appends one line of `ip_vs_conn_sync`; no connection comes from another director.
+    /// Appends one line of `ip_vs_conn_sync`.
     static func appendWithOrigin(
         _ connection: ConnectionRecord, to bytes: inout [UInt8]
     ) {
         flow(connection, &bytes)
-        bytes.append(contentsOf: "LOCAL  ".utf8)
+        pad(connection.isSynchronised ? "SYNC" : "LOCAL", to: 6, &bytes)
+        bytes.append(0x20)
         expiry(connection, &bytes)
         bytes.append(0x0a)
     }

@@ -10,18 +10,17 @@ struct SyncDaemons {
 
     var hasBackup: Bool { running[.backup] != nil }
 
-    /// What `status` says of them: they are kept and listed, and nothing is sent or received.
+    /// What `status` says of the master: it is kept and listed, and nothing is sent.
     var status: String {
-        records.map { daemon in
-            let role = daemon.role == .master ? "master" : "backup"
-            return "sync daemon \(role) on \(daemon.interface): kept and listed only, "
-                + "this version does not synchronise connections\n"
-        }.joined()
+        guard let master = running[.master] else { return "" }
+        return "sync daemon master on \(master.interface): kept and listed only, "
+            + "this version does not send connections to other directors\n"
     }
 
-    /// Keeps a daemon as started, with defaults filled in.
+    /// Keeps a daemon as started, with defaults filled in, once `begin` has not refused it.
     mutating func start(
-        _ request: DaemonRecord, mtu: (_ interface: String) -> Int?
+        _ request: DaemonRecord, mtu: (_ interface: String) -> Int?,
+        _ begin: (DaemonRecord) throws(Refusal) -> Void
     ) throws(Refusal) {
         let multicast =
             switch request.group {
@@ -30,7 +29,9 @@ struct SyncDaemons {
             case nil: true
             }
         guard multicast else { throw Refusal(.invalid, "the group is not a multicast address") }
-        guard let mtu = mtu(request.interface) else { throw Refusal(.noSuchDevice) }
+        guard let mtu = mtu(request.interface) else {
+            throw Refusal(.noSuchDevice, "there is no interface '\(request.interface)'")
+        }
         guard let role = request.role else {
             throw Refusal(.invalid, "state \(request.state) is neither 1 (master) nor 2 (backup)")
         }
@@ -40,6 +41,7 @@ struct SyncDaemons {
         started.port = request.port.flatMap { $0 == 0 ? nil : $0 } ?? 8848
         started.timeToLive = request.timeToLive.flatMap { $0 == 0 ? nil : $0 } ?? 1
         started.maximumBytes = Self.payloadBytes(of: started, role, mtu: mtu)
+        try begin(started)
         running[role] = started
     }
 

@@ -196,6 +196,15 @@ package struct Connection: @unchecked Sendable {
             return method == .fullNAT ? .masquerading : method ?? .masquerading
         }
     }
+    /// Whether it was made by what another director told (SYNC, ipvs-semantics 4.1).
+    package var isSynchronised: Bool {
+        let control = control
+        let bit = ConnectionControl.synchronised(isTemplate: isTemplate)
+        return !control.isFullNAT && control.rawValue & bit != 0
+    }
+    /// Whether packets are forwarded although no configured server counts them: bypassed, or as another
+    /// director told (ipvs-semantics 9.5).
+    var goesWithoutDestination: Bool { method == .bypass || isSynchronised }
     package var isTemplate: Bool { unsafe entry.byte(49) & Connection.templateTrait != 0 }
     /// Rank among entries with the same outbound key: replies go to the highest.
     var rank: UInt16 { unsafe entry.le16(50) }
@@ -240,6 +249,11 @@ package struct Connection: @unchecked Sendable {
         unsafe word(40).pointee.store(inPackets &+ count, ordering: .relaxed)
     }
 
+    /// Sets the counter to what another director told of it.
+    func setInPackets(_ count: UInt32) {
+        unsafe word(40).pointee.store(count, ordering: .relaxed)
+    }
+
     /// Next hop towards the client in the low half, generation of the routes in the high one.
     var clientHop: UInt32 {
         @inline(__always) get { unsafe word(52).pointee.load(ordering: .relaxed) }
@@ -279,6 +293,11 @@ package struct ConnectionControl: Hashable, Sendable {
     ///
     /// Templates have the bit for `invalid`.
     static let resetWhileClosing: UInt32 = 0x1000
+    /// Made by what another director told; connections of FULLNAT never are, and have the bit for
+    /// `resetWhileClosing`.
+    private static let synchronised: UInt32 = 0x1000
+    /// The same for templates, which no reply finds, so that none is a `duplicate`.
+    private static let synchronisedTemplate: UInt32 = 0x800
     /// The real server sees a local address of the director in the client's place.
     static let fullNAT: UInt32 = 0x2000
     /// The service asks for changes of TCP segments: there is a `ClientRecord`.
@@ -312,6 +331,10 @@ package struct ConnectionControl: Hashable, Sendable {
         @inline(__always) get { rawValue & ConnectionControl.translatesFamily != 0 }
     }
     var wasResetWhileClosing: Bool { rawValue & ConnectionControl.resetWhileClosing != 0 }
+    /// The bit that says where an entry comes from.
+    static func synchronised(isTemplate: Bool) -> UInt32 {
+        isTemplate ? synchronisedTemplate : synchronised
+    }
     var isDuplicate: Bool { rawValue & ConnectionControl.duplicate != 0 }
 
     @inline(__always)

@@ -27,6 +27,8 @@ package struct ConnectionSpec: Hashable, Sendable {
     package var hasHelper = false
     /// The client's port is not known yet, and 0 here.
     package var hasUnknownPort = false
+    /// Made by what another director told.
+    package var isSynchronised = false
     /// What a persistence engine tells templates apart by; 0 without one.
     package var tag: UInt64 = 0
     /// What the real server takes for the client, with FULLNAT; the connection is one of NAT otherwise.
@@ -154,6 +156,8 @@ extension Connection {
         let flags =
             ConnectionControl.live | (spec.isInactive ? ConnectionControl.inactive : 0)
             | (noOutput ? ConnectionControl.noOutput : 0)
+            | (spec.isSynchronised
+                ? ConnectionControl.synchronised(isTemplate: spec.isTemplate) : 0)
             | (spec.local == nil ? 0 : ConnectionControl.fullNAT)
             | (spec.fullNAT == .none ? 0 : ConnectionControl.changesSegments)
             | (spec.local != nil && tuples.0.isWide && !tuples.1.isWide

@@ -22,6 +22,7 @@ extension ConnectionSpec {
         timeoutSeconds = known.timeoutSeconds
         mark = known.mark
         hasUnknownPort = known.hasUnknownPort
+        isSynchronised = known.isSynchronised
         local = known.isFullNAT ? known.local : nil
         if known.hasHelper {
             hasHelper = true
@@ -58,8 +59,8 @@ extension ConnectionTable {
 extension Connection {
     /// Takes over what has changed in an entry of another table since it was made.
     fileprivate func takeOver(_ known: Connection, extraLines: Int) {
-        // How many entries share a reply's key is the table's own business.
-        let kept = known.control.rawValue & ~ConnectionControl.duplicate
+        // How many entries share a reply's key is the table's own business; templates have none.
+        let kept = known.control.rawValue & (isTemplate ? .max : ~ConnectionControl.duplicate)
         _ = exchange(control, for: ConnectionControl(rawValue: kept))
         touch(known.lastSeen)
         setTimeout(known.timeoutSeconds)

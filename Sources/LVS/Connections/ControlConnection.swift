@@ -86,7 +86,7 @@ extension Connection {
     /// How far a side's sequence numbers are from what the other side sees.
     ///
     /// A reader waits while a worker is between its few stores.
-    func shift(of sender: Direction) -> SequenceShift {
+    package func shift(of sender: Direction) -> SequenceShift {
         guard let version = unsafe helperWord(0) else { return SequenceShift() }
         while true {
             let before = unsafe version.pointee.load(ordering: .acquiring)
@@ -164,6 +164,7 @@ extension ConnectionTable {
         spec.timeoutSeconds = known.timeoutSeconds
         spec.mark = known.mark
         spec.local = local
+        spec.isSynchronised = known.isSynchronised && local == nil
         spec.bindHelper()
         // The old entry's hold ends with it; this one keeps the control connection meanwhile.
         if known.controller != Connection.noNumber, hold(connection(known.controller)) {

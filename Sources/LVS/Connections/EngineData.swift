@@ -10,7 +10,7 @@ extension Connection {
     }
 
     /// Writes the text, of at most 255 bytes, before anybody can find the template.
-    func writeEngineData(_ tag: UInt64, _ text: Payload, _ range: Range<Int>) {
+    func writeEngineData(_ tag: UInt64, _ text: some ByteText, _ range: Range<Int>) {
         guard let first = unsafe extraLine(0), range.count <= SIP.longestCallID else { return }
         unsafe first.set(0, le64: tag)
         unsafe first.set(8, byte: UInt8(range.count))

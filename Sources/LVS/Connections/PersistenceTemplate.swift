@@ -83,7 +83,7 @@ extension ConnectionControl {
 }
 
 /// State of a template, in place of that of a transport (ipvs-semantics 5.5).
-enum TemplateState: UInt8 {
+enum TemplateState: UInt8, CaseIterable {
     case none = 0
     /// A connection was established by it.
     case assured

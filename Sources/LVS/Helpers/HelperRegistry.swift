@@ -51,7 +51,12 @@ struct EngineKey {
     var range: Range<Int>
 
     /// A hash of it that is never 0, and that nobody can foretell without the seed.
-    func tag(_ seed: (UInt64, UInt64)) -> UInt64 {
+    func tag(_ seed: (UInt64, UInt64)) -> UInt64 { EngineKey.tag(of: text, range, seed) }
+
+    /// The same of a part of any text.
+    static func tag(
+        of text: some ByteText, _ range: Range<Int>, _ seed: (UInt64, UInt64)
+    ) -> UInt64 {
         let hash = SipHash13.hash(text, range, key: seed)
         return hash == 0 ? 1 : hash
     }

@@ -64,6 +64,14 @@ package struct Settings: Hashable, Sendable {
         Setting("sloppy_tcp", 0, anyValue),
         // Replies leave by the route to the client in any case: there are no source routes here.
         Setting("snat_reroute", 1, anyValue),
+        // Of the backup daemon, when it starts: ports that it hears, from the first one on, and bytes of
+        // each socket's receive buffer, 0 for the system's own.
+        Setting(
+            "sync_ports", 1, 1...64, only: [1, 2, 4, 8, 16, 32, 64],
+            because: "accepted are powers of two up to 64"),
+        Setting("sync_sock_size", 0, 0...Int(Int32.max)),
+        // What masters send; a backup reads both formats, whatever the value.
+        Setting("sync_version", 1, 0...1),
     ]
 
     private var changed: [String: Int] = [:]
@@ -84,7 +92,9 @@ package struct Settings: Hashable, Sendable {
     package mutating func set(_ name: String, _ value: Int) throws(CommandRefusal) {
         guard let setting = Settings.find(name) else {
             if name.hasPrefix("sync_") || name.hasPrefix("net.ipv4.vs.sync_") {
-                throw .notSupported("\(name): connection synchronisation is not supported")
+                throw .notSupported(
+                    "\(name): this director is no master of connection synchronisation; a backup's "
+                        + "settings are sync_ports, sync_sock_size and sync_version")
             }
             throw .invalid("there is no setting \(name)")
         }

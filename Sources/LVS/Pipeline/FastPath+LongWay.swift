@@ -61,7 +61,7 @@ extension FastPath {
             if new.state == SCTPState.established.rawValue {
                 table.assureTemplate(connection.controller)
             }
-            moveCounts(from: old, to: new)
+            cells.moveCounts(from: old, to: new)
         }
         connection.setTimeout(machine.sctpTimeoutSeconds(new.state))
     }

@@ -127,14 +127,7 @@ struct FastPath {
         if new.state == TCPState.established.rawValue {
             table.assureTemplate(connection.controller)
         }
-        moveCounts(from: old, to: new)
-    }
-
-    /// Moves the counts of the destination along with a state; for who won the exchange.
-    func moveCounts(from old: ConnectionControl, to new: ConnectionControl) {
-        guard old.isInactive != new.isInactive, new.destination != Destination.none else { return }
-        let destination = cells[new.destination]
-        if new.isInactive { destination.becameInactive() } else { destination.becameActive() }
+        cells.moveCounts(from: old, to: new)
     }
 }
 

@@ -229,9 +229,11 @@ extension Worker {
         _ connection: Connection, _ direction: Direction, _ path: FastPath
     ) -> NextHopIndex {
         if direction == .inbound {
-            return connection.method == .bypass
-                ? path.hops.resolve(connection.virtual)
-                : path.cells[connection.destination].nextHop
+            guard connection.destination == Destination.none else {
+                return path.cells[connection.destination].nextHop
+            }
+            return path.hops.resolve(
+                connection.method == .bypass ? connection.virtual : connection.real)
         }
         let stored = connection.clientHop
         if stored >> 16 == path.generation { return NextHopIndex(truncatingIfNeeded: stored) }

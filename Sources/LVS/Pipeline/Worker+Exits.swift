@@ -101,7 +101,7 @@ extension Worker {
         let number = connection.destination
         let isServed =
             number == Destination.none
-            ? connection.method == .bypass : path.cells[number].isAvailable
+            ? connection.goesWithoutDestination : path.cells[number].isAvailable
         guard isServed else {
             guard parts.settings.expiresConnectionsWithoutDestination else {
                 noteReuse(of: connection, .serverGone, path)

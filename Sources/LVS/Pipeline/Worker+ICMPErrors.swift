@@ -25,7 +25,8 @@ extension Worker {
             return schedule(packet, answering: tuple, index, &burst, path) ?? other
         }
         guard
-            match.connection.destination != Destination.none || match.connection.method == .bypass
+            match.connection.destination != Destination.none
+                || match.connection.goesWithoutDestination
         else { return other }
         guard match.direction == .inbound || match.connection.method == .masquerading else {
             return other

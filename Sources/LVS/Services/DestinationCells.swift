@@ -62,6 +62,13 @@ package struct DestinationCells: @unchecked Sendable {
 }
 
 extension DestinationCells {
+    /// Moves the counts of a connection's destination along with its state; for who won the exchange.
+    func moveCounts(from old: ConnectionControl, to new: ConnectionControl) {
+        guard old.isInactive != new.isInactive, new.destination != Destination.none else { return }
+        let destination = self[new.destination]
+        if new.isInactive { destination.becameInactive() } else { destination.becameActive() }
+    }
+
     /// Takes an ended connection off the counts of its destination, and lets its local port rest; only
     /// for the one who ended it, before its next quiescent state.
     package func release(_ connection: Connection) {

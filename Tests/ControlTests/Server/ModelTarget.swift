@@ -20,6 +20,9 @@ final class ModelTarget: ControlTarget, DaemonTarget {
 
     var state = State()
     var connections: [ConnectionRecord] = []
+    /// Synchronisation daemons at work, and why none may begin.
+    var synchronising: [DaemonRecord] = []
+    var refusal: Refusal?
     let tableSize: UInt32 = 4096
 
     private static let schedulers: Set<String> = [
@@ -265,6 +268,15 @@ final class ModelTarget: ControlTarget, DaemonTarget {
 
     func statusForPrograms() -> JSONValue { .members(["well": .boolean(true)]) }
     func saveState() throws(CommandRefusal) { throw .notSupported("no state is kept here") }
+
+    func startSynchronising(_ daemon: DaemonRecord) throws(Refusal) {
+        if let refusal { throw refusal }
+        synchronising.append(daemon)
+    }
+
+    func stopSynchronising(_ daemon: DaemonRecord) {
+        synchronising.removeAll { $0.role == daemon.role }
+    }
 }
 
 extension RealServer {

@@ -115,10 +115,14 @@ struct NamedTextTests {
                 virtual: Sample.vip, virtualPort: 80, real: Sample.web1.address, realPort: 8080,
                 state: "ESTABLISHED", expiresSeconds: 899)
         ]
+        var told = target.connections[0]
+        told.isSynchronised = true
+        target.connections.append(told)
         #expect(
             read("ip_vs_conn_sync") == """
                 Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Origin Expires
                 TCP 0A010002 9C40 0A000001 0050 0A00000B 1F90 ESTABLISHED LOCAL      899
+                TCP 0A010002 9C40 0A000001 0050 0A00000B 1F90 ESTABLISHED SYNC       899
 
                 """)
     }
@@ -160,7 +164,24 @@ struct NamedTextTests {
         #expect(read("status") == "all is well\n")
         let daemon = DaemonRecord(state: 1, interface: "lo")
         #expect(conversation.ask(Sample.daemon(.newDaemon, daemon)).error == 0)
-        #expect(read("status").contains("does not synchronise connections"))
+        #expect(read("status").contains("does not send connections"))
+    }
+
+    @Test mutating func aBackupThatCannotBeginIsRefusedAndNotKept() {
+        let daemon = DaemonRecord(state: 2, interface: "lo", syncID: 7)
+        target.refusal = Refusal(ErrorNumber(rawValue: 98), "the port is taken")
+        #expect(conversation.ask(Sample.daemon(.newDaemon, daemon)).error == 98)
+        #expect(target.synchronising == [])
+        target.refusal = nil
+        #expect(conversation.ask(Sample.daemon(.newDaemon, daemon)).error == 0)
+        #expect(target.synchronising.map(\.port) == [8848])
+        #expect(target.synchronising.map(\.group) == [.v4(IPAddress(v4: 0xe000_0051))])
+        let exists = ErrorNumber.exists.rawValue
+        #expect(conversation.ask(Sample.daemon(.newDaemon, daemon)).error == exists)
+        #expect(target.synchronising.count == 1)
+        #expect(!read("status").contains("backup"))
+        #expect(conversation.ask(Sample.daemon(.deleteDaemon, daemon)).error == 0)
+        #expect(target.synchronising == [])
     }
 
     @Test mutating func anExplanationIsTheDaemonsOfThePacketThatIsTheKey() {

@@ -113,8 +113,11 @@ final class FuzzRig {
     func finish() {
         var active = 0
         var inactive = 0
-        director.forEachConnection { connection in
-            guard !connection.isTemplate else { return }
+        director.table.forEach { connection in
+            // What another director told of may have no server here.
+            guard !connection.isTemplate, connection.destination != Destination.none else {
+                return
+            }
             if connection.isInactive { inactive += 1 } else { active += 1 }
         }
         var counted = (active: 0, inactive: 0)

@@ -25,7 +25,6 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .dialect: return world.command { DialectInput.run(input, $0) }
         case .grammar: return GrammarInput.run(input)
         case .capture: return CaptureInput.run(input)
-        case .sync: return SyncInput.run(input)
         default: break
         }
         let rig = world.rig()
@@ -34,7 +33,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .icmp: ICMPInput.run(input, rig)
         case .fragments: FragmentInput.run(input, rig)
         case .helpers: HelperInput.run(input, rig)
-        case .dialect, .grammar, .capture, .sync: break
+        case .sync: SyncInput.run(input, rig)
+        case .dialect, .grammar, .capture: break
         }
         world.passed(rig)
     }
