@@ -1,7 +1,7 @@
 import FuzzKit
 
 /// libFuzzer calls from one thread.
-nonisolated(unsafe) private let worlds = FuzzWorlds(lifetime: 1)
+nonisolated(unsafe) private let worlds = FuzzWorlds(lifetime: 256)
 
 /// What libFuzzer calls with each input.
 @_cdecl("LLVMFuzzerTestOneInput")
