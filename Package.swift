@@ -82,7 +82,7 @@ let package = Package(
             resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(
             name: "InstrumentsTests",
-            dependencies: ["Instruments", "LVS", "Posix", "CPcap", "TestKit"],
+            dependencies: ["Instruments", "Control", "LVS", "Posix", "CPcap", "TestKit"],
             resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(name: "HouseTests", swiftSettings: strict),
 
