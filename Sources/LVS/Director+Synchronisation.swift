@@ -19,9 +19,11 @@ extension Director {
             subject.real = told.real.isV4 ? .anyV4 : .anyV6
             subject.realPort = 0
         }
+        let server = server(of: subject)
+        let seconds = timeoutSeconds(of: subject)
         let errand = ToldErrand(
-            told: subject, server: server(of: subject), seconds: timeoutSeconds(of: subject),
-            now: max(now, time))
+            told: subject, server: server, seconds: seconds,
+            spec: spec(of: subject, server, seconds: seconds), now: max(now, time))
         // The housekeeper looks through the table, and nothing is used again meanwhile.
         quiescence.wake(configuration.workers)
         defer { quiescence.sleep(configuration.workers) }
@@ -31,7 +33,7 @@ extension Director {
 
     /// The entry of the same packets, or of the same clients' connections.
     private func known(_ errand: ToldErrand) -> Connection? {
-        let tuple = spec(errand).inboundTuple
+        let tuple = errand.spec.inboundTuple
         if errand.told.isTemplate { return table.findTemplate(tuple, now: errand.now) }
         guard let match = table.find(tuple, now: errand.now), match.direction == .inbound else {
             return nil
@@ -70,7 +72,7 @@ extension Director {
     /// Makes the entry; `outcome` is what that is called when it has its server.
     private func make(_ errand: ToldErrand, or outcome: ToldOutcome) -> ToldOutcome {
         if errand.server?.method == .fullNAT { return .fullNAT }
-        let spec = spec(errand)
+        let spec = errand.spec
         guard hasRoom(for: spec) else { return .tableFull }
         count(spec, errand.server)
         let result = table.insert(spec, worker: configuration.workers, now: errand.now) { made in
@@ -128,8 +130,9 @@ extension Director {
 
     // MARK: What it is made from
 
-    private func spec(_ errand: ToldErrand) -> ConnectionSpec {
-        let told = errand.told
+    private func spec(
+        of told: ToldConnection, _ server: Destination?, seconds: UInt32
+    ) -> ConnectionSpec {
         var spec = ConnectionSpec(
             tuple: ConnectionTuple(
                 source: told.client, sourcePort: told.clientPort, destination: told.virtual,
@@ -137,7 +140,7 @@ extension Director {
             real: told.real, realPort: told.realPort,
             method: ForwardingMethod(rawValue: told.method) ?? .masquerading,
             destination: Destination.none)
-        if let server = errand.server {
+        if let server {
             spec.method = server.method
             spec.destination = server.number
         } else {
@@ -147,7 +150,7 @@ extension Director {
         spec.state = told.stateNumber
         spec.isTemplate = told.isTemplate
         spec.isInactive = told.isInactive && !told.isTemplate
-        spec.timeoutSeconds = errand.seconds
+        spec.timeoutSeconds = seconds
         spec.mark = told.mark
         if told.isTemplate, let data = told.engineData {
             spec.tag = EngineKey.tag(of: data, data.indices, table.seed)
@@ -156,7 +159,7 @@ extension Director {
         if !told.isTemplate {
             spec.hasUnknownPort = told.hasUnknownPort && told.clientPort == 0
             // Helpers follow a connection's server, which one without any does not have.
-            if errand.server != nil { spec.bindHelper() }
+            if server != nil { spec.bindHelper() }
         }
         return spec
     }
@@ -212,6 +215,8 @@ private struct ToldErrand {
     /// The server that is configured here.
     var server: Destination?
     var seconds: UInt32
+    /// The entry that it makes here.
+    var spec: ConnectionSpec
     var now: Instant
 }
 
