@@ -55,14 +55,11 @@ extension Housekeeper {
     /// The receiver of a backup daemon; nil for a master.
     private func receiver(for daemon: DaemonRecord) -> BackupReceiver? {
         guard daemon.role == .backup else { return nil }
-        let group: IPAddress =
-            switch daemon.group {
-            case .v4(let address), .v6(let address): address
-            case nil: IPAddress(v4: 0xe000_0051)
-            }
+        typealias Default = DaemonRecord.Default
         var place = BackupReceiver.Place(
-            interface: daemon.interface, group: group, port: daemon.port ?? 8848,
-            syncID: daemon.syncID, maximumBytes: Int(daemon.maximumBytes ?? 1472))
+            interface: daemon.interface, group: (daemon.group ?? Default.group).address,
+            port: daemon.port ?? Default.port, syncID: daemon.syncID,
+            maximumBytes: Int(daemon.maximumBytes ?? Default.maximumBytes))
         place.ports = director.settings["sync_ports"] ?? 1
         place.roomBytes = director.settings["sync_sock_size"] ?? 0
         return BackupReceiver(place)

@@ -11,6 +11,23 @@ package struct DaemonRecord: Hashable, Sendable {
     package enum Group: Hashable, Sendable {
         case v4(IPAddress)
         case v6(IPAddress)
+
+        package var address: IPAddress {
+            switch self {
+            case .v4(let address), .v6(let address): address
+            }
+        }
+    }
+
+    /// What a daemon has that is started without saying (ipvs-semantics 9.1).
+    package enum Default {
+        /// 224.0.0.81.
+        package static let group = Group.v4(IPAddress(v4: 0xe000_0051))
+        /// Host order.
+        package static let port: UInt16 = 8848
+        package static let timeToLive: UInt8 = 1
+        /// Longest message of an IPv4 group, bytes: what headers leave of an Ethernet frame.
+        package static let maximumBytes: UInt16 = 1472
     }
 
     /// Number of the role; 1 master, 2 backup, others are refused by the director.

@@ -37,9 +37,10 @@ struct SyncDaemons {
         }
         guard running[role] == nil else { throw Refusal(.exists) }
         var started = request
-        started.group = request.group ?? .v4(IPAddress(v4: 0xe000_0051))
-        started.port = request.port.flatMap { $0 == 0 ? nil : $0 } ?? 8848
-        started.timeToLive = request.timeToLive.flatMap { $0 == 0 ? nil : $0 } ?? 1
+        started.group = request.group ?? DaemonRecord.Default.group
+        started.port = request.port.flatMap { $0 == 0 ? nil : $0 } ?? DaemonRecord.Default.port
+        started.timeToLive =
+            request.timeToLive.flatMap { $0 == 0 ? nil : $0 } ?? DaemonRecord.Default.timeToLive
         started.maximumBytes = Self.payloadBytes(of: started, role, mtu: mtu)
         try begin(started)
         running[role] = started
