@@ -43,7 +43,7 @@ extension Director {
         repeat {
             position = table.sweep(
                 from: position, count: 1 << 16, worker: housekeeper, now: now,
-                removed: cells.release)
+                removed: cells.release, renewed: tellOfRenewal)
         } while position != 0
         table.reclaim(housekeeper)
     }

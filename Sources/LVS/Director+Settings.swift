@@ -12,8 +12,19 @@ extension Director {
 
     /// Changes a setting `net.ipv4.vs.*`; the prefix may be left out.
     package func set(name: String, value: Int) throws(CommandRefusal) {
+        try change { settings throws(CommandRefusal) in try settings.set(name, value) }
+    }
+
+    /// Changes a setting to what a text says; `sync_threshold` may have two numbers.
+    package func set(name: String, text: String) throws(CommandRefusal) {
+        try change { settings throws(CommandRefusal) in try settings.set(name, text: text) }
+    }
+
+    private func change(
+        _ body: (inout Settings) throws(CommandRefusal) -> Void
+    ) throws(CommandRefusal) {
         let old = settings
-        try settings.set(name, value)
+        try body(&settings)
         live.take(settings)
         live.take(isOnlyBackup: hasBackupDaemon && settings["backup_only"] != 0)
         if EntryDefence.names.contains(where: { old[$0] != settings[$0] }) { decideDefences() }

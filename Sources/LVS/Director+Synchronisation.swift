@@ -1,9 +1,8 @@
 // Connections that another director tells of: the engine's side of a backup (ipvs-semantics 9.5).
 
 extension Director {
-    /// What the packet counter of a told connection begins with: the first number of the kernel's
-    /// `sync_threshold` as it is unless set.
-    static let toldPackets: UInt32 = 3
+    /// What the packet counter of a told connection begins with: the first number of `sync_threshold`.
+    private var toldPackets: UInt32 { live.syncRules.packet }
 
     /// Seconds that a template stays where no timeout is told.
     private static let templateSeconds: UInt32 = 180
@@ -76,7 +75,8 @@ extension Director {
         guard hasRoom(for: spec) else { return .tableFull }
         count(spec, errand.server)
         let result = table.insert(spec, worker: configuration.workers, now: errand.now) { made in
-            made.setInPackets(Director.toldPackets)
+            made.setInPackets(toldPackets)
+            synchroniser.marks.forget(made.number)
             shift(made, errand.told)
             guard let data = errand.told.engineData, spec.tag != 0 else { return }
             made.writeEngineData(spec.tag, data, data.indices)
@@ -116,7 +116,7 @@ extension Director {
             }
             old = known.control
         }
-        known.setInPackets(Director.toldPackets)
+        known.setInPackets(toldPackets)
         shift(known, errand.told)
         known.restart(timeoutSeconds: errand.seconds, now: errand.now)
     }

@@ -42,6 +42,8 @@ package final class Director: @unchecked Sendable {
     let counters: [WorkerCounters]
     let live: LiveSettings
     let quiescence: QuiescentState
+    /// The housekeeper's own.
+    let synchroniser: Synchroniser
     let published: PublishedServices
 
     /// Services in the order they were added.
@@ -114,9 +116,10 @@ package final class Director: @unchecked Sendable {
         let hops = NextHopTable()
         let cells = DestinationCells()
         let live = LiveSettings()
+        let syncMarks = SyncMarks(entries: configuration.connections)
         let parts = EngineParts(
             table: table, cells: cells, hops: hops, settings: live, services: published,
-            commons: WorkerCommons())
+            commons: WorkerCommons(), syncMarks: syncMarks)
         workers = counters.indices.map { number in
             Worker(
                 number: number, parts: parts, counters: counters[number], seed: random.next())
@@ -129,6 +132,8 @@ package final class Director: @unchecked Sendable {
         self.cells = cells
         self.live = live
         self.quiescence = quiescence
+        synchroniser = Synchroniser(
+            table: table, settings: live, marks: syncMarks, queue: SyncQueue())
         self.counters = counters
         self.published = published
         self.now = now
@@ -168,6 +173,8 @@ package final class Director: @unchecked Sendable {
         cells.deallocate()
         live.deallocate()
         nextHops.table.deallocate()
+        synchroniser.queue.deallocate()
+        synchroniser.marks.deallocate()
         quiescence.deallocate()
     }
 }

@@ -5,96 +5,44 @@ package import Posix
 ///
 /// The housekeeper waits for `descriptors`, calls `receive` when one is readable and `keep` once a second.
 package final class BackupReceiver {
-    /// Where a daemon listens, and for whom.
-    package struct Place: Hashable, Sendable {
-        package var interface: String
-        package var group: IPAddress
-        /// Of the first socket, host order.
-        package var port: UInt16
-        /// Sockets, on this many ports one after the other (`sync_ports`).
-        package var ports = 1
-        package var syncID: UInt32
-        /// Longest message, bytes; longer ones are cut and make no sense.
-        package var maximumBytes: Int
-        /// Of each socket's receive buffer, bytes; 0 is the system's own (`sync_sock_size`).
-        package var roomBytes = 0
-
-        /// There is none above 65535.
-        package var lastPort: UInt16 { UInt16(clamping: Int(port) + max(1, ports) - 1) }
-
-        package init(
-            interface: String, group: IPAddress, port: UInt16, syncID: UInt32, maximumBytes: Int
-        ) {
-            self.interface = interface
-            self.group = group
-            self.port = port
-            self.syncID = syncID
-            self.maximumBytes = maximumBytes
-        }
-    }
-
     /// Time for datagrams before the housekeeper's other work has its turn.
     private static let turnNanoseconds: UInt64 = 5_000_000
 
-    package let place: Place
+    package let place: DaemonPlace
     package private(set) var daemon: BackupDaemon
-    private var sockets: [MulticastReceiver] = []
-    /// The interface as it was when the sockets were opened; another one may come by its name.
-    private var index: Int32?
-    /// Why nothing is heard at the moment; nil when something is.
-    package private(set) var trouble: SystemError?
+    private var sockets: DaemonSockets<MulticastReceiver>
     private var buffer: [UInt8]
     /// The socket that is read first in the next turn, so that none is always the last.
     private var turn = 0
 
-    package init(_ place: Place) {
+    package init(_ place: DaemonPlace) {
         self.place = place
         daemon = BackupDaemon(syncID: place.syncID)
+        sockets = DaemonSockets(place) { place, group, port, interface throws(SystemError) in
+            try MulticastReceiver(
+                group: group, port: port, interface: interface,
+                roomBytes: Int32(clamping: place.roomBytes))
+        }
         buffer = [UInt8](repeating: 0, count: max(1, place.maximumBytes))
     }
 
+    /// Why nothing is heard at the moment; nil when something is.
+    package var trouble: SystemError? { sockets.trouble }
+
     /// What to wait for, to be read.
-    package var descriptors: [Int32] { sockets.map(\.descriptor) }
+    package var descriptors: [Int32] { sockets.sockets.map(\.descriptor) }
 
     /// Opens the sockets; all of them or none.
-    package func open() throws(SystemError) {
-        sockets = []
-        do throws(SystemError) {
-            guard let found = NetworkNamespace.interfaceIndex(place.interface) else {
-                throw SystemError.missingDevice(place.interface)
-            }
-            let group = place.group.wireBytes
-            var opened: [MulticastReceiver] = []
-            for number in 0...place.lastPort - place.port {
-                opened.append(
-                    try MulticastReceiver(
-                        group: group, port: place.port &+ number,
-                        interface: found, roomBytes: Int32(clamping: place.roomBytes)))
-            }
-            (sockets, index, trouble) = (opened, found, nil)
-        } catch {
-            trouble = error
-            throw error
-        }
-    }
+    package func open() throws(SystemError) { try sockets.openAll() }
 
     /// Opens the sockets again when the interface is another one by now, or has come only now; true when
     /// that changed whether something is heard.
-    package func keep() -> Bool {
-        let wasHearing = !sockets.isEmpty
-        let present = NetworkNamespace.interfaceIndex(place.interface)
-        guard !wasHearing || present != index else { return false }
-        do throws(SystemError) {
-            try open()
-            return true
-        } catch {
-            return wasHearing
-        }
-    }
+    package func keep() -> Bool { sockets.keep() }
 
     /// Reads what waits, as long as a turn may take; the rest stays for the next one.
     package func receive(into take: (ToldConnection) -> ToldOutcome) {
         let end = MonotonicClock.now() + Self.turnNanoseconds
+        let sockets = sockets.sockets
         var left = sockets.count
         // In turn, one datagram each, until none of them has another.
         while left > 0 {
@@ -120,25 +68,9 @@ package final class BackupReceiver {
 
     /// What `status` says of it, a line each.
     package var summary: [String] {
-        let ports =
-            place.ports > 1
-            ? "\(place.port)-\(place.lastPort)" : "\(place.port)"
         let from = place.syncID == 0 ? "every syncid" : "syncid \(place.syncID)"
-        var lines = ["on \(place.interface), group \(place.group), port \(ports), \(from)"]
+        var lines = ["\(place.words), \(from)"]
         if let trouble { lines.append("hears nothing now: \(trouble)") }
         return lines + daemon.summary
-    }
-}
-
-extension IPAddress {
-    /// The bytes that a header carries: 4 or 16.
-    fileprivate var wireBytes: [UInt8] {
-        let words = isV4 ? [UInt64(v4) << 32] : [wireHigh, low]
-        let bytes = words.flatMap { word in
-            stride(from: 56, through: 0, by: -8).map {
-                UInt8(truncatingIfNeeded: word >> UInt64($0))
-            }
-        }
-        return isV4 ? Array(bytes.prefix(4)) : bytes
     }
 }

@@ -38,6 +38,11 @@ package struct SyncMessageWriter: Sendable {
     /// Whether the version has a place for the entry: version 0 knows IPv4 only.
     package func canTell(_ entry: SyncEntry) -> Bool { version == .one || entry.family == .v4 }
 
+    /// Whether the kernel would close the message now: of version 0 when no further entry has room.
+    package var isFull: Bool {
+        version == .zero && bytes.count + SyncMessage.EntryBytes.zero > maximumBytes
+    }
+
     /// The message, which another begins behind; nil without any entry.
     package mutating func take() -> [UInt8]? {
         guard count > 0 else { return nil }

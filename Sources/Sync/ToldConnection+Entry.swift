@@ -11,6 +11,7 @@ extension ToldConnection {
         isInactive = entry.flags.contains(.isInactive)
         hasNoOutput = entry.flags.contains(.hasNoOutput)
         hasUnknownPort = entry.flags.contains(.hasNoClientPort)
+        isSynchronised = entry.flags.contains(.synchronised)
         mark = entry.mark
         timeoutSeconds = entry.timeoutSeconds
         if let shifts = entry.shifts {
@@ -19,6 +20,27 @@ extension ToldConnection {
         }
         engineData = entry.engineData
         engineName = entry.engineName.map { String(decoding: $0, as: UTF8.self) }
+    }
+}
+
+extension SyncEntry {
+    /// What a message says of a connection that others are told of.
+    package init(_ told: ToldConnection) {
+        var flags = Flags(rawValue: UInt32(told.method & 7))
+        if told.isTemplate { flags.insert(.isTemplate) }
+        if told.isInactive { flags.insert(.isInactive) }
+        if told.hasNoOutput { flags.insert(.hasNoOutput) }
+        if told.hasUnknownPort { flags.insert(.hasNoClientPort) }
+        if told.isSynchronised { flags.insert(.synchronised) }
+        self.init(
+            family: told.client.family, transport: told.transport, flags: flags,
+            state: told.state, client: told.client, clientPort: told.clientPort,
+            virtual: told.virtual, virtualPort: told.virtualPort, real: told.real,
+            realPort: told.realPort)
+        mark = told.mark
+        timeoutSeconds = told.timeoutSeconds
+        engineData = told.engineData
+        engineName = told.engineName.map { Array($0.utf8) }
     }
 }
 

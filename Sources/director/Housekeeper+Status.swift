@@ -67,6 +67,7 @@ extension Housekeeper: DaemonTarget {
         report.unreachableServers = servers.sorted()
         report.hostMarks = hostMarks?.summary ?? []
         report.queues = hostSide.queueSummary
+        report.master = master?.summary ?? []
         report.backup = backup?.summary ?? []
         report.notes = surroundings.standingWarnings + defences() + processorNotes
         if let trouble = state?.keeper.trouble { report.notes.append(trouble) }

@@ -32,6 +32,8 @@ final class Housekeeper {
     var capture: CaptureFile?
     /// The backup daemon of connection synchronisation, while it runs.
     var backup: BackupReceiver?
+    /// The master daemon, while it runs.
+    var master: MasterSender?
     /// The packet that `explain --next` waits for.
     var expected: ExpectedPacket?
     /// What `directorctl capture` takes.
@@ -171,6 +173,7 @@ final class Housekeeper {
             logger.error("the state file could not be written at the end: \(failure)")
         }
         for loop in loops { loop.stop() }
+        endMaster()
         capture?.close()
         hostSide.remove()
         locals.end()
@@ -259,7 +262,7 @@ final class Housekeeper {
         if hostSide.hasTakenOver { hostSide.keepOut(director.served) }
         hostSide.keep()
         locals.listen()
-        keepHearing()
+        keepSynchronising()
         measure(time)
         avoidCrowdedProcessors()
         for interface in interfaces where interface.isDetached { reopen(interface) }

@@ -68,7 +68,7 @@ enum FloorPlan {
             ],
             files: ["ControlPath.swift"],
             imports: ["LVS", "Posix"]),
-        Hall("Sync", imports: ["LVS", "Posix"]),
+        Hall("Sync", imports: ["LVS", "Posix", "Synchronization"]),
         Hall(
             "Instruments",
             rooms: ["Capture", "Replay", "Explanation", "Simulator", "Report"],

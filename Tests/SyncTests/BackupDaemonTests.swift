@@ -91,7 +91,7 @@ import Testing
 
     @Test func `Without its interface a receiver says so, and hears nothing`() {
         let receiver = BackupReceiver(
-            BackupReceiver.Place(
+            DaemonPlace(
                 interface: "no-such-one", group: IPAddress(v4: 0xe000_0051), port: 8848, syncID: 7,
                 maximumBytes: 1472))
         do throws(SystemError) {

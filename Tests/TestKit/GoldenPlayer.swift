@@ -8,18 +8,13 @@ package struct GoldenPlayer {
     /// Free pages of the recording machine, near enough: it had 768 MB.
     private static let freePages = 150_000
 
-    /// What hears the datagrams that are multicast while a backup daemon runs.
-    package typealias Ear = (_ payload: [UInt8], _ director: Director, _ now: Instant) -> Void
-
     private let golden: Golden
     private let checksum: DirectorRig.ChecksumOnInput
     private let workers: Int
     /// Frames played so far: each goes to the next worker.
     private var frames = 0
     private let rig: DirectorRig
-    /// Nil as long as no backup daemon runs.
-    private var backup: Ear?
-    private var ear: Ear?
+    private var daemons: GoldenDaemons?
     private let ports: [String: PortIndex]
     private var localPorts: LocalPortMap
     /// One line for every difference: step, field, expected and actual value.
@@ -34,16 +29,17 @@ package struct GoldenPlayer {
     /// `isTold` each has a narrator.
     package static func play(
         _ golden: Golden, checksum: DirectorRig.ChecksumOnInput, workers: Int = 1,
-        isTold: Bool = false, backup: Ear? = nil
+        isTold: Bool = false, daemons: GoldenDaemons? = nil
     ) throws -> [String] {
         var player = GoldenPlayer(golden, checksum, workers)
-        player.ear = backup
+        player.daemons = daemons
         try player.setUp()
         if isTold {
             for worker in player.rig.director.workers { worker.narrator = Narrator(most: .max) }
         }
         for step in golden.steps { player.play(step) }
-        return player.differences
+        let isAged = golden.tags?.contains("sync-age") == true
+        return player.differences + [player.daemons?.difference(isAged: isAged)].compactMap(\.self)
     }
 
     /// What becomes of every frame, and of those that waiting made; a narrator listens to the worker.
@@ -126,7 +122,7 @@ package struct GoldenPlayer {
         // What recorded the scenario had no limit.
         try rig.director.set(name: "icmp_ratelimit", value: 0)
         for (name, value) in (setup.sysctl ?? [:]).sorted(by: { $0.key < $1.key }) {
-            try rig.director.set(name: name, value: Int(value) ?? -1)
+            try rig.director.set(name: name, text: value)
         }
         try rig.director.setMarkRules((setup.marks ?? []).map(GoldenPlayer.rule))
         let locals = (setup.laddrs ?? []).map { "-P \($0.service) -z \($0.addr)" }
@@ -136,12 +132,13 @@ package struct GoldenPlayer {
     }
 
     private mutating func play(_ step: Golden.Step) {
-        rig.advance(milliseconds: step.t > time ? step.t - time : 0)
-        time = max(time, step.t)
+        advance(milliseconds: step.t > time ? step.t - time : 0)
         switch step.op {
         case "frame": playFrame(step)
-        case "ctl" where step.args?.first == "--start-daemon": backup = ear
-        case "ctl" where step.args?.first == "--stop-daemon": backup = nil
+        case "ctl" where step.args?.first == "--start-daemon":
+            daemons?.start(step.args ?? [], rig.director)
+        case "ctl" where step.args?.first == "--stop-daemon":
+            daemons?.stop(step.args ?? [], rig.director)
         case "ctl":
             var refusal: (any Error)?
             do {
@@ -156,13 +153,12 @@ package struct GoldenPlayer {
             }
         case "sysctl":
             do {
-                try rig.director.set(name: step.name ?? "", value: Int(step.value ?? "") ?? -1)
+                try rig.director.set(name: step.name ?? "", text: step.value ?? "")
             } catch {
                 note(step, "\(error)")
             }
         case "wait":
-            rig.advance(milliseconds: step.ms ?? 0)
-            time += step.ms ?? 0
+            advance(milliseconds: step.ms ?? 0)
             let sent = (0..<workers).flatMap { rig.turn(worker: $0) }
             compare(step, DirectorRig.Outcome(verdict: .consumed, sent: sent))
         case "list":
@@ -173,6 +169,19 @@ package struct GoldenPlayer {
             for line in found ?? ["no such listing"] { note(step, "\(kind): \(line)") }
         case "settle-stats": break
         default: note(step, "unknown step")
+        }
+        daemons?.expect(step)
+    }
+
+    /// Lets time pass, in turns as a master daemon has them.
+    private mutating func advance(milliseconds: UInt64) {
+        var left = milliseconds
+        while left > 0 {
+            let turn = daemons?.isTelling == true ? min(left, 20) : left
+            rig.advance(milliseconds: turn)
+            time += turn
+            left -= turn
+            daemons?.tell(rig.director, rig.clock.now)
         }
     }
 
@@ -187,7 +196,7 @@ package struct GoldenPlayer {
         if bytes.count >= 42, bytes[0] & 1 != 0, bytes[23] == 17,
             bytes.count >= 14 + Int(bytes.be16(16))
         {
-            backup?(Array(bytes[42...]), rig.director, rig.clock.now)
+            daemons?.hear(Array(bytes[42...]), rig.director, rig.clock.now)
         }
         let mtu = golden.setup.interfaces[Int(port)].mtu
         // Frames longer than the link takes stayed in the recording's network card.
@@ -204,7 +213,9 @@ package struct GoldenPlayer {
 
     private mutating func compare(_ step: Golden.Step, _ outcome: DirectorRig.Outcome) {
         for (name, port) in ports.sorted(by: { $0.value < $1.value }) {
-            let expected = (step.out ?? []).filter { $0.if == name && $0.by == nil }
+            let expected = (step.out ?? []).filter {
+                $0.if == name && $0.by == nil && !GoldenDaemons.isMessage($0)
+            }
             let actual = outcome.sent.filter { $0.port == port }
             for index in 0..<max(expected.count, actual.count) {
                 guard index < actual.count else {

@@ -45,3 +45,8 @@ int64_t cposix_output(char *const argv[], char *output, size_t capacity, int mil
 // A UDP socket that never waits and hears a multicast group (4 or 16 bytes, network order) on a port of
 // one interface; `room` is the receive buffer's size in bytes, 0 for the system's. -1 with errno.
 int cposix_multicast_receiver(const uint8_t *group, int bytes, uint16_t port, int interface, int room);
+// A UDP socket that never waits and sends to a multicast group (4 or 16 bytes, network order) by one
+// interface, from its first address, with this TTL, not to this host itself, and with DF clear; `room` is the
+// send buffer's size in bytes, 0 for the system's. -1 with errno.
+int cposix_multicast_sender(
+    const uint8_t *group, int bytes, uint16_t port, int interface, int ttl, int room);

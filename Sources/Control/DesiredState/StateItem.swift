@@ -233,7 +233,10 @@ private struct StateWords {
         switch kind {
         case "setting":
             let name = try next("a name")
-            return .setting(name: name, value: try next("a value"))
+            let first = try next("a value")
+            defer { rest = [] }
+            return .setting(
+                name: name, value: ([first] + rest.map(String.init)).joined(separator: " "))
         case "timeouts":
             let tcp: Int32 = try number("timeout")
             let tcpFin: Int32 = try number("timeout")

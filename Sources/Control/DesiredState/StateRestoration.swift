@@ -68,7 +68,7 @@ extension StateItem {
 extension Settings {
     /// Whether this is not the value that a new director begins with.
     fileprivate func isChanged(_ name: String, _ value: String) -> Bool {
-        self[name].map { String($0) != value } ?? true
+        values.first { $0.name == name }.map { $0.value != value } ?? true
     }
 }
 

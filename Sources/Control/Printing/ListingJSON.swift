@@ -58,7 +58,7 @@ enum ListingJSON {
     /// Settings from lines `name = value`.
     static func settings(_ text: String) -> JSONValue {
         let members = text.split(separator: "\n").compactMap { line -> JSONValue.Member? in
-            let words = line.split(separator: " ")
+            let words = line.split(separator: " ", maxSplits: 2)
             guard words.count == 3, words[1] == "=" else { return nil }
             return JSONValue.Member(
                 key: String(words[0]),

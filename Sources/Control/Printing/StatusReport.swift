@@ -102,6 +102,8 @@ package struct StatusReport: Sendable {
     package var answered: [String] = []
     /// How packets of netfilter's queues were answered, one line for each queue.
     package var queues: [String] = []
+    /// What the master daemon has told other directors.
+    package var master: [String] = []
     /// What the backup daemon has heard from other directors, and what became of it.
     package var backup: [String] = []
     /// What of the host's own marking rules is followed, and what is not.
@@ -127,6 +129,7 @@ package struct StatusReport: Sendable {
         lines += section("queues", queues)
         lines += section("kept in the host", hostObjects)
         lines += section("answers ARP for", answered)
+        lines += section("master daemon", master)
         lines += section("backup daemon", backup)
         lines += section("marking rules of the host", hostMarks)
         lines += section("next hops that do not answer", unresolved)
@@ -203,6 +206,7 @@ extension StatusReport {
                 }),
             "host_objects": Self.texts(hostObjects), "answered_addresses": Self.texts(answered),
             "queues": Self.texts(queues), "host_marks": Self.texts(hostMarks),
+            "master": Self.texts(master),
             "backup": Self.texts(backup),
             "unresolved_next_hops": Self.texts(unresolved),
             "unreachable_servers": Self.texts(unreachableServers), "notes": Self.texts(notes),

@@ -120,14 +120,11 @@ package final class DirectorTarget: ControlTarget {
     }
 
     package func settings() -> [(name: String, value: String)] {
-        director.settings.values.map { ($0.name, String($0.value)) }
+        director.settings.values
     }
 
     package func set(_ name: String, to value: String) throws(CommandRefusal) {
-        guard let number = Int(value) else {
-            throw .invalid("\(name): '\(value)' is not a number")
-        }
-        try director.set(name: name, value: number)
+        try director.set(name: name, text: value)
     }
 
     package func setBackupDaemon(isRunning: Bool) {

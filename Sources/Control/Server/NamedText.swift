@@ -46,7 +46,7 @@ struct NamedText {
                 try SysctlText.write(executor.target, key, value)
             },
             NamedText(name: "status") { _, executor throws(Refusal) in
-                pieces(executor.daemon.status() + executor.syncDaemons.status)
+                pieces(executor.daemon.status())
             },
             NamedText(name: "state") { _, _ throws(Refusal) in
                 throw Refusal(.notSupported, "'state' can only be written to, with the key 'save'")

@@ -10,13 +10,6 @@ struct SyncDaemons {
 
     var hasBackup: Bool { running[.backup] != nil }
 
-    /// What `status` says of the master: it is kept and listed, and nothing is sent.
-    var status: String {
-        guard let master = running[.master] else { return "" }
-        return "sync daemon master on \(master.interface): kept and listed only, "
-            + "this version does not send connections to other directors\n"
-    }
-
     /// Keeps a daemon as started, with defaults filled in, once `begin` has not refused it.
     mutating func start(
         _ request: DaemonRecord, mtu: (_ interface: String) -> Int?,

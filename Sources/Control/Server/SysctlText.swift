@@ -17,23 +17,31 @@ enum SysctlText {
     static func read(_ target: any ControlTarget, _ key: String?) throws(Refusal) -> String {
         let settings = settings(target)
         guard let key else {
-            return settings.map { "\($0.name) = \($0.value)\n" }.joined()
+            return settings.map { "\($0.name) = \(tabbed($0.value))\n" }.joined()
         }
         guard let setting = settings.first(where: { $0.name == key }) else {
             throw Refusal(.noSuchEntry, "there is no net.ipv4.vs.\(key)")
         }
-        return setting.value + "\n"
+        return tabbed(setting.value) + "\n"
     }
 
-    /// Takes what is written into the file of a setting: a number in the notations of the kernel.
+    /// Two numbers of one setting as the kernel writes them.
+    private static func tabbed(_ value: String) -> String {
+        String(value.map { $0 == " " ? "\t" : $0 })
+    }
+
+    /// Takes what is written into the file of a setting: a number in the notations of the kernel, or two.
     static func write(
         _ target: any ControlTarget, _ key: String, _ text: String
     ) throws(Refusal) {
         _ = try read(target, key)
-        guard let number = number(text) else {
+        let words = text.split { $0 == " " || $0 == "\t" }
+        let numbers = words.compactMap { number(String($0)) }
+        guard !words.isEmpty, numbers.count == words.count else {
             throw Refusal(.invalid, "net.ipv4.vs.\(key): '\(text)' is not a number")
         }
-        try command { () throws(CommandRefusal) in try target.set(key, to: String(number)) }
+        let value = numbers.map(String.init).joined(separator: " ")
+        try command { () throws(CommandRefusal) in try target.set(key, to: value) }
     }
 
     /// Decimal, octal behind a zero or hexadecimal behind 0x, with a minus sign or none.

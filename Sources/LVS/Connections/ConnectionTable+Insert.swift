@@ -289,7 +289,8 @@ extension ConnectionTable {
     /// Looks at `count` entries from number `from` on, ends those whose timeout has passed and
     /// hands each to `removed`; returns where to go on, 0 after the last used entry.
     package func sweep(
-        from: UInt32, count: UInt32, worker: Int, now: Instant, removed: (Connection) -> Void
+        from: UInt32, count: UInt32, worker: Int, now: Instant, removed: (Connection) -> Void,
+        renewed: (Connection) -> Void = { _ in }
     ) -> UInt32 {
         let limit = highWater
         guard from < limit else { return 0 }
@@ -304,7 +305,10 @@ extension ConnectionTable {
                     let entry = unsafe connection(due[index])
                     // A packet may have come meanwhile.
                     guard entry.isOverdue(tick: tick) else { continue }
-                    if entry.canBeHeld, renews(entry, tick: tick) { continue }
+                    if entry.canBeHeld, renews(entry, tick: tick) {
+                        renewed(entry)
+                        continue
+                    }
                     if expire(entry, worker: worker) { removed(entry) }
                 }
                 waiting = 0

@@ -141,7 +141,34 @@ extension Connection {
     }
 }
 
+/// What a connection hangs on, from one to the next: a control connection, a template.
+struct Controllers: Sequence, IteratorProtocol {
+    /// A connection that a helper expected hangs on its control connection, and that on a template.
+    private static let longest = 3
+
+    let table: ConnectionTable
+    var number: UInt32
+    private var left = Controllers.longest
+
+    init(table: ConnectionTable, number: UInt32) {
+        self.table = table
+        self.number = number
+    }
+
+    mutating func next() -> Connection? {
+        guard number != Connection.noNumber, left > 0 else { return nil }
+        left -= 1
+        let controller = table.connection(number)
+        number = controller.controller
+        return controller
+    }
+}
+
 extension ConnectionTable {
+    func controllers(of connection: Connection) -> Controllers {
+        Controllers(table: self, number: connection.controller)
+    }
+
     /// Gives a connection the client's port that its first packet has shown, and with FULLNAT a local
     /// one; nil when another worker was first, or the table is full.
     ///

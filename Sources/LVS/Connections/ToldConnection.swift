@@ -21,6 +21,8 @@ package struct ToldConnection: Hashable, Sendable {
     package var hasNoOutput = false
     /// The client's port is not known yet, and 0 here.
     package var hasUnknownPort = false
+    /// Who tells of it was told of it, too.
+    package var isSynchronised = false
     /// Firewall mark of the first packet.
     package var mark: UInt32 = 0
     /// How long it stays without packets; nil stands for what its state has.
@@ -45,6 +47,32 @@ package struct ToldConnection: Hashable, Sendable {
         self.realPort = realPort
         self.method = method
         self.state = state
+    }
+
+    /// A connection as this director tells of it, in the state that it has now; nil for one of FULLNAT, of
+    /// whose local port no message can tell.
+    ///
+    /// Sequence numbers are not told: the kernel does not either, whose connection tracking keeps them.
+    init?(_ connection: Connection) {
+        guard !connection.isFullNAT else { return nil }
+        let control = connection.control
+        self.init(
+            transport: connection.transport, client: connection.client,
+            clientPort: connection.clientPort, virtual: connection.virtual,
+            virtualPort: connection.virtualPort, real: connection.real,
+            realPort: connection.realPort, method: connection.method.rawValue,
+            state: UInt16(control.state))
+        isTemplate = connection.isTemplate
+        // The kernel's templates are born inactive, and stay so.
+        isInactive = control.isInactive || isTemplate
+        hasNoOutput = control.hasNoOutput
+        hasUnknownPort = connection.hasUnknownPort
+        isSynchronised = connection.isSynchronised
+        mark = connection.mark
+        timeoutSeconds = connection.timeoutSeconds
+        guard let data = connection.engineData else { return }
+        engineData = data
+        engineName = PersistenceEngine.sip.name
     }
 }
 

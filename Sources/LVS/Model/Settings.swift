@@ -64,38 +64,70 @@ package struct Settings: Hashable, Sendable {
         Setting("sloppy_tcp", 0, anyValue),
         // Replies leave by the route to the client in any case: there are no source routes here.
         Setting("snat_reroute", 1, anyValue),
-        // Of the backup daemon, when it starts: ports that it hears, from the first one on, and bytes of
-        // each socket's receive buffer, 0 for the system's own.
+        // What the master tells of, and when: see `SyncRules`.
+        Setting("sync_persist_mode", 0, anyValue),
+        // Of synchronisation daemons, when they start: ports, from the first one on.
         Setting(
             "sync_ports", 1, 1...64, only: [1, 2, 4, 8, 16, 32, 64],
             because: "accepted are powers of two up to 64"),
+        // Messages of the master that may wait to be sent; a kernel with 2 GiB of memory begins with this.
+        Setting("sync_qlen_max", 16_384, anyValue),
+        Setting("sync_refresh_period", 0, anyValue),
+        Setting("sync_retries", 0, 0...3),
+        // Bytes of the buffer of each socket when a daemon starts, 0 for the system's own.
         Setting("sync_sock_size", 0, 0...Int(Int32.max)),
+        // The first of two numbers; the second one is `syncPeriod`.
+        Setting("sync_threshold", 3, 0...Int(Int32.max)),
         // What masters send; a backup reads both formats, whatever the value.
         Setting("sync_version", 1, 0...1),
     ]
 
     private var changed: [String: Int] = [:]
+    /// The second number of `sync_threshold`: packets from one telling of a connection to the next; 0
+    /// for one telling only.
+    package private(set) var syncPeriod = 50
 
     package init() {}
 
-    /// Names and values, in alphabetical order.
-    package var values: [(name: String, value: Int)] {
-        Settings.all.map { ($0.name, changed[$0.name] ?? $0.standard) }
+    /// Names and values, in alphabetical order; `sync_threshold` has two numbers.
+    package var values: [(name: String, value: String)] {
+        Settings.all.map { setting in
+            let value = changed[setting.name] ?? setting.standard
+            let isPair = setting.name == Settings.threshold
+            return (setting.name, isPair ? "\(value) \(syncPeriod)" : String(value))
+        }
     }
+
+    private static let threshold = "sync_threshold"
 
     /// The value of a setting; nil for a name that does not exist.
     package subscript(name: String) -> Int? {
         Settings.find(name).map { changed[$0.name] ?? $0.standard }
     }
 
-    /// Changes a setting; the name may carry the prefix `net.ipv4.vs.`.
-    package mutating func set(_ name: String, _ value: Int) throws(CommandRefusal) {
+    /// Changes a setting to what a text says: a number, for `sync_threshold` one or two.
+    ///
+    /// The name may carry the prefix `net.ipv4.vs.`.
+    package mutating func set(_ name: String, text: String) throws(CommandRefusal) {
+        let words = text.split { $0 == " " || $0 == "\t" }
+        let numbers = words.compactMap { Int($0) }
+        let isPair = Settings.find(name)?.name == Settings.threshold
+        guard let first = numbers.first, numbers.count == words.count else {
+            throw .invalid("\(name): '\(text)' is not a number")
+        }
+        guard numbers.count <= (isPair ? 2 : 1) else {
+            throw .invalid(
+                "\(name): '\(text)' is more than \(isPair ? "two numbers" : "one number")")
+        }
+        try set(name, first, numbers.count == 2 ? numbers[1] : nil)
+    }
+
+    /// Changes a setting; the name may carry the prefix `net.ipv4.vs.`. `second` is that number of
+    /// `sync_threshold`, nil for what it has.
+    package mutating func set(
+        _ name: String, _ value: Int, _ second: Int? = nil
+    ) throws(CommandRefusal) {
         guard let setting = Settings.find(name) else {
-            if name.hasPrefix("sync_") || name.hasPrefix("net.ipv4.vs.sync_") {
-                throw .notSupported(
-                    "\(name): this director is no master of connection synchronisation; a backup's "
-                        + "settings are sync_ports, sync_sock_size and sync_version")
-            }
             throw .invalid("there is no setting \(name)")
         }
         guard setting.range.contains(value) else {
@@ -107,6 +139,7 @@ package struct Settings: Hashable, Sendable {
             throw .notSupported("\(setting.name)=\(value): \(setting.limit)")
         }
         try checkPorts(setting.name, value)
+        if setting.name == Settings.threshold { try setPeriod(second ?? syncPeriod, after: value) }
         changed[setting.name] = value
     }
 
@@ -122,6 +155,19 @@ package struct Settings: Hashable, Sendable {
             name == lowest
                 ? "\(lowest): \(value) is above \(highest), accepted are 1024 to \(limit)"
                 : "\(highest): \(value) is below \(lowest), accepted are \(limit) to 65535")
+    }
+
+    /// A connection is told of with those packets whose number leaves `packet` when divided by the period,
+    /// so that must be below it.
+    private mutating func setPeriod(
+        _ period: Int, after packet: Int
+    ) throws(CommandRefusal) {
+        guard (0...Int(Int32.max)).contains(period), period == 0 || packet < period else {
+            throw .invalid(
+                "\(Settings.threshold): \(packet) \(period): the first number must be below the second, "
+                    + "or the second 0; neither is negative")
+        }
+        syncPeriod = period
     }
 
     /// The local ports that FULLNAT may use.

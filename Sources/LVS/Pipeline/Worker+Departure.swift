@@ -199,6 +199,9 @@ extension Worker {
                 path.advance(connection, packet.asStatesSeeIt, direction)
             }
         }
+        if direction == .inbound, packet.kind != .icmpError, parts.settings.isMaster {
+            synchronise(connection, path)
+        }
     }
 
     private func rewrite(

@@ -34,7 +34,12 @@ extension Worker {
                 }
             } else {
                 let exit = isUsual ? unsafe path.forward(pending + index) : .notFlow
-                if exit == .sent { sent &+= 1 } else { finish(index, by: exit, &burst, path) }
+                if exit == .sent {
+                    sent &+= 1
+                    if parts.settings.isMaster { synchroniseSent(index, path) }
+                } else {
+                    finish(index, by: exit, &burst, path)
+                }
             }
         }
         tally.countFrames(received: UInt64(count), sent: sent)
@@ -133,6 +138,7 @@ extension Worker {
             finish(index, by: exit, &burst, path)
             return false
         }
+        if parts.settings.isMaster { synchroniseSent(index, path) }
         // The fast path tells nothing by itself: it has been a hit on this connection.
         guard let (found, control, timeout, look) = seen else { return true }
         narrator.note(.lookedUp(look))

@@ -9,10 +9,12 @@ package struct EngineParts: Sendable {
     package var settings: LiveSettings
     package var services: PublishedServices
     package var commons: WorkerCommons
+    package var syncMarks: SyncMarks
 
     package init(
         table: ConnectionTable, cells: DestinationCells, hops: NextHopTable,
-        settings: LiveSettings, services: PublishedServices, commons: WorkerCommons
+        settings: LiveSettings, services: PublishedServices, commons: WorkerCommons,
+        syncMarks: SyncMarks
     ) {
         self.table = table
         self.cells = cells
@@ -20,6 +22,7 @@ package struct EngineParts: Sendable {
         self.settings = settings
         self.services = services
         self.commons = commons
+        self.syncMarks = syncMarks
     }
 }
 
@@ -45,6 +48,7 @@ package final class Worker: @unchecked Sendable {
     let counters: WorkerCounters
     let machine: StateMachine
     package let tally: Tally
+    let synchroniser: Synchroniser
     let pending: UnsafeMutablePointer<Pending>
     private var timeouts = Timeouts()
 
@@ -85,6 +89,9 @@ package final class Worker: @unchecked Sendable {
         self.counters = counters
         machine = StateMachine()
         tally = Tally()
+        synchroniser = Synchroniser(
+            table: parts.table, settings: parts.settings, marks: parts.syncMarks,
+            queue: SyncQueue())
         let workers = parts.table.quiescence.workers
         identifications = Identifications(worker: number, of: workers)
         errors = ICMPErrors(
@@ -99,6 +106,7 @@ package final class Worker: @unchecked Sendable {
     deinit {
         machine.deallocate()
         tally.deallocate()
+        synchroniser.queue.deallocate()
         admission.deallocate()
         unsafe pending.deallocate()
     }
@@ -133,7 +141,11 @@ package final class Worker: @unchecked Sendable {
             } else if path.services.hasServices(.v4) {
                 unsafe parse(frames, count, path)
                 match(count, path)
-                finish(&burst, count, path)
+                if parts.settings.isMaster {
+                    finishTelling(&burst, count, path)
+                } else {
+                    finish(&burst, count, path)
+                }
             } else if path.services.hasServices(.v6) {
                 unsafe parse(frames, count, path)
                 finishWithoutIPv4(&burst, count, path)

@@ -28,6 +28,14 @@ package struct LiveSettings: @unchecked Sendable {
         let tcpEstablishedSeconds = Atomic<UInt32>(900)
         let tcpFinWaitSeconds = Atomic<UInt32>(120)
         let udpSeconds = Atomic<UInt32>(300)
+        /// Other directors are told of connections; the rest says when (`SyncRules`).
+        let master = Atomic<UInt32>(0)
+        let syncPacket = Atomic<UInt32>(3)
+        let syncPeriod = Atomic<UInt32>(50)
+        let syncRefreshSeconds = Atomic<UInt32>(0)
+        let syncRetries = Atomic<UInt32>(0)
+        let syncPersistMode = Atomic<UInt32>(0)
+        let syncVersion = Atomic<UInt32>(1)
         /// The first and the last local port that FULLNAT uses, in the upper and the lower half.
         let localPorts = Atomic<UInt32>(1024 << 16 | 65535)
     }
@@ -101,6 +109,19 @@ package struct LiveSettings: @unchecked Sendable {
             perSecond: words.pointee.icmpMessagesPerSecond.load(ordering: .relaxed),
             atOnce: words.pointee.icmpMessagesBurst.load(ordering: .relaxed))
     }
+    /// The master of connection synchronisation runs.
+    var isMaster: Bool {
+        @inline(__always) get { unsafe words.pointee.master.load(ordering: .acquiring) != 0 }
+    }
+    var syncRules: SyncRules {
+        unsafe SyncRules(
+            packet: words.pointee.syncPacket.load(ordering: .relaxed),
+            period: words.pointee.syncPeriod.load(ordering: .relaxed),
+            refreshSeconds: words.pointee.syncRefreshSeconds.load(ordering: .relaxed),
+            retries: words.pointee.syncRetries.load(ordering: .relaxed),
+            isPersistMode: words.pointee.syncPersistMode.load(ordering: .relaxed) != 0,
+            isVersion0: words.pointee.syncVersion.load(ordering: .relaxed) == 0)
+    }
     package var tcpEstablishedSeconds: UInt32 {
         unsafe words.pointee.tcpEstablishedSeconds.load(ordering: .relaxed)
     }
@@ -153,7 +174,20 @@ extension LiveSettings {
         unsafe words.pointee.icmpMessagesPerSecond.store(
             word("icmp_msgs_per_sec"), ordering: .relaxed)
         unsafe words.pointee.icmpMessagesBurst.store(word("icmp_msgs_burst"), ordering: .relaxed)
+        unsafe words.pointee.syncPacket.store(word("sync_threshold"), ordering: .relaxed)
+        unsafe words.pointee.syncPeriod.store(
+            UInt32(clamping: settings.syncPeriod), ordering: .relaxed)
+        unsafe words.pointee.syncRefreshSeconds.store(
+            UInt32(clamping: settings["sync_refresh_period"] ?? 0), ordering: .relaxed)
+        unsafe words.pointee.syncRetries.store(word("sync_retries"), ordering: .relaxed)
+        unsafe words.pointee.syncPersistMode.store(word("sync_persist_mode"), ordering: .relaxed)
+        unsafe words.pointee.syncVersion.store(word("sync_version"), ordering: .relaxed)
         take(localPorts: settings.localPorts)
+    }
+
+    /// Workers that see it also see what was made ready for a master before.
+    func take(isMaster: Bool) {
+        unsafe words.pointee.master.store(isMaster ? 1 : 0, ordering: .releasing)
     }
 
     /// Hands the local ports of FULLNAT to the workers, for connections to come.

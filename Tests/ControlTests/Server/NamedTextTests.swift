@@ -162,9 +162,6 @@ struct NamedTextTests {
 
     @Test mutating func theStatusIsTheDaemons() {
         #expect(read("status") == "all is well\n")
-        let daemon = DaemonRecord(state: 1, interface: "lo")
-        #expect(conversation.ask(Sample.daemon(.newDaemon, daemon)).error == 0)
-        #expect(read("status").contains("does not send connections"))
     }
 
     @Test mutating func aBackupThatCannotBeginIsRefusedAndNotKept() {

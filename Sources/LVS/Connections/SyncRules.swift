@@ -1,0 +1,119 @@
+import Synchronization
+
+/// Which packets of a connection have other directors told of it: the settings `sync_*` of a master, and
+/// the kernel's rules (ipvs-semantics 9.4).
+struct SyncRules {
+    /// The first number of `sync_threshold`.
+    var packet: UInt32 = 3
+    /// The second one; 0 for one telling only.
+    var period: UInt32 = 50
+    /// Seconds by which the end of a connection must have moved; 0 when that does not count.
+    var refreshSeconds: UInt32 = 0
+    /// How often a telling is repeated before that.
+    var retries: UInt32 = 0
+    /// Connections of a template are left out: the template has them led to the same server.
+    var isPersistMode = false
+    /// Messages have format 0.
+    var isVersion0 = false
+
+    /// Whether others are to be told of a connection now that it has had so many packets from the client; if
+    /// so, that is noted in its mark.
+    func wants(
+        _ connection: Connection, packets: UInt32, _ mark: SyncMarks.Mark, now: Instant,
+        isOfTemplate: () -> Bool
+    ) -> Bool {
+        let state = connection.state
+        let isTemplate = connection.isTemplate
+        var isForced = false
+        var old = unsafe mark.pointee.load(ordering: .relaxed)
+        if !isTemplate {
+            if isPersistMode, isOfTemplate() { return false }
+            switch SyncRules.duty(connection.transport, state) {
+            case .never: return false
+            case .sometimes: break
+            case .established: isForced = old.state != state
+            case .closing:
+                guard old.state == state else {
+                    let end = SyncRules.end(connection, now, repeats: 0)
+                    unsafe mark.pointee.store(end.with(state: state), ordering: .relaxed)
+                    return true
+                }
+            }
+        }
+        var repeats: UInt64 = 0
+        if refreshSeconds > 0, old != 0 {
+            guard let next = nextRepeat(old, connection, now) else { return false }
+            repeats = next
+        }
+        if period > 0 {
+            if !isTemplate, packets % period != packet { return false }
+        } else if refreshSeconds == 0, packets != packet {
+            return false
+        }
+        let new = SyncRules.end(connection, now, repeats: repeats).with(state: state)
+        while true {
+            let result = unsafe mark.pointee.compareExchange(
+                expected: old, desired: new, ordering: .relaxed)
+            // Another worker was first, and has told.
+            if result.exchanged || !isForced { return result.exchanged }
+            old = result.original
+        }
+    }
+
+    /// How often the last telling has been repeated if it is repeated now, 0 when the end has moved far
+    /// enough; nil for neither.
+    private func nextRepeat(_ old: UInt64, _ connection: Connection, _ now: Instant) -> UInt64? {
+        let timeout = UInt64(connection.timeoutSeconds) * 1000
+        let end = now.nanoseconds / 1_000_000 &+ timeout
+        let moved = end > old.end ? end - old.end : old.end - end
+        let period = UInt64(refreshSeconds) * 1000
+        guard moved < min(period, max(timeout / 2, 10_000)) else { return 0 }
+        guard old.repeats < retries,
+            now.nanoseconds / 1_000_000 &+ timeout >= old.end &+ period / 8
+        else { return nil }
+        return old.repeats + 1
+    }
+
+    private static func end(_ connection: Connection, _ now: Instant, repeats: UInt64) -> UInt64 {
+        let end = now.nanoseconds / 1_000_000 &+ UInt64(connection.timeoutSeconds) * 1000
+        // Never 0, which says that nothing was told.
+        return max(1, end) << 16 | repeats << 8
+    }
+
+    private enum Duty {
+        case never
+        /// When the count of packets says so.
+        case sometimes
+        /// As above; a change into such a state is told by one worker of several.
+        case established
+        /// At once when the state is new, else as above.
+        case closing
+    }
+
+    private static func duty(_ transport: TransportProtocol, _ state: UInt8) -> Duty {
+        switch transport {
+        case .tcp:
+            switch TCPState(rawValue: state) ?? .none {
+            case .established: .established
+            case .finWait, .close, .closeWait, .timeWait: .closing
+            default: .never
+            }
+        case .sctp:
+            switch SCTPState(rawValue: state) ?? .none {
+            case .established: .established
+            case .shutdownSent, .shutdownReceived, .shutdownAckSent, .closed: .closing
+            default: .never
+            }
+        default: .sometimes
+        }
+    }
+}
+
+extension UInt64 {
+    fileprivate var state: UInt8 { UInt8(truncatingIfNeeded: self) }
+    fileprivate var repeats: UInt64 { self >> 8 & 0xff }
+    /// Milliseconds.
+    fileprivate var end: UInt64 { self >> 16 }
+
+    fileprivate func with(state: UInt8) -> UInt64 { self & ~0xff | UInt64(state) }
+}
