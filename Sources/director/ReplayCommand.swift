@@ -112,7 +112,9 @@ struct ReplayCommand: ParsableCommand {
         output.close()
         progress.end()
         recorder?.finish()
-        if let report, let recorder { try write(ReplayReport(recorder, title: title), to: report) }
+        if let report, let recorder {
+            try ReportFile(path: report).write(ReplayReport(recorder, title: title).html)
+        }
         tell(stage, output, wasInterrupted)
         if let failure = output.failure { throw StartFailure("\(failure)") }
         if wasInterrupted { throw ExitCode(130) }
@@ -121,19 +123,9 @@ struct ReplayCommand: ParsableCommand {
     /// Whether standard output is the capture.
     private var isOutputTaken: Bool { write.contains { NamedFile($0).path == "-" } }
 
-    /// What the report is about: files without their directories.
     private var title: String {
-        let files = options.read.map { NamedFile($0).path } + [rules ?? ""]
-        let names = files.map { $0.split(separator: "/").last.map(String.init) ?? $0 }
-        return "Replay of \(names.dropLast().joined(separator: ", ")) by \(names[names.count - 1])"
-    }
-
-    private func write(_ report: ReplayReport, to path: String) throws {
-        do throws(SystemError) {
-            try Files.replace(path, with: Array(report.html.utf8))
-        } catch {
-            throw StartFailure("--report \(path): \(error)")
-        }
+        let captures = ReportFile.names(options.read.map { NamedFile($0).path })
+        return "Replay of \(captures) by \(ReportFile.names([rules ?? ""]))"
     }
 
     private func output(_ stage: Stage, _ capture: MergedCapture) throws -> ReplayOutput {

@@ -121,8 +121,8 @@ struct Stage {
             let all = names + (interface.map { [$0] } ?? [])
             let isAlone = all.isEmpty && sheet.network.links.isEmpty
             let network = try ReplayNetwork(
-                sheet.network, names: isAlone ? ["in"] : all, services: Stage.services(rules),
-                servers: Stage.servers(rules))
+                sheet.network, names: isAlone ? ["in"] : all, services: rules.services,
+                servers: rules.serverAddresses)
             var made = Replay.Options()
             made.connections = options.connections
             made.seed = options.seed
@@ -154,18 +154,6 @@ struct Stage {
             throw StartFailure("\(error)")
         } catch let mistake as Sheet.Mistake {
             throw StartFailure("\(path), \(mistake)")
-        }
-    }
-
-    private static func services(_ rules: [Rule]) -> [VirtualService] {
-        rules.compactMap { rule in
-            if case .addService(let service) = rule { service } else { nil }
-        }
-    }
-
-    private static func servers(_ rules: [Rule]) -> [IPAddress] {
-        rules.compactMap { rule in
-            if case .addServer(_, let server) = rule { server.address } else { nil }
         }
     }
 }

@@ -111,13 +111,15 @@ struct SimulateCommand: ParsableCommand {
 
     func run() throws {
         Signals.ignoreBrokenPipes()
-        do throws(SimulatedLoad.Mistake) {
+        do {
             let load = try load()
             let result = try Simulator.run(load) { name in
                 if Program.isErrorTerminal { Program.complain("\r\(name)\u{1b}[K") }
             }
             if Program.isErrorTerminal { Program.complain("\r\u{1b}[K") }
-            if let report { try write(SimulationReport(result, title: title), to: report) }
+            if let report {
+                try ReportFile(path: report).write(SimulationReport(result, title: title).html)
+            }
             Program.output(json ? result.json : result.text(shares: shares))
         } catch {
             Program.complain("director simulate: \(error)\n")
@@ -125,24 +127,11 @@ struct SimulateCommand: ParsableCommand {
         }
     }
 
-    /// What the report is about: files without their directories.
     private var title: String {
-        let names = read.map {
-            NamedFile($0).path.split(separator: "/").last.map(String.init) ?? $0
-        }
-        return names.isEmpty
+        read.isEmpty
             ? "Simulation of schedulers"
-            : "Simulation of schedulers with \(names.joined(separator: ", "))"
-    }
-
-    private func write(
-        _ report: SimulationReport, to path: String
-    ) throws(SimulatedLoad.Mistake) {
-        do throws(SystemError) {
-            try Files.replace(path, with: Array(report.html.utf8))
-        } catch {
-            throw SimulatedLoad.Mistake(description: "--report \(path): \(error)")
-        }
+            : "Simulation of schedulers with "
+                + ReportFile.names(read.map { NamedFile($0).path })
     }
 
     private func load() throws(SimulatedLoad.Mistake) -> SimulatedLoad {

@@ -21,14 +21,4 @@ extension IPAddress {
 
     /// As listings have it in front of a port: dotted IPv4, or IPv6 in brackets.
     package var dotted: String { isV4 ? description : "[\(description)]" }
-
-    /// The address as an IP header carries it.
-    package var wireBytes: [UInt8] {
-        guard !isV4 else { return [24, 16, 8, 0].map { UInt8(v4 >> $0 & 0xff) } }
-        var bytes: [UInt8] = []
-        for word in [wireHigh >> 32, wireHigh, low >> 32, low] {
-            bytes.append(be32: UInt32(truncatingIfNeeded: word))
-        }
-        return bytes
-    }
 }

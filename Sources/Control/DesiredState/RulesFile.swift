@@ -9,6 +9,18 @@ package enum Rule: Hashable, Sendable {
     case addMark(MarkRule)
 }
 
+extension [Rule] {
+    /// The virtual services, in the order of the rules.
+    package var services: [VirtualService] {
+        compactMap { if case .addService(let service) = $0 { service } else { nil } }
+    }
+
+    /// The addresses of real servers, in the order of the rules; one of several services comes as often.
+    package var serverAddresses: [IPAddress] {
+        compactMap { if case .addServer(_, let server) = $0 { server.address } else { nil } }
+    }
+}
+
 /// A file of rules, the lines that `ipvsadm -Sn` writes.
 ///
 /// Blank lines and lines that begin with `#` are skipped; every other line is judged like a line of

@@ -103,14 +103,18 @@ package final class CaptureWriter {
     ///
     /// `time` is nanoseconds since 1970; what lies outside of what the format holds (pcap: from 1970 to
     /// 2106) becomes its bound. Of more than `CaptureReader.mostBytes` bytes the first ones are kept.
+    /// `vlan` is a tag that was taken out, as in `Frame.vlan`: it is put back behind both addresses,
+    /// if they are there, and counted to what there was.
     package func write(
-        _ packet: UnsafeRawBufferPointer, length: UInt32? = nil, time: Int64, interface: Int = 0,
-        direction: CapturedPacket.Direction = .unknown, comment: String? = nil
+        _ packet: UnsafeRawBufferPointer, length: UInt32? = nil, vlan: UInt32 = 0, time: Int64,
+        interface: Int = 0, direction: CapturedPacket.Direction = .unknown, comment: String? = nil
     ) throws(CaptureError) {
         guard let base = packet.baseAddress else { return }
+        let tag = packet.count >= 12 ? vlan : 0
+        let length = Int(length ?? UInt32(clamping: packet.count)) + (tag == 0 ? 0 : 4)
         let record = unsafe CaptureRecord(
-            bytes: base, count: packet.count, length: Int(length ?? UInt32(clamping: packet.count)),
-            vlan: 0, time: time, interface: interface, direction: direction)
+            bytes: base, count: packet.count, length: length, vlan: tag, time: time,
+            interface: interface, direction: direction)
         try put(record, comment)
     }
 
@@ -121,12 +125,11 @@ package final class CaptureWriter {
         _ frame: borrowing Frame, missing: Int = 0, time: Int64, interface: Int = 0,
         direction: CapturedPacket.Direction = .unknown, comment: String? = nil
     ) throws(CaptureError) {
-        let vlan = frame.length >= 12 ? frame.vlan : 0
-        let record = unsafe CaptureRecord(
-            bytes: UnsafeRawPointer(frame.bytes), count: Int(frame.length) - missing,
-            length: Int(frame.length) + (vlan == 0 ? 0 : 4), vlan: vlan, time: time,
-            interface: interface, direction: direction)
-        try put(record, comment)
+        let packet = unsafe UnsafeRawBufferPointer(
+            start: frame.bytes, count: Int(frame.length) - missing)
+        try unsafe write(
+            packet, length: UInt32(frame.length), vlan: frame.vlan, time: time,
+            interface: interface, direction: direction, comment: comment)
     }
 
     /// Adds an interface, as a capture that is read may describe one late; its position.

@@ -232,26 +232,16 @@ package final class LiveCapture {
         }
 
         var size: Int { frame.bytes.count + comment.utf8.count }
-
-        /// The frame as it is on the wire, with the tag that the kernel took out.
-        var bytes: [UInt8] {
-            guard hasTag else { return frame.bytes }
-            let tag = [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: frame.vlan >> $0) }
-            return frame.bytes.prefix(12) + tag + frame.bytes.dropFirst(12)
-        }
-
-        var length: Int { frame.length + (hasTag ? 4 : 0) }
-
-        private var hasTag: Bool { frame.vlan != 0 && frame.bytes.count >= 12 }
     }
 
     /// Nothing can fail: the sink takes everything, and a port that nobody has described is described.
     private func write(_ record: Record, at time: Int64) {
         do {
             let interface = try position(of: record.frame.port)
-            try unsafe record.bytes.withUnsafeBytes { bytes in
+            let frame = record.frame
+            try unsafe frame.bytes.withUnsafeBytes { bytes in
                 try unsafe writer.write(
-                    bytes, length: UInt32(clamping: record.length), time: time,
+                    bytes, length: UInt32(clamping: frame.length), vlan: frame.vlan, time: time,
                     interface: interface, direction: record.direction,
                     comment: record.comment)
             }

@@ -20,6 +20,11 @@ indirect enum JSONText: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral 
 
     static func optional(_ value: Double?) -> JSONText { value.map { .fraction($0) } ?? .null }
 
+    /// Seconds, to the microsecond.
+    static func seconds(_ nanoseconds: Int64) -> JSONText {
+        .fraction(Double(nanoseconds / 1000) / 1e6)
+    }
+
     /// The value with two blanks for each level.
     func written(indent: String = "") -> String {
         let deeper = indent + "  "

@@ -15,6 +15,11 @@ package final class ReplayRun {
             first = packet
             text = reason()
         }
+
+        /// The sentence about them, of which `what` says what they do or did; nil without any.
+        func remark(_ what: String) -> String? {
+            packets > 0 ? "\(packets) packets \(what), first packet \(first): \(text)" : nil
+        }
     }
 
     package let replay: Replay
@@ -153,13 +158,10 @@ package final class ReplayRun {
     /// What was wrong with the capture, a line each.
     package var remarks: [String] {
         let troubles = [
-            ("could not be read", unreadable),
-            ("are cut short, zeros in the place of the rest", truncated),
-            ("were left out", unexpected),
+            unreadable.remark("could not be read"),
+            truncated.remark("are cut short, zeros in the place of the rest"),
+            unexpected.remark("were left out"),
         ]
-        return capture.remarkLines
-            + troubles.filter { $0.1.packets > 0 }.map { what, trouble in
-                "\(trouble.packets) packets \(what), first packet \(trouble.first): \(trouble.text)"
-            }
+        return capture.remarkLines + troubles.compactMap { $0 }
     }
 }

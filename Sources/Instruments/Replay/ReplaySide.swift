@@ -21,13 +21,14 @@ package final class ReplaySide: ReplaySink {
     }
 
     package let run: ReplayRun
-    private let narrator = Narrator(most: .max)
-    private var stories: ArraySlice<Story> = []
+    private var stories: StoryQueue
     private var outcomes: [Outcome] = []
     private var taken = 0
 
     package init(_ run: ReplayRun) {
         self.run = run
+        let narrator = Narrator(most: .max)
+        stories = StoryQueue(of: narrator)
         run.replay.sink = self
         run.replay.tell(narrator)
     }
@@ -46,10 +47,8 @@ package final class ReplaySide: ReplaySink {
     package func sent(_ frame: Frame, by port: PortIndex, at time: Int64, packet: UInt64?) {}
 
     package func decided(_ verdict: Verdict, packet: UInt64, at time: Int64) {
-        // A burst's stories come all at once, before its verdicts.
-        if stories.isEmpty { stories = narrator.takeStories()[...] }
         var outcome = Outcome(packet: packet, time: time, verdict: verdict)
-        if let story = stories.popFirst() {
+        if let story = stories.next() {
             (outcome.connection, outcome.isNew) = story.connection
         }
         outcomes.append(outcome)

@@ -8,7 +8,7 @@ extension ReplaySummary {
     var jsonObject: JSONText {
         .object([
             ("packets", .count(counts.packets)),
-            ("seconds", .fraction(Double(duration / 1000) / 1e6)),
+            ("seconds", .seconds(duration)),
             ("decided", .count(counts.decided)), ("sent", .count(counts.sent)),
             ("passed", .count(counts.passed)), ("dropped", .count(counts.dropped)),
             ("left_out", .count(counts.own + counts.foreign + outgoing)),

@@ -55,9 +55,8 @@ package final class ReplayRecorder: ReplaySink {
 
     let run: ReplayRun
     private let sink: (any ReplaySink)?
-    private let narrator: Narrator
     private let ear = Ear()
-    private var stories: ArraySlice<Story> = []
+    private var stories: StoryQueue
     private var looked: UInt64 = 0
     private var every: Int64 = 10_000_000
     private var nextSample: Int64 = 0
@@ -75,7 +74,8 @@ package final class ReplayRecorder: ReplaySink {
     package init(_ run: ReplayRun, before sink: (any ReplaySink)?) {
         self.run = run
         self.sink = sink
-        narrator = Narrator(most: .max) { [ear] _, _ in ear.isOpen }
+        let narrator = Narrator(most: .max) { [ear] _, _ in ear.isOpen }
+        stories = StoryQueue(of: narrator)
         servers = run.replay.director.services().flatMap { listing in
             listing.servers.reversed().map {
                 Server(
@@ -102,9 +102,7 @@ package final class ReplayRecorder: ReplaySink {
         let since = time &- (run.replay.firstTime ?? time)
         if since >= nextSample { takeSample(at: time) }
         guard ear.isOpen || !stories.isEmpty else { return }
-        // A burst's stories come all at once, before its verdicts.
-        if stories.isEmpty { stories = narrator.takeStories()[...] }
-        guard let story = stories.popFirst() else { return }
+        guard let story = stories.next() else { return }
         take(story, packet, since)
         looked += 1
         if looked == Self.mostPackets { ear.isOpen = false }

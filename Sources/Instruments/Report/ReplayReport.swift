@@ -35,7 +35,7 @@ package struct ReplayReport {
             samples.contains { $0.drops[index] > 0 }
         }
         return .object([
-            ("times", .list(samples.map { .fraction(seconds($0.time)) })),
+            ("times", .list(samples.map { .seconds($0.time) })),
             ("open", .list(samples.map { .count($0.open) })),
             (
                 "servers",
@@ -70,7 +70,7 @@ package struct ReplayReport {
 
     private func step(_ step: ReplayRecorder.Step) -> JSONText {
         .object([
-            ("packet", .count(step.packet)), ("time", .fraction(seconds(step.time))),
+            ("packet", .count(step.packet)), ("time", .seconds(step.time)),
             ("from_client", .boolean(step.isFromClient)),
             ("before", .text(FrameLine.text(step.before))),
             ("after", .list(step.after.map { .text(FrameLine.text($0)) })),
@@ -87,6 +87,4 @@ package struct ReplayReport {
         case .drop: verdict.reason?.name ?? "dropped"
         }
     }
-
-    private func seconds(_ nanoseconds: Int64) -> Double { Double(nanoseconds / 1000) / 1e6 }
 }

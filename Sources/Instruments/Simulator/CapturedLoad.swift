@@ -61,12 +61,9 @@ package struct CapturedLoad: Hashable, Sendable {
             collector.take(sighting)
             if reader.packets & 0xfff == 0 { read(reader.packets) }
         }
-        var remarks = collector.remarks + capture.remarkLines
-        if reader.unreadable.packets > 0 {
-            remarks.append(
-                "\(reader.unreadable.packets) packets could not be read, first packet "
-                    + "\(reader.unreadable.first): \(reader.unreadable.text)")
-        }
+        let unreadable = reader.unreadable.remark("could not be read")
+        let remarks =
+            collector.remarks + capture.remarkLines + [unreadable].compactMap { $0 }
         guard let found = collector.largest else {
             let to = service.map { " to \(Words.endpoint($0.address, $0.port))" } ?? ""
             throw SimulatedLoad.Mistake(

@@ -83,7 +83,7 @@ struct ConnectionCollector {
             switch transport {
             case .tcp: TCPState.established.timeoutSeconds
             case .sctp: SCTPState.established.timeoutSeconds
-            default: 300
+            default: Timeouts().udp
             }
         return now - last.lastTime > Int64(seconds) * 1_000_000_000
     }

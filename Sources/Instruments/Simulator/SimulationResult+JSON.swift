@@ -22,10 +22,10 @@ extension SimulationResult {
             ("added_weight", .count(load.added)),
             ("persistence_seconds", .count(load.persistenceSeconds)), ("seed", .count(load.seed)),
             ("clients", .count(load.clientCount)),
-            ("part_ends", .list(course.ends.map(Self.seconds))),
-            ("measured_seconds", Self.seconds(course.measuredEnd)),
-            ("server_added_at", Self.seconds(course.changes.added)),
-            ("server_removed_at", Self.seconds(course.changes.removed)),
+            ("part_ends", .list(course.ends.map(JSONText.seconds))),
+            ("measured_seconds", .seconds(course.measuredEnd)),
+            ("server_added_at", .seconds(course.changes.added)),
+            ("server_removed_at", .seconds(course.changes.removed)),
         ]
         if let captured = load.captured {
             members += [
@@ -80,7 +80,7 @@ extension SimulationResult {
             (
                 "over_time",
                 .object([
-                    ("seconds", .list(row.times.map(Self.seconds))),
+                    ("seconds", .list(row.times.map(JSONText.seconds))),
                     ("open", .list(row.open.map { .list($0.map { .count($0) }) })),
                 ])
             ),
@@ -92,10 +92,6 @@ extension SimulationResult {
             ("clients", .count(moves.clients)), ("moved", .count(moves.moved)),
             ("share", .optional(moves.share)),
         ])
-    }
-
-    private static func seconds(_ nanoseconds: Int64) -> JSONText {
-        .fraction(Double(nanoseconds / 1000) / 1e6)
     }
 }
 

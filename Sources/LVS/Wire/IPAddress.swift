@@ -28,6 +28,14 @@ package struct IPAddress: Hashable, Sendable {
     /// The first half of what an IPv6 header carries for this address; the second is `low`.
     package var wireHigh: UInt64 { IPAddress.trade(high, low) }
 
+    /// What a header carries for it, network order: 4 bytes or 16.
+    package var wireBytes: [UInt8] {
+        let bytes = [wireHigh, low].flatMap { half in
+            stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: half >> $0) }
+        }
+        return isV4 ? bytes.suffix(4) : bytes
+    }
+
     private static func trade(_ high: UInt64, _ low: UInt64) -> UInt64 {
         low >> 32 == 0xffff && (high == 0 || high == .max) ? ~high : high
     }

@@ -71,8 +71,7 @@ final class RouteSocket {
     }
 
     func ask(_ care: Care, for neighbour: KernelNeighbour) throws(SystemError) {
-        let bytes = NetworkBytes(neighbour.address)
-        let result = unsafe bytes.withPointer { address in
+        let result = unsafe neighbour.address.withWireBytes { address in
             unsafe lvs_rt_care(
                 socket, care.rawValue, neighbour.interface,
                 neighbour.address.family.rawValue, address)
@@ -84,7 +83,7 @@ final class RouteSocket {
     func changeRule(
         add: Bool, source: ServedTraffic.Endpoint, priority: UInt32, table: UInt32
     ) throws(SystemError) {
-        let result = unsafe NetworkBytes(source.address).withPointer { address in
+        let result = unsafe source.address.withWireBytes { address in
             unsafe lvs_rt_change_rule(
                 socket, add ? 1 : 0, source.address.family.rawValue, address,
                 source.transport.rawValue, source.port, priority, table)
@@ -114,7 +113,7 @@ final class RouteSocket {
     func changeRoute(
         add: Bool, to prefix: IPAddress, length: UInt8, interface: Int32, table: UInt32
     ) throws(SystemError) {
-        let result = unsafe NetworkBytes(prefix).withPointer { bytes in
+        let result = unsafe prefix.withWireBytes { bytes in
             unsafe lvs_rt_change_route(
                 socket, add ? 1 : 0, prefix.family.rawValue, bytes, length, interface, table)
         }
@@ -122,7 +121,7 @@ final class RouteSocket {
     }
 
     func addAddress(_ address: IPAddress, interface: Int32) throws(SystemError) {
-        let result = unsafe NetworkBytes(address).withPointer { bytes in
+        let result = unsafe address.withWireBytes { bytes in
             unsafe lvs_rt_add_address(socket, address.family.rawValue, interface, bytes)
         }
         guard result == 0 else { throw SystemError("add address", code: -result) }
@@ -166,18 +165,9 @@ private final class Collector {
     }
 }
 
-/// An address as its bytes on the wire.
-struct NetworkBytes {
-    private let bytes: [UInt8]
-
-    init(_ address: IPAddress) {
-        let all = [address.wireHigh, address.low].flatMap { half in
-            stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: half >> $0) }
-        }
-        bytes = address.isV4 ? Array(all[12...]) : all
-    }
-
-    func withPointer(_ body: (UnsafePointer<UInt8>?) -> Int32) -> Int32 {
-        unsafe bytes.withUnsafeBufferPointer { unsafe body($0.baseAddress) }
+extension IPAddress {
+    /// Lends its bytes, network order, to a call of the shim.
+    func withWireBytes(_ body: (UnsafePointer<UInt8>?) -> Int32) -> Int32 {
+        unsafe wireBytes.withUnsafeBufferPointer { unsafe body($0.baseAddress) }
     }
 }

@@ -51,7 +51,7 @@ private final class Membership {
     func hold(_ wanted: Set<IPAddress>) -> [SystemError] {
         for group in groups.subtracting(wanted) where number >= 0 {
             // A group that could not be joined cannot be left.
-            _ = unsafe NetworkBytes(group).withPointer {
+            _ = unsafe group.withWireBytes {
                 unsafe lvs_multicast_leave(number, interface, $0)
             }
         }
@@ -67,7 +67,7 @@ private final class Membership {
     /// 0, or the errno value.
     private func join(_ group: IPAddress) -> Int32 {
         guard number >= 0 else { return -number }
-        return unsafe NetworkBytes(group).withPointer {
+        return unsafe group.withWireBytes {
             unsafe -lvs_multicast_join(number, interface, $0)
         }
     }

@@ -36,6 +36,24 @@ struct RulesFileTests {
             ])
     }
 
+    @Test("Rules name their services and the addresses of their real servers")
+    func servicesAndServersAreNamed() throws {
+        let rules = try RulesFile.parse(
+            """
+            -A -t 10.1.0.100:80 -s rr
+            -a -t 10.1.0.100:80 -r 10.2.0.11:8080 -m
+            -A -f 7 -s rr
+            -a -f 7 -r 10.2.0.12 -g
+            -a -f 7 -r 10.2.0.11 -g
+            """)
+        #expect(rules.services.map(\.key) == [web, .mark(7, .v4)])
+        #expect(
+            rules.serverAddresses
+                == [0x0a02_000b, 0x0a02_000c, 0x0a02_000b].map { IPAddress(v4: $0) })
+        #expect([Rule]().services.isEmpty)
+        #expect([Rule]().serverAddresses.isEmpty)
+    }
+
     @Test("What -Sn writes of any recorded table is read, except weights below zero")
     func recordedTablesAreRead() throws {
         for golden in RenderingCase.all where golden.argv == ["-S", "-n"] {

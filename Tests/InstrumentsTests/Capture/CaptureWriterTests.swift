@@ -167,6 +167,27 @@ import Testing
         #expect(packet.length == 64)
     }
 
+    @Test(arguments: [(12, [0x81, 0, 0, 0x64], 64), (11, [], 60)])
+    func `A tag is put back behind both addresses, where they were captured`(
+        captured: Int, tag: [UInt8], length: UInt32
+    ) throws {
+        let bytes = [UInt8](1...11) + [UInt8](repeating: 12, count: captured - 11)
+        var file: [UInt8] = []
+        let writer = try unsafe CaptureWriter(
+            name: "test", format: .pcapng, interfaces: [Self.interfaces[0]]
+        ) { bytes throws(SystemError) in
+            unsafe file += bytes
+            return bytes.count
+        }
+        try unsafe bytes.withUnsafeBytes { bytes in
+            try unsafe writer.write(bytes, length: 60, vlan: 0x8100_0064, time: 5)
+        }
+        try writer.close()
+        let packet = try #require(try CaptureReader(file).rest().first)
+        #expect(packet.bytes == bytes + tag)
+        #expect(packet.length == length)
+    }
+
     @Test func `A comment that is too long is cut between characters`() throws {
         var file: [UInt8] = []
         let writer = try unsafe CaptureWriter(

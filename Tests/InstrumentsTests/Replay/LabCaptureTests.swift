@@ -63,13 +63,8 @@ struct Scene {
         let names = try ReplayRun.names(of: capture.interfaces, in: sheet.network)
         let parsed = try RulesFile.parse(sheet.rules)
         let network = try ReplayNetwork(
-            sheet.network, names: names,
-            services: parsed.compactMap { rule in
-                if case .addService(let service) = rule { service } else { nil }
-            },
-            servers: parsed.compactMap { rule in
-                if case .addServer(_, let server) = rule { server.address } else { nil }
-            })
+            sheet.network, names: names, services: parsed.services,
+            servers: parsed.serverAddresses)
         var options = Replay.Options()
         options.connections = 4096
         replay = try Replay(network, options)
