@@ -53,16 +53,3 @@ struct DaemonSockets<Socket> {
         }
     }
 }
-
-extension IPAddress {
-    /// The bytes that a header carries: 4 or 16.
-    fileprivate var wireBytes: [UInt8] {
-        let words = isV4 ? [UInt64(v4) << 32] : [wireHigh, low]
-        let bytes = words.flatMap { word in
-            stride(from: 56, through: 0, by: -8).map {
-                UInt8(truncatingIfNeeded: word >> UInt64($0))
-            }
-        }
-        return isV4 ? Array(bytes.prefix(4)) : bytes
-    }
-}
