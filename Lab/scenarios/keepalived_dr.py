@@ -53,7 +53,7 @@ class Pair:
         print(f"  from the start of keepalived to the first request served: {first.ended - began:.1f} s (VRRP waits 3.6)")
         self.expect_vip(0)
         for director in self.directors:
-            until(lambda: director.ctl("-Ln", show=False).count("->") == 3, "both servers in the table")
+            until(lambda: all(has_server(director, name) for name in SERVERS), "both servers in the table")
         print(self.directors[0].ctl("-Ln", show=False), end="")
         requests(self.client, f"http://{self.vip}/", expect=EVEN, alternate=True)
 
@@ -78,7 +78,7 @@ class Pair:
 
 
 def has_server(director, name):
-    return f"-> {SERVERS[name]}:" in director.ctl("-Ln", show=False)
+    return f"-> {SERVERS[name]}:80 " in director.ctl("-Ln", show=False)
 
 
 def server_dies(pair, steady):
