@@ -19,7 +19,7 @@ from .lab import ROOT, Lab
 
 METHODS = ["nat", "dr", "tun", "fullnat"]
 # What is played in virtual machines.
-MACHINES = ["nat", "dr", "tun", "vlan", "sync"]
+MACHINES = ["nat", "dr", "tun", "vlan", "sync", "keepalived"]
 TOPOLOGIES = ["routed", "switched", "distant"]
 
 

@@ -229,6 +229,21 @@ class Guest(Host):
             self.cut_power()
 
 
+class KernelDirector:
+    """The kernel's IPVS of a guest, with the words of a director of ours."""
+
+    def __init__(self, host):
+        self.host = host
+
+    def ctl(self, line, show=True):
+        if line == "status":
+            return self.host.run("cat", "/proc/net/ip_vs_stats", show=show)
+        return self.host.run("ipvsadm", *line.split(), show=show)
+
+    def stop(self):
+        self.host.run("ipvsadm", "-C")
+
+
 def make(lab, bridges, members):
     """Starts guests side by side; `members` gives name and options of each, and `bridges` what they may be joined to."""
     # The runner looks for a lab that stands already by its directory, which is the guests' as well.

@@ -1,6 +1,7 @@
 """Debian's keepalived behind director-run, and the configuration that its instructions give."""
 
-from .host import stop
+from .guest import Guest
+from .host import stop, until
 
 # As in the usual instructions for two directors. The intervals between checks are short, so that a lab takes seconds; this
 # keepalived skips the two lines of older instructions that it does not know (nb_get_retry, persistence_timeout 0).
@@ -75,7 +76,9 @@ class Keepalived:
             for option, name in files.items()
             for word in (option, str(self.host.lab.file(f"keepalived-{self.host.name}-{name}.pid")))
         ]
-        command = ["director-run", "keepalived", "-n", "-l", "-D", "-f", str(self.config)]
+        # A machine of its own has the kernel's IPVS.
+        bridge = [] if isinstance(self.host, Guest) else ["director-run"]
+        command = [*bridge, "keepalived", "-n", "-l", "-D", "-f", str(self.config)]
         self.host.say([*command, "&"])
         self.process = self.host.start(*command, *words, log=f"keepalived-{self.host.name}.log")
 
@@ -85,4 +88,8 @@ class Keepalived:
     def stop(self):
         """Ends it as an operator would."""
         self.host.say(["service", "keepalived", "stop"])
-        stop(self.process)
+        if isinstance(self.host, Guest):
+            self.host.run("kill", self.host.lab.file(f"keepalived-{self.host.name}-all.pid").read_text().strip())
+            until(lambda: self.process.poll() is not None, "keepalived to end")
+        else:
+            stop(self.process)

@@ -3,6 +3,7 @@
 import time
 
 from runner.client import requests
+from runner.guest import Guest, KernelDirector
 from runner.host import Failure, stop, until
 from runner.keepalived import Keepalived, configuration
 from runner.servers import quiet_about_vip, start_nginx
@@ -32,7 +33,10 @@ class Pair:
             for interface in interfaces:
                 host.set(**{f"conf__{interface}__send_redirects": 0})
             own = tuple(word.format(name=name) for word in options)
-            self.directors.append(lab.director(name, interfaces=interfaces, options=own))
+            if isinstance(host, Guest):
+                self.directors.append(KernelDirector(host))
+            else:
+                self.directors.append(lab.director(name, interfaces=interfaces, options=own))
             servers = SERVERS.values()
             text = configuration(state, kind, vip, servers, head=head, **instance)
             self.keepaliveds.append(Keepalived(host, text))

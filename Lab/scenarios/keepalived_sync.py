@@ -69,7 +69,11 @@ def move(pair, pulse, steady, idle, index, change):
 
 
 def run(lab):
-    pair = prepare(lab, head=HEAD + PULSE)
+    downloads_go_on(lab, prepare(lab, head=HEAD + PULSE))
+
+
+def downloads_go_on(lab, pair):
+    """Downloads and idle connections outlive the VIP's move to the second director and its return."""
     for name in SERVERS:
         start_echo(lab.host(name), pair.vip)
     payload = make_payload(lab)
