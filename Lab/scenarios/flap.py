@@ -17,13 +17,16 @@ ADDRESSES = {"eth0": (f"{nat.VIP}/24",), "eth1": ("192.168.0.8/24",)}
 class Download:
     """A download at a bounded rate, so that there is time for what happens meanwhile."""
 
-    def __init__(self, lab, address):
+    def __init__(self, lab, address, rate="20M", source=None):
         self.client = lab.host("client")
-        self.payload = payload = make_payload(lab)
-        self.target = lab.file("downloaded")
-        self.size = payload.stat().st_size
+        self.payload = lab.file("payload")
+        if not self.payload.exists():
+            make_payload(lab)
+        self.target = lab.file(f"downloaded-{source or 'here'}")
+        self.size = self.payload.stat().st_size
         self.process = self.client.start(
-            *("curl", "-sS", "--limit-rate", "20M", "--max-time", "60", "-o", str(self.target)),
+            *("curl", "-sS", "--limit-rate", rate, "--max-time", "60", "-o", str(self.target)),
+            *(("--interface", source) if source else ()),
             f"http://{address}/payload",
             stderr=-1,
             text=True,
