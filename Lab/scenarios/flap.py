@@ -43,6 +43,16 @@ class Download:
         until(lambda: self.got() > before + 1_000_000, f"the download to go on after {what}", 20)
         print(f"  the download goes on after {what}: {self.got():,} of {self.size:,} bytes")
 
+    def expect_beginning(self):
+        """Ends it before it is over; what has arrived so far must be as the file begins."""
+        self.process.kill()
+        self.process.communicate()
+        arrived = self.target.read_bytes()
+        with open(self.payload, "rb") as file:
+            if file.read(len(arrived)) != arrived:
+                raise Failure("the download does not bring what the file holds")
+        print(f"  the download brought {len(arrived):,} bytes so far, as the file has them")
+
     def expect_all(self):
         _, complaint = self.process.communicate(timeout=60)
         if self.process.returncode != 0 or digest(self.target) != digest(self.payload):
