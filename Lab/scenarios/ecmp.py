@@ -210,11 +210,14 @@ def without_sloppy_tcp(stage):
 
 
 def narrow_path(stage):
-    """Servers learn of a narrow link by ICMP errors to the VIP, which the router leads to any director."""
+    """Servers learn of a narrow link by ICMP errors to the VIP, which the router may lead to another director than the flow.
+
+    Linux finds the flow's own for most of those that it sends itself, so that many downloads are needed to see it.
+    """
     stage.router.run("ip", "link", "set", "eth0", "mtu", "1300", show=True)
     outcomes = {}
     # Clients that no server has heard of yet.
-    for value, sources in ((0, CLIENTS[0:12]), (1, CLIENTS[12:24])):
+    for value, sources in ((0, CLIENTS[:30]), (1, CLIENTS[30:60])):
         for one in stage.announcers.values():
             one.director.ctl(f"set schedule_icmp={value}", show=False)
         fetch = ("curl", "-s", "--max-time", str(IMPATIENT), "-o", "/dev/null", "-r", "0-99999")
@@ -225,7 +228,7 @@ def narrow_path(stage):
         arrived = f"{outcomes[value]} of {len(sources)} downloads arrive"
         print(f"  behind a link of 1,300 bytes with schedule_icmp={value}: {arrived}")
     stage.router.run("ip", "link", "set", "eth0", "mtu", "1500")
-    if outcomes[1] != 12 or outcomes[0] == 12:
+    if outcomes[0] == 30 or outcomes[1] < 30:
         raise Failure("schedule_icmp does not make the difference")
 
 
