@@ -25,6 +25,18 @@ def blocks():
     return found
 
 
+def written(name):
+    """The text of a file that a command of the README writes, for scenarios that do as it says."""
+    found = re.findall(
+        rf"^cat > {re.escape(name)} <<'END'\n(.*?)^END$",
+        (ROOT / "README.md").read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )
+    if len(found) != 1:
+        raise Failure(f"README: {name} is written {len(found)} times")
+    return found[0]
+
+
 def expect_in_ci(commands):
     """What sets a machine up is run by `.ci/run` instead."""
     checks = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
