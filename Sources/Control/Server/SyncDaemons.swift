@@ -15,12 +15,7 @@ struct SyncDaemons {
         _ request: DaemonRecord, mtu: (_ interface: String) -> Int?,
         _ begin: (DaemonRecord) throws(Refusal) -> Void
     ) throws(Refusal) {
-        let multicast =
-            switch request.group {
-            case .v4(let address): address.v4 >> 28 == 0xe
-            case .v6(let address): address.high >> 56 == 0xff
-            case nil: true
-            }
+        let multicast = request.group?.address.isMulticast ?? true
         guard multicast else { throw Refusal(.invalid, "the group is not a multicast address") }
         guard let mtu = mtu(request.interface) else {
             throw Refusal(.noSuchDevice, "there is no interface '\(request.interface)'")

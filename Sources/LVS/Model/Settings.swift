@@ -122,8 +122,9 @@ package struct Settings: Hashable, Sendable {
         try set(name, first, numbers.count == 2 ? numbers[1] : nil)
     }
 
-    /// Changes a setting; the name may carry the prefix `net.ipv4.vs.`. `second` is that number of
-    /// `sync_threshold`, nil for what it has.
+    /// Changes a setting; `second` is that number of `sync_threshold`, nil for what it has.
+    ///
+    /// The name may carry the prefix `net.ipv4.vs.`.
     package mutating func set(
         _ name: String, _ value: Int, _ second: Int? = nil
     ) throws(CommandRefusal) {
