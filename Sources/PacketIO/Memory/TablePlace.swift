@@ -29,7 +29,8 @@ package struct TablePlace: Hashable, Sendable {
     ///
     /// That of the service manager, which removes it when the unit is stopped and not restarted; else the
     /// directory of the control sockets, else one below /dev/shm. A file for each network namespace.
-    package static func `default`() -> TablePlace? {
+    /// Who only looks makes no directory.
+    package static func `default`(isLooking: Bool = false) -> TablePlace? {
         if let managed = Environment.value(variable)?.split(separator: ":").first,
             SharedMemory.isInMemory(directory: String(managed))
         {
@@ -42,6 +43,7 @@ package struct TablePlace: Hashable, Sendable {
         for directory in directories {
             let parent = directory[..<(directory.lastIndex(of: "/") ?? directory.startIndex)]
             guard SharedMemory.isInMemory(directory: String(parent)) else { continue }
+            if isLooking { return try? TablePlace(directory: directory, staysAtEnd: false) }
             // Users of the control socket pass through the first.
             let mode: UInt32 = directory == "/run/director" ? 0o755 : 0o700
             do throws(SystemError) {
