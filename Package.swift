@@ -104,7 +104,7 @@ let package = Package(
 if Context.environment["FUZZ"] == "1" {
     for name in [
         "FuzzFrame", "FuzzICMP", "FuzzFragments", "FuzzHelpers", "FuzzDialect", "FuzzGrammar",
-        "FuzzCapture", "FuzzSync",
+        "FuzzCapture", "FuzzSync", "FuzzTable",
     ] {
         package.products.append(.executable(name: name, targets: [name]))
         package.targets.append(
