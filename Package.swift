@@ -60,6 +60,11 @@ let package = Package(
         .target(
             name: "TestKit", dependencies: ["LVS", "PacketIO"], path: "Tests/TestKit",
             swiftSettings: strict),
+        .target(name: "CSteps", path: "Tests/CSteps"),
+        // Kills operations of the table at every instruction; the tests run it.
+        .executableTarget(
+            name: "KillSteps", dependencies: ["LVS", "Posix", "CSteps"], path: "Tests/KillSteps",
+            swiftSettings: strict),
         .testTarget(
             name: "LVSTests", dependencies: ["LVS", "TestKit", "CAllocationCounter"],
             swiftSettings: strict),
@@ -72,7 +77,8 @@ let package = Package(
             name: "GoldenTests", dependencies: ["LVS", "TestKit", "Control", "Sync", "FuzzKit"],
             resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(
-            name: "PacketIOTests", dependencies: ["PacketIO", "LVS", "Posix", "TestKit"],
+            name: "PacketIOTests",
+            dependencies: ["PacketIO", "LVS", "Posix", "TestKit", "KillSteps"],
             exclude: ["Conformance/README.md"], swiftSettings: strict),
         .testTarget(
             name: "ControlTests", dependencies: ["Control", "LVS", "Posix"],
@@ -98,7 +104,7 @@ let package = Package(
 if Context.environment["FUZZ"] == "1" {
     for name in [
         "FuzzFrame", "FuzzICMP", "FuzzFragments", "FuzzHelpers", "FuzzDialect", "FuzzGrammar",
-        "FuzzCapture", "FuzzSync",
+        "FuzzCapture", "FuzzSync", "FuzzTable",
     ] {
         package.products.append(.executable(name: name, targets: [name]))
         package.targets.append(

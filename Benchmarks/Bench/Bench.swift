@@ -26,6 +26,17 @@ struct Bench {
             report.add(
                 try FullNATPath.run(connections: 1_000_000, windows: options.quick ? 32 : 120))
         }
+        for (name, connections) in Keeping.sizes where options.wants(name) {
+            if options.quick, connections > 1_000_000, options.only.isEmpty { continue }
+            report.add(
+                try Keeping.run(connections: connections, windows: options.quick ? 32 : 120), name)
+        }
+        for (name, connections) in Keeping.adoptions where options.wants(name) {
+            if options.quick, connections > 1_000_000, options.only.isEmpty { continue }
+            for result in try Keeping.adopt(connections: connections, rounds: 9) {
+                report.add(result, name)
+            }
+        }
         if options.wants("churn") {
             report.add(try Churn.run(live: 1_000_000, windows: options.quick ? 32 : 120))
         }

@@ -17,7 +17,7 @@ struct Options {
     static let usage = """
         usage: Bench [--quick] [--only NAME[,NAME]] [--instructions RINGS [--watched]] [--check FILE]
           names: nat-1k nat-100k nat-1m nat-10m fullnat churn schedulers, or one of those (wlc)
-                 capture-read capture-write replay
+                 capture-read capture-write replay kept-1m kept-10m adopt-1m adopt-10m
         """
 
     /// Nil when the words are not understood.

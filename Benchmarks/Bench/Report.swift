@@ -7,6 +7,8 @@ struct Report {
     private var fullNAT: FullNATPath.Result?
     private var decisions: [Decisions.Result] = []
     private var captures: [Captures.Result] = []
+    private var kept: [(name: String, Keeping.Result)] = []
+    private var adoptions: [(name: String, Keeping.Adoption)] = []
 
     static func printHead() {
         print(
@@ -48,6 +50,22 @@ struct Report {
         print(
             "FULLNAT port + insert + expire: \(Report.cell(result.perConnection)) ns ="
                 + " \(Report.text(1000 / result.perConnection.median, 1)) M connections/s")
+    }
+
+    mutating func add(_ result: Keeping.Result, _ name: String) {
+        kept.append((name, result))
+        print(
+            "kept table, hit path, \(result.connections) connections:"
+                + " \(Report.cell(result.kept)) own memory \(Report.cell(result.own))"
+                + " ratio \(Report.text(result.ratio, 3))")
+    }
+
+    mutating func add(_ result: Keeping.Adoption, _ name: String) {
+        adoptions.append((name, result))
+        print(
+            "adoption of \(result.connections) connections by \(result.threads) threads:"
+                + " \(Report.cell(result.whole)) ms, of them mapping \(Report.cell(result.mapping))"
+        )
     }
 
     mutating func add(_ result: Captures.Result) {
@@ -102,6 +120,13 @@ struct Report {
                 "\"ns_\($0.servers)\":\(Report.text($0.cost.median, 1))"
             }
             items.append("\"\(result.scheduler)\":{" + figures.joined(separator: ",") + "}")
+        }
+        for (name, result) in kept {
+            items.append("\"\(name)\":{\"ratio_own\":\(Report.text(result.ratio, 3))}")
+        }
+        for (name, result) in adoptions {
+            items.append(
+                "\"\(name)-\(result.threads)\":{\"ms\":\(Report.text(result.whole.median, 1))}")
         }
         for result in captures {
             items.append("\"\(result.name)\":{\"ns\":\(Report.text(result.cost.median, 1))}")

@@ -18,21 +18,58 @@ final class World {
     private(set) var peerOf: [(address: UInt32, port: UInt16)]
     private let method: ForwardingMethod
     private(set) var now = Instant(nanoseconds: 1_000_000_000_000)
-    private let memory: MappedMemory
     let tableBytes: Int
 
-    init(connections: Int, method: ForwardingMethod = .masquerading) throws {
+    /// With a path the table is kept in a file in memory.
+    init(
+        connections: Int, method: ForwardingMethod = .masquerading, keptAt path: String? = nil
+    ) throws {
         self.connections = connections
         self.method = method
-        let configuration = Director.Configuration(connections: connections, seed: 42)
+        let configuration = World.configuration(connections)
         tableBytes = Director.tableBytes(configuration)
-        memory = try MappedMemory(bytes: tableBytes)
-        director = unsafe Director(
-            configuration, tableMemory: TableMemory(base: memory.base, count: memory.count),
-            now: now)
+        let memory: TableMemory
+        if let path {
+            memory = try World.kept(at: path, configuration)
+        } else {
+            let own = Box(try MappedMemory(bytes: tableBytes))
+            memory = unsafe TableMemory(base: own.base, count: tableBytes, owner: own)
+        }
+        director = Director(configuration, tableMemory: memory, now: now)
         serverOf = Array(repeating: 0, count: connections)
         peerOf = Array(repeating: (0, 0), count: connections)
         try configure()
+    }
+
+    static func configuration(_ connections: Int) -> Director.Configuration {
+        Director.Configuration(connections: connections, seed: 42)
+    }
+
+    /// Memory of a file, new or as another world left it.
+    static func kept(
+        at path: String, _ configuration: Director.Configuration
+    ) throws -> TableMemory {
+        let shared = SharedBox(
+            try SharedMemory(path: path, bytes: Director.keptTableBytes(configuration)))
+        return unsafe TableMemory(
+            kept: shared.base, count: shared.count,
+            home: TableHome(boot: 1, bootToo: 2, network: 3), owner: shared)
+    }
+
+    /// Owners of memory that a director can keep.
+    @safe
+    private final class Box {
+        private let memory: MappedMemory
+        init(_ memory: consuming MappedMemory) { self.memory = memory }
+        var base: UnsafeMutableRawPointer { unsafe memory.base }
+    }
+
+    @safe
+    private final class SharedBox {
+        private let memory: SharedMemory
+        init(_ memory: consuming SharedMemory) { self.memory = memory }
+        var base: UnsafeMutableRawPointer { unsafe memory.base }
+        var count: Int { memory.count }
     }
 
     static func server(_ index: Int) -> IPAddress {

@@ -1,6 +1,7 @@
 """Hosts: network name spaces with interfaces, settings and processes."""
 
 import os
+import pathlib
 import signal
 import subprocess
 import time
@@ -137,7 +138,17 @@ class Host:
             deadline = time.monotonic() + patience
             while self.processes() and time.monotonic() < deadline:
                 time.sleep(0.02)
+        self.remove_tables()
         subprocess.run(["ip", "netns", "delete", self.namespace], capture_output=True)
+
+    def remove_tables(self):
+        """The connection tables of directors that were killed here and not started again."""
+        try:
+            number = os.stat(f"/run/netns/{self.namespace}").st_ino
+        except FileNotFoundError:
+            return
+        for directory in ("/run/director", f"/dev/shm/director-{os.getuid()}"):
+            pathlib.Path(directory, f"{number}.table").unlink(missing_ok=True)
 
 
 def cable(one, one_interface, other, other_interface):

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from runner.client import digest, requests
+from runner.client import KeepAlive, digest, requests
 from runner.files import own_files, write
 from runner.host import Failure, until
 from runner.keepalived import configuration
@@ -110,6 +110,16 @@ def use(lab, host):
     director.start()
     expect(host, "a restart", 3)
     requests(client, url, expect=even)
+
+    # The process is killed, as the kernel does when memory is short.
+    held = KeepAlive(client, VIP)
+    owner = held.get()
+    director.lose()
+    director.start()
+    if held.get() != owner:
+        raise Failure("an open connection did not outlast a kill of the service")
+    held.close()
+    print("  an open connection outlasts a kill of the service")
 
     # By hand, and then the power fails: nothing is left but what is on the disk.
     host.run(*f"ipvsadm -a -t {VIP}:80 -r 192.168.0.68:80 -m -w 0".split(), show=True)

@@ -100,7 +100,9 @@ def told(port):
 def run(lab):
     nat.prepare_host(lab)
     state = lab.file("state")
-    director = lab.director(interfaces=("eth0", "eth1"), options=("--state", str(state)))
+    # After the flood a director shall begin with an empty table, and not with a full one that it takes over.
+    options = ("--state", str(state), "--table", "anonymous")
+    director = lab.director(interfaces=("eth0", "eth1"), options=options)
     host, master, client = lab.host("director"), lab.host("server1"), lab.host("client")
     director.configure(nat.RULES)
     director.configure(RULES)

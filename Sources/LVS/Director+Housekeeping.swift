@@ -12,6 +12,7 @@ extension Director {
         freeRetired()
         nextHops.reclaim()
         for entry in trash.look(now, isReferenced: isReferenced) {
+            directory?.clear(entry.record.number)
             numbers.giveBack(entry.record.number)
         }
         if now >= nextSecond {

@@ -15,7 +15,7 @@ extension Director {
         if let revived = revive(server, for: record) {
             added = revived
         } else {
-            added = try start(server)
+            added = try start(server, of: key)
         }
         record.servers.insert(added, at: 0)
         record.object.add(added.number)
@@ -82,10 +82,16 @@ extension Director {
     }
 
     /// A server nobody remembers, with a number of its own.
-    private func start(_ server: RealServer) throws(CommandRefusal) -> ServerRecord {
+    private func start(
+        _ server: RealServer, of service: ServiceKey
+    ) throws(CommandRefusal) -> ServerRecord {
         guard let number = numbers.take() else {
             throw .outOfMemory("a director has at most \(DestinationCells.capacity) servers")
         }
+        directory?.write(
+            number,
+            ServerDirectory.Record(
+                service: service, address: server.address, port: server.port))
         cells[number].start(number: number, address: server.address, port: server.port)
         for counters in counters { counters.start(number) }
         let record = ServerRecord(

@@ -37,7 +37,12 @@ package final class Director: @unchecked Sendable {
     package internal(set) var timeouts = Timeouts()
     package internal(set) var settings = Settings()
 
+    /// What was taken over of another process's table; nil when nothing was.
+    package internal(set) var adopted: AdoptedTable?
+
     private let tableOwner: AnyObject?
+    /// What servers' numbers mean, where the table outlasts this process.
+    let directory: ServerDirectory?
     let cells: DestinationCells
     let counters: [WorkerCounters]
     let live: LiveSettings
@@ -102,15 +107,28 @@ package final class Director: @unchecked Sendable {
             connections: configuration.connections, workers: configuration.workers)
     }
 
-    /// Makes a director without services in memory of at least `tableBytes`.
-    package init(_ configuration: Configuration, tableMemory: TableMemory, now: Instant) {
+    /// Bytes of memory the table of a configuration needs when it is to outlast the process.
+    package static func keptTableBytes(_ configuration: Configuration) -> Int {
+        ConnectionTable.keptBytes(
+            connections: configuration.connections, workers: configuration.workers)
+    }
+
+    /// Makes a director without services in memory of at least `tableBytes`, or with what another process
+    /// left there, by an adoption of the same memory that was run.
+    package init(
+        _ configuration: Configuration, tableMemory: TableMemory, now: Instant,
+        adopting adoption: TableAdoption? = nil
+    ) {
         precondition(configuration.workers > 0, "a director has at least one worker")
         var random = SeededGenerator(seed: configuration.seed)
-        let quiescence = QuiescentState(workers: configuration.workers)
-        let table = ConnectionTable(
-            tableMemory, connections: configuration.connections,
-            workers: configuration.workers, seed: (random.next(), random.next()),
-            quiescence: quiescence)
+        let quiescence =
+            adoption?.table.quiescence ?? QuiescentState(workers: configuration.workers)
+        let seed = (random.next(), random.next())
+        let table =
+            adoption?.table
+            ?? ConnectionTable(
+                tableMemory, connections: configuration.connections,
+                workers: configuration.workers, seed: seed, quiescence: quiescence)
         let counters = (0..<configuration.workers).map { _ in WorkerCounters() }
         let published = PublishedServices(ServiceTableBuilder().build())
         let hops = NextHopTable()
@@ -127,6 +145,7 @@ package final class Director: @unchecked Sendable {
         entryDefence = EntryDefence(seed: random.next())
         self.configuration = configuration
         tableOwner = tableMemory.owner
+        directory = tableMemory.directory
         self.table = table
         nextHops = NextHopKeeper(table: hops, quiescence: quiescence)
         self.cells = cells
@@ -139,6 +158,7 @@ package final class Director: @unchecked Sendable {
         self.now = now
         nextEstimate = Instant(nanoseconds: now.nanoseconds &+ Estimator.periodNanoseconds)
         nextSecond = now.advanced(bySeconds: 1)
+        if let adoption { takeOver(adoption) }
     }
 
     /// The record of a service; nil when there is none with this key.

@@ -115,6 +115,18 @@ package enum Files {
         return Identity(status)
     }
 
+    /// Whether a directory is the caller's own, and nobody else may change what is in it.
+    package static func isOwnDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+            && status.st_uid == geteuid() && status.st_mode & 0o022 == 0
+    }
+
+    /// Gives a file another name, in place of whatever has it.
+    package static func move(_ path: String, to name: String) throws(SystemError) {
+        _ = try checked("rename", on: path) { unsafe Glibc.rename(path, name) }
+    }
+
     /// Removes a file; a missing one is no error.
     package static func remove(_ path: String) { _ = unsafe unlink(path) }
 

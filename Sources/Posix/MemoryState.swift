@@ -49,6 +49,9 @@ package struct MemoryState: Hashable, Sendable {
         return String(text[text.index(after: start)..<end])
     }
 
+    /// What `smaps` calls large pages, of the process's own and of files in memory.
+    private static let largePages = ["AnonHugePages:", "ShmemPmdMapped:"]
+
     /// Bytes of an address range that lie in large pages, from the text of `/proc/self/smaps`.
     ///
     /// Counted is what lies in mappings that touch the range, and no more than the range holds.
@@ -58,7 +61,7 @@ package struct MemoryState: Hashable, Sendable {
         for line in text.split(separator: "\n") {
             if let mapping = mapping(line) {
                 isInside = mapping.overlaps(range)
-            } else if isInside, line.hasPrefix("AnonHugePages:") {
+            } else if isInside, largePages.contains(where: line.hasPrefix) {
                 let words = line.split(separator: " ")
                 if words.count > 1, let kibibytes = Int(words[1]), kibibytes < Int.max >> 10 {
                     sum += kibibytes << 10

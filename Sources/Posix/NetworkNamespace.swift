@@ -11,6 +11,10 @@ package enum NetworkNamespace {
         return UInt64(status.st_ino)
     }
 
+    /// A number that no other namespace of this boot has or had, unlike `identity`; 0 on kernels before
+    /// 5.14, which have none.
+    package static var cookie: UInt64 { cposix_network_cookie() }
+
     /// Moves the calling thread, and what it opens from now on, into the namespace at `path`.
     package static func enter(path: String) throws(SystemError) {
         let number = try checked("open", on: path) { unsafe open(path, O_RDONLY | O_CLOEXEC) }

@@ -45,6 +45,8 @@ package struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
     package var isExisting: Bool { code == EEXIST }
     /// EINVAL: what was asked for makes no sense there.
     package var isInvalid: Bool { code == EINVAL }
+    /// EMEDIUMTYPE: it lies on a disk, where it should lie in memory.
+    package var isOnDisk: Bool { code == EMEDIUMTYPE }
     /// EADDRINUSE: another process has it.
     package var isInUse: Bool { code == EADDRINUSE || code == EBUSY }
 }

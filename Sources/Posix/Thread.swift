@@ -38,6 +38,23 @@ package struct Thread: ~Copyable {
         _ = unsafe cposix_keep_thread(UInt(handle), numbers, Int32(numbers.count))
     }
 
+    /// Calls a function for each number below `count`, each on a thread of its own while the kernel gives
+    /// some, and returns when all have returned.
+    package static func share(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+        guard count > 1 else {
+            if count == 1 { body(0) }
+            return
+        }
+        do throws(SystemError) {
+            let last = count - 1
+            let helper = try Thread(name: "share") { body(last) }
+            share(count - 1, body)
+            helper.join()
+        } catch {
+            for number in 0..<count { body(number) }
+        }
+    }
+
     /// Lets another thread that waits for this CPU run first.
     package static func yield() { sched_yield() }
 }

@@ -39,8 +39,26 @@ enum Check {
         var report = Survey.take(of: links).report(on: plan)
         for (subject, text) in obstacles { report.obstacle(subject, text) }
         files(options, &report)
+        table(options, &report)
         neighboursOfOurs(options, &report)
         return (options.json ? json(report) : report.rendered, report.isReady)
+    }
+
+    /// Where connections outlast a kill.
+    private static func table(_ options: Options, _ report: inout SurveyReport) {
+        guard options.table != Options.noTable else {
+            report.plan("table", "anonymous: its connections end with the director")
+            return
+        }
+        guard
+            let place = options.table.map({ TablePlace(asked: $0) })
+                ?? TablePlace.default(isLooking: true)
+        else {
+            report.found("table", "no directory for it lies in memory (/run, /dev/shm)")
+            return
+        }
+        let isThere = Files.exists(place.path) ? ", where there is one to take over" : ""
+        report.plan("table", "kept in \(place.path)\(isThere)")
     }
 
     /// The files that a start reads.

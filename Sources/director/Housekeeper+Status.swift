@@ -70,6 +70,7 @@ extension Housekeeper: DaemonTarget {
         report.master = master?.summary ?? []
         report.backup = backup?.summary ?? []
         report.notes = surroundings.standingWarnings + defences() + processorNotes
+        if let tableNote { report.notes.append(tableNote) }
         if let trouble = state?.keeper.trouble { report.notes.append(trouble) }
         if let capture { report.notes.append(capture.summary) }
         return report

@@ -16,6 +16,10 @@ final class Housekeeper {
     let interfaces: [ServedInterface]
     private(set) var loops: [WorkerLoop] = []
     let memory: TableMapping
+    /// Where the table is kept; nil when it ends with this process.
+    private(set) var tablePlace: TablePlace?
+    /// What became of the table that was found there.
+    private(set) var tableNote: String?
     let started = MonotonicClock.now()
     let table: KeptTable
     private(set) var hostMarks: HostMarkRules?
@@ -155,6 +159,14 @@ final class Housekeeper {
         }
         tellManager("STOPPING=1")
         end()
+        if let place = tablePlace, !place.staysAtEnd { Files.remove(place.path) }
+    }
+
+    /// Takes note of where the table is, and tells what was found there.
+    func keep(_ engine: EngineStart) {
+        tablePlace = engine.place
+        tableNote = engine.note
+        if let note = engine.note { logger.notice("\(note)") }
     }
 
     /// Tells systemd, where that started us; a deaf manager is no reason to stop.
@@ -337,5 +349,6 @@ final class Housekeeper {
         return "director \(version) serves \(served); control \(control?.path ?? "none"); "
             + "table of \(director.configuration.connections) connections, "
             + "\(memory.count >> 20) MiB"
+            + (tablePlace.map { ", kept in \($0.path)" } ?? "")
     }
 }

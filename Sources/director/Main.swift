@@ -84,7 +84,10 @@ struct StartFailure: Error, CustomStringConvertible {
 /// Removes what a director that is no more has left on this host.
 private func clean(_ logger: Logger) throws {
     do {
-        let found = try IngressBlock.clean() + QueueRules.clean()
+        var found = try IngressBlock.clean() + QueueRules.clean()
+        if let place = TablePlace.default(isLooking: true), place.clean() {
+            found.append("the table \(place.path)")
+        }
         try HostRules.clean()
         let what = found.isEmpty ? "nothing was left" : "removed \(found.joined(separator: ", "))"
         logger.info("\(what)")

@@ -53,6 +53,21 @@ struct Options: ParsableArguments {
             discussion: "Without this the start is refused. The damaged file is kept aside."))
     var statePartial = false
 
+    /// What `--table` says for a table that ends with the process.
+    static let noTable = "anonymous"
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "File in memory for the connection table, which the next director takes over.",
+            discussion: """
+                In tmpfs or hugetlbfs. Connections then outlast a kill and a restart. 'anonymous' keeps \
+                the table to this process. Default: a file for each network namespace in \
+                $RUNTIME_DIRECTORY, /run/director or /dev/shm; without $RUNTIME_DIRECTORY it outlasts a \
+                kill, and an end by a signal removes it.
+                """, valueName: "file|anonymous"))
+    var table: String?
+
     @Option(
         name: .long,
         help: ArgumentHelp(
@@ -169,6 +184,9 @@ struct Options: ParsableArguments {
         }
         guard !statePartial || state != nil else {
             throw ValidationError("--state-partial needs --state FILE")
+        }
+        if let table, table.isEmpty {
+            throw ValidationError("--table: a file, or \(Options.noTable), is accepted")
         }
         _ = try Processors(self)
         guard captureLimit == nil || captureTo != nil else {

@@ -14,17 +14,21 @@ enum Wiring {
         let surroundings = try surroundings(options)
         let answering = try answering(options)
         let processors = try Processors(options)
-        let (director, memory) = try engine(options, workers: processors.count)
+        // The memory of the table must be there before anything else is touched.
+        let engine = try EngineStart(options, workers: processors.count, logger)
+        let director = engine.director
         let capture = try capture(options, workers: processors.count)
         let (interfaces, commons) = try open(
             options, surroundings, workers: processors.count, capture)
         let hostSide = HostSide(surroundings, commons, logger)
         if hostSide.hasQueues { director.setFramesCarryMarks() }
         let housekeeper = Housekeeper(
-            director: director, memory: memory, surroundings: surroundings, hostSide: hostSide,
+            director: director, memory: engine.memory, surroundings: surroundings,
+            hostSide: hostSide,
             interfaces: interfaces, answering: answering, rules: rules, state: state,
             logger)
         housekeeper.capture = capture
+        housekeeper.keep(engine)
         // The control socket first: where another director lives nothing of the host is touched.
         let path = ControlPath.resolve(options.control)
         do throws(SystemError) {
@@ -82,31 +86,6 @@ enum Wiring {
         Director.Configuration(
             connections: options.connections, workers: workers, seed: .random(in: .min ... .max),
             listedTableSize: 1 << UInt32(options.connTabBits))
-    }
-
-    /// The engine and the memory of its table, which must be there before anything else is touched.
-    private static func engine(
-        _ options: Options, workers: Int
-    ) throws -> (Director, TableMapping) {
-        let configuration = configuration(options, workers: workers)
-        let bytes = Director.tableBytes(configuration)
-        let spare = Survey.spareBytes
-        if let available = MemoryState.now?.available, bytes + spare > available,
-            !MappedMemory.hasReservedPages(for: bytes)
-        {
-            throw StartFailure(
-                "--connections \(options.connections) needs \(bytes >> 20) MiB, and this machine has "
-                    + "\(max(0, available - spare) >> 20) MiB to spare; ask for fewer")
-        }
-        do throws(SystemError) {
-            let mapping = try TableMapping(bytes: bytes)
-            let director = Director(
-                configuration, tableMemory: mapping.memory,
-                now: Instant(nanoseconds: MonotonicClock.now()))
-            return (director, mapping)
-        } catch {
-            throw StartFailure("memory for \(options.connections) connections: \(error)")
-        }
     }
 
     private static func capture(_ options: Options, workers: Int) throws -> CaptureFile? {

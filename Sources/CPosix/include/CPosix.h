@@ -28,6 +28,18 @@ int cposix_allowed_cpus(int *cpus, int capacity);
 void *cposix_map_huge(size_t bytes);
 // Asks for 2 MiB pages; a refusal is no failure.
 int cposix_advise_huge(void *base, size_t bytes);
+// Whether an open file lies in memory: 1 in tmpfs, 2 in hugetlbfs, 0 elsewhere, or -1.
+int cposix_memory_kind(int fd);
+// Gives a file this size with memory behind all of it, so that touching it cannot fail later.
+int cposix_fill(int fd, int64_t bytes);
+// Maps a file from its beginning at a multiple of `alignment`; NULL with errno.
+void *cposix_map_shared(int fd, size_t bytes, size_t alignment);
+// Brings mapped memory of a file into large pages now; -1 where the kernel cannot.
+int cposix_collapse(void *base, size_t bytes);
+// Maps all pages now; -1 where the kernel cannot.
+int cposix_populate(void *base, size_t bytes);
+// A number that no other network namespace of this boot has, or 0 on kernels that have none.
+uint64_t cposix_network_cookie(void);
 int cposix_enter_network_namespace(int fd);
 int64_t cposix_boottime(void);
 int64_t cposix_thread_cputime(void);

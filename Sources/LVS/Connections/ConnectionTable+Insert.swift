@@ -82,7 +82,7 @@ extension ConnectionTable {
         retire(entry, worker)
     }
 
-    private static func word(_ place: Place, _ direction: Direction, _ number: UInt32) -> UInt64 {
+    static func word(_ place: Place, _ direction: Direction, _ number: UInt32) -> UInt64 {
         UInt64(place.tag | UInt32(direction.rawValue)) << 32 | UInt64(number)
     }
 
@@ -164,7 +164,7 @@ extension ConnectionTable {
     ///
     /// An equal key of another connection is legal; the newer one gets the higher rank and both are
     /// marked, so that look-ups compare.
-    private func publishOutbound(
+    func publishOutbound(
         _ entry: Connection, _ key: ConnectionKey, _ tuple: ConnectionTuple, _ place: Place
     ) -> Bool {
         rankAmongEquals(entry, key, tuple, place)

@@ -2,14 +2,23 @@ import Synchronization
 
 /// The first bytes of a table's memory.
 struct TableHeader: ~Copyable {
-    /// Tells a table from other memory, and the layout from older ones.
-    static let magic: UInt64 = 0x4c56_5363_6f6e_0003
+    /// Tells a table from other memory.
+    static let magic: UInt64 = 0x4c56_5363_6f6e_7461
+    /// To be raised with every change of what entries, lines, slots or the directory mean.
+    private static let version: UInt64 = 4
+    /// The layout of this build: a table of another one is not understood.
+    static let layout =
+        version << 48 | UInt64(Connection.bytes) << 32 | UInt64(Connection.lineBytes) << 16
+        | UInt64(ConnectionTable.loadPercent)
 
-    var magic: UInt64 = TableHeader.magic
+    /// Written last: a table whose making was cut short has none.
+    var magic: UInt64 = 0
+    var layout: UInt64 = TableHeader.layout
     var connections: UInt32
-    var workers: UInt32
     var seed0: UInt64
     var seed1: UInt64
+    /// Where and for how long the contents are good.
+    var home: TableHome
     /// First number that was never given out; may run past the capacity.
     let fresh = Atomic<UInt32>(0)
     /// Keys in the overflow area.
@@ -44,9 +53,11 @@ extension ConnectionTable {
     static let blockSize: UInt32 = 64
     private static let headerBytes = 4096
     private static let ownerBytes = 128
+    /// Room for this many owners at least, so that the number of workers may change with a restart.
+    private static let ownersAtLeast = 65
     /// Load of the index at the configured maximum: at 0.66 one key in some ten thousand finds both
     /// its buckets full (swift-data-plane 3.1).
-    private static let loadPercent = 66
+    static let loadPercent = 66
 
     private static func bucketCount(_ connections: Int) -> Int {
         max(1, (connections * 2 * 100 + loadPercent * 8 - 1) / (loadPercent * 8))
@@ -59,7 +70,7 @@ extension ConnectionTable {
     /// Bytes of memory a table of `connections` takes: 88 for each connection and a little; one of
     /// IPv6, which has an extension line, counts as two.
     package static func bytes(connections: Int, workers: Int) -> Int {
-        headerBytes + (workers + 1) * ownerBytes
+        headerBytes + max(ownersAtLeast, workers + 1) * ownerBytes
             + (bucketCount(connections) + overflowCount(connections)) * 64
             + connections * Connection.bytes + 64
     }
@@ -68,7 +79,22 @@ extension ConnectionTable {
     /// outlive it; 2 MiB alignment lets the machine use large pages.
     package init(
         memory: UnsafeMutableRawPointer, connections: Int, workers: Int, seed: (UInt64, UInt64),
-        quiescence: QuiescentState? = nil
+        quiescence: QuiescentState? = nil, home: TableHome = .here
+    ) {
+        unsafe self.init(
+            viewing: memory, connections: connections, workers: workers, seed: seed,
+            quiescence: quiescence ?? QuiescentState(workers: workers))
+        unsafe header.initialize(
+            to: TableHeader(
+                connections: UInt32(connections), seed0: seed.0, seed1: seed.1, home: home))
+        unsafe header.pointee.magic = TableHeader.magic
+    }
+
+    /// Views memory as a table; what stands there is left as it is, but for the owners, who begin
+    /// with nothing at hand.
+    init(
+        viewing memory: UnsafeMutableRawPointer, connections: Int, workers: Int,
+        seed: (UInt64, UInt64), quiescence: QuiescentState
     ) {
         precondition(
             connections > 0 && connections <= ConnectionTable.mostConnections,
@@ -76,22 +102,17 @@ extension ConnectionTable {
         self.capacity = UInt32(connections)
         self.workers = workers
         self.seed = seed
-        self.quiescence = quiescence ?? QuiescentState(workers: workers)
+        self.quiescence = quiescence
         bucketCount = UInt32(ConnectionTable.bucketCount(connections))
         overflowBuckets = UInt32(ConnectionTable.overflowCount(connections))
         memoryBytes = ConnectionTable.bytes(connections: connections, workers: workers)
         unsafe header = memory.bindMemory(to: TableHeader.self, capacity: 1)
-        unsafe header.initialize(
-            to: TableHeader(
-                connections: UInt32(connections), workers: UInt32(workers), seed0: seed.0,
-                seed1: seed.1))
-        unsafe owners = memory + ConnectionTable.headerBytes
-        let index =
-            unsafe UInt(bitPattern: owners) + UInt((workers + 1) * ConnectionTable.ownerBytes)
+        let index = UInt(bitPattern: memory) + UInt(ConnectionTable.headerBytes)
         let aligned = (index + 63) & ~63
         unsafe buckets = memory + Int(aligned - UInt(bitPattern: memory))
         unsafe overflow = buckets + Int(bucketCount) * 64
         unsafe entries = overflow + Int(overflowBuckets) * 64
+        unsafe owners = entries + connections * Connection.bytes
         for worker in 0...workers { unsafe owner(worker).initialize(to: TableOwner()) }
     }
 

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// ```
 /// slot of a bucket:  tag 30 | tentative 1 | direction 1 | entry number 32      0 is free
-/// memory:            header | owners | buckets | overflow buckets | entries
+/// memory:            header | buckets | overflow buckets | entries | owners
 /// ```
 /// Look-ups never lock and never write the index. Any worker inserts and removes; the housekeeper
 /// does so as the worker numbered `workers`. A key stands in one of two buckets, or in the small

@@ -174,7 +174,7 @@ extension ConnectionTable {
     ///
     /// Keys never change, so it moves into a new entry, and with it its place in the destination's
     /// counts; `release` takes it off these when there is no new entry.
-    func learnPort(
+    package func learnPort(
         _ port: UInt16, by local: LocalEndpoint?, of known: Connection, worker: Int, now: Instant,
         release: (Connection) -> Void
     ) -> Connection? {

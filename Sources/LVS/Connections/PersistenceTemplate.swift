@@ -29,7 +29,7 @@ extension Connection {
     var canBeHeld: Bool { isTemplate || hasHelper }
 
     /// Where the connections that hang on this one are counted; nil where none can.
-    private var holdersWord: UnsafeMutablePointer<Atomic<UInt32>>? {
+    var holdersWord: UnsafeMutablePointer<Atomic<UInt32>>? {
         unsafe isTemplate ? word(52) : helperWord(Connection.holdersOffset)
     }
 

@@ -129,6 +129,15 @@ package struct Destination: @unchecked Sendable {
         setAvailable(other.isAvailable)
     }
 
+    /// Counts what a table that was adopted has of the server.
+    func takeOver(_ tally: ServerTally) {
+        let connections =
+            UInt64(tally.active) &* ServerLoad.oneActive
+            &+ UInt64(tally.inactive) &* ServerLoad.oneInactive
+        unsafe load.pointee.connections.store(connections, ordering: .relaxed)
+        unsafe load.pointee.persistent.store(tally.templates, ordering: .relaxed)
+    }
+
     /// Changes the weight and leaves the overload flag beside it as workers set it.
     private func setWeight(_ weight: Int32) {
         var old = unsafe load.pointee.ability.load(ordering: .relaxed)

@@ -18,4 +18,13 @@ struct DestinationNumbers {
 
     /// Takes a number back; the caller has seen that nothing refers to it.
     mutating func giveBack(_ number: DestinationIndex) { free.append(number) }
+
+    /// Takes these numbers out, in ascending order, before any other was given out.
+    mutating func reserve(_ numbers: [DestinationIndex]) {
+        precondition(next == 0, "numbers are reserved before the first is given out")
+        guard let last = numbers.last else { return }
+        next = Int(last) + 1
+        let reserved = Set(numbers)
+        free = (0..<last).reversed().filter { !reserved.contains($0) }
+    }
 }

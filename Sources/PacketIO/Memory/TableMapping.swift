@@ -1,28 +1,61 @@
 package import LVS
 package import Posix
 
-/// Anonymous memory for a connection table, on large pages where there are some.
+/// Memory for a connection table, on large pages where there are some: the process's own, or that of a
+/// file which the next process can adopt.
 ///
 /// The mapping lasts as long as this object.
 package final class TableMapping {
-    private let mapping: MappedMemory
+    private let bytesInLargePages: () -> Int?
+    private let isReserved: Bool
+    private let isLocked: Bool
+    package let memory: TableMemory
+    package let count: Int
+    /// The file, unless the memory is the process's own.
+    package let path: String?
+    /// Nobody has written there before.
+    package let isNew: Bool
 
-    /// Maps and touches the memory, so that no packet has to wait for a page.
+    /// Maps and touches memory of the process's own, so that no packet has to wait for a page.
     package init(bytes: Int) throws(SystemError) {
-        mapping = try MappedMemory(bytes: bytes)
+        let own = Own(try MappedMemory(bytes: bytes))
+        memory = unsafe TableMemory(base: own.mapping.base, count: own.mapping.count, owner: own)
+        count = own.mapping.count
+        isReserved = own.mapping.isReserved
+        isLocked = own.mapping.isLocked
+        bytesInLargePages = { own.mapping.bytesInLargePages }
+        path = nil
+        isNew = true
     }
 
-    package var memory: TableMemory {
-        unsafe TableMemory(base: mapping.base, count: mapping.count)
+    /// Maps a file of at least so many bytes, and makes it if there is none.
+    package init(path: String, bytes: Int, home: TableHome) throws(SystemError) {
+        let shared = Shared(try SharedMemory(path: path, bytes: bytes))
+        memory = unsafe TableMemory(
+            kept: shared.mapping.base, count: shared.mapping.count, home: home, owner: shared)
+        count = shared.mapping.count
+        isReserved = false
+        isLocked = shared.mapping.isLocked
+        bytesInLargePages = { shared.mapping.bytesInLargePages }
+        isNew = shared.mapping.isNew
+        self.path = path
     }
 
-    package var count: Int { mapping.count }
+    private final class Own {
+        let mapping: MappedMemory
+        init(_ mapping: consuming MappedMemory) { self.mapping = mapping }
+    }
+
+    private final class Shared {
+        let mapping: SharedMemory
+        init(_ mapping: consuming SharedMemory) { self.mapping = mapping }
+    }
 
     /// In which pages the memory lies now, for `status`.
     package var pages: String {
         TableMapping.pages(
-            bytes: mapping.count, large: mapping.bytesInLargePages ?? 0,
-            isReserved: mapping.isReserved, isLocked: mapping.isLocked)
+            bytes: count, large: bytesInLargePages() ?? 0, isReserved: isReserved,
+            isLocked: isLocked)
     }
 
     /// How pages are told: `84 MiB in reserved large pages, locked`.

@@ -18,6 +18,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case capture = "FuzzCapture"
     /// Synchronisation messages.
     case sync = "FuzzSync"
+    /// Connection tables that were damaged while no director had them.
+    case table = "FuzzTable"
 
     /// Runs one input; a finding traps.
     package func run(_ input: [UInt8], in world: FuzzWorlds) {
@@ -25,6 +27,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .dialect: return world.command { DialectInput.run(input, $0) }
         case .grammar: return GrammarInput.run(input)
         case .capture: return CaptureInput.run(input)
+        case .table: return TableInput.run(input)
         default: break
         }
         let rig = world.rig()
@@ -34,7 +37,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .fragments: FragmentInput.run(input, rig)
         case .helpers: HelperInput.run(input, rig)
         case .sync: SyncInput.run(input, rig)
-        case .dialect, .grammar, .capture: break
+        case .dialect, .grammar, .capture, .table: break
         }
         world.passed(rig)
     }
