@@ -35,4 +35,16 @@ extension Connection {
             return unsafe line.byte(position % Connection.lineBytes)
         }
     }
+
+    /// Copies the text to where there is room for 255 bytes; returns its length, 0 when there is none.
+    func copyEngineData(to room: UnsafeMutableRawPointer) -> UInt8 {
+        guard isTemplate, let first = unsafe extraLine(0) else { return 0 }
+        let count = unsafe first.byte(8)
+        for index in 0..<Int(count) {
+            let position = Connection.headerBytes + index
+            guard let line = unsafe extraLine(position / Connection.lineBytes) else { return 0 }
+            unsafe room.set(index, byte: line.byte(position % Connection.lineBytes))
+        }
+        return count
+    }
 }

@@ -24,32 +24,27 @@ struct SyncRules {
     ) -> Bool {
         let state = connection.state
         let isTemplate = connection.isTemplate
-        var isForced = false
-        var old = unsafe mark.pointee.load(ordering: .relaxed)
+        var duty = Duty.sometimes
         if !isTemplate {
             if isPersistMode, isOfTemplate() { return false }
-            switch SyncRules.duty(connection.transport, state) {
-            case .never: return false
-            case .sometimes: break
-            case .established: isForced = old.state != state
-            case .closing:
-                guard old.state == state else {
-                    let end = SyncRules.end(connection, now, repeats: 0)
-                    unsafe mark.pointee.store(end.with(state: state), ordering: .relaxed)
-                    return true
-                }
-            }
+            duty = SyncRules.duty(connection.transport, state)
+            guard duty != .never else { return false }
+            // The mark lies in a line of memory of its own, which most packets do without.
+            guard duty == .closing || isDue(packets) else { return false }
         }
+        var old = unsafe mark.pointee.load(ordering: .relaxed)
+        if duty == .closing, old.state != state {
+            let end = SyncRules.end(connection, now, repeats: 0)
+            unsafe mark.pointee.store(end.with(state: state), ordering: .relaxed)
+            return true
+        }
+        let isForced = duty == .established && old.state != state
         var repeats: UInt64 = 0
         if refreshSeconds > 0, old != 0 {
             guard let next = nextRepeat(old, connection, now) else { return false }
             repeats = next
         }
-        if period > 0 {
-            if !isTemplate, packets % period != packet { return false }
-        } else if refreshSeconds == 0, packets != packet {
-            return false
-        }
+        guard isTemplate && period > 0 || isDue(packets) else { return false }
         let new = SyncRules.end(connection, now, repeats: repeats).with(state: state)
         while true {
             let result = unsafe mark.pointee.compareExchange(
@@ -58,6 +53,29 @@ struct SyncRules {
             if result.exchanged || !isForced { return result.exchanged }
             old = result.original
         }
+    }
+
+    /// Whether a packet of the client changes nothing that others are told of: what most packets do, and cheap
+    /// to see, since it all stands in the entry's own line.
+    @inline(__always)
+    func passOver(_ connection: Connection) -> Bool {
+        let packets = connection.inPackets
+        guard connection.controller == Connection.noNumber, packets != 1, !isDue(packets) else {
+            return false
+        }
+        switch connection.transport {
+        case .tcp: return connection.state == TCPState.established.rawValue
+        case .udp: return true
+        default: return false
+        }
+    }
+
+    /// Whether the count of packets has a connection told of now.
+    @inline(__always)
+    private func isDue(_ packets: UInt32) -> Bool {
+        guard period > 0 else { return refreshSeconds > 0 || packets == packet }
+        // A division costs as much as the rest of the look, and most connections are short.
+        return packets < period ? packets == packet : packets % period == packet
     }
 
     /// How often the last telling has been repeated if it is repeated now, 0 when the end has moved far
