@@ -37,8 +37,13 @@ extension Connection {
     }
 
     /// Copies the text to where there is room for 255 bytes; returns its length, 0 when there is none.
+    @inline(__always)
     func copyEngineData(to room: UnsafeMutableRawPointer) -> UInt8 {
-        guard isTemplate, let first = unsafe extraLine(0) else { return 0 }
+        isTemplate ? unsafe copyTemplateData(to: room) : 0
+    }
+
+    private func copyTemplateData(to room: UnsafeMutableRawPointer) -> UInt8 {
+        guard let first = unsafe extraLine(0) else { return 0 }
         let count = unsafe first.byte(8)
         for index in 0..<Int(count) {
             let position = Connection.headerBytes + index

@@ -1,3 +1,4 @@
+internal import CIntrinsics
 import Synchronization
 
 /// Connections that a worker has other directors told of, on their way to who sends the messages: a ring of
@@ -79,13 +80,13 @@ package struct SyncQueue: @unchecked Sendable {
             return
         }
         let place = Int(written % SyncQueue.capacity)
-        var waiting = WaitingConnection(connection)
-        if waiting.isTemplate {
-            waiting.engineBytes = unsafe connection.copyEngineData(
-                to: engineData + place * SyncQueue.engineRoom)
-        }
-        unsafe (items + place).initialize(to: waiting)
+        let engineBytes = unsafe connection.copyEngineData(
+            to: engineData + place * SyncQueue.engineRoom)
+        unsafe (items + place).initialize(
+            to: WaitingConnection(connection, engineBytes: engineBytes))
         unsafe words.pointee.written.store(written &+ 1, ordering: .releasing)
+        // The reader's processor has the next place: it is fetched before it is written.
+        unsafe lvs_prefetch(items + Int((written &+ 1) % SyncQueue.capacity) + 1)
     }
 
     /// The next item; nil when none waits (reader).

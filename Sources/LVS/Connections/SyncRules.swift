@@ -32,27 +32,20 @@ struct SyncRules {
             // The mark lies in a line of memory of its own, which most packets do without.
             guard duty == .closing || isDue(packets) else { return false }
         }
-        var old = unsafe mark.pointee.load(ordering: .relaxed)
-        if duty == .closing, old.state != state {
-            let end = SyncRules.end(connection, now, repeats: 0)
-            unsafe mark.pointee.store(end.with(state: state), ordering: .relaxed)
-            return true
-        }
-        let isForced = duty == .established && old.state != state
+        let old = unsafe mark.pointee.load(ordering: .relaxed)
         var repeats: UInt64 = 0
-        if refreshSeconds > 0, old != 0 {
-            guard let next = nextRepeat(old, connection, now) else { return false }
-            repeats = next
+        if duty != .closing || old.state == state {
+            if refreshSeconds > 0, old != 0 {
+                guard let next = nextRepeat(old, connection, now) else { return false }
+                repeats = next
+            }
+            guard isTemplate && period > 0 || isDue(packets) else { return false }
         }
-        guard isTemplate && period > 0 || isDue(packets) else { return false }
+        // Two workers at once may both tell, which harms nobody; a kernel's exchange here makes each wait until
+        // what it has written of the packet is out of its store buffer.
         let new = SyncRules.end(connection, now, repeats: repeats).with(state: state)
-        while true {
-            let result = unsafe mark.pointee.compareExchange(
-                expected: old, desired: new, ordering: .relaxed)
-            // Another worker was first, and has told.
-            if result.exchanged || !isForced { return result.exchanged }
-            old = result.original
-        }
+        unsafe mark.pointee.store(new, ordering: .relaxed)
+        return true
     }
 
     /// Whether a packet of the client changes nothing that others are told of: what most packets do, and cheap
@@ -102,8 +95,6 @@ struct SyncRules {
         case never
         /// When the count of packets says so.
         case sometimes
-        /// As above; a change into such a state is told by one worker of several.
-        case established
         /// At once when the state is new, else as above.
         case closing
     }
@@ -112,13 +103,13 @@ struct SyncRules {
         switch transport {
         case .tcp:
             switch TCPState(rawValue: state) ?? .none {
-            case .established: .established
+            case .established: .sometimes
             case .finWait, .close, .closeWait, .timeWait: .closing
             default: .never
             }
         case .sctp:
             switch SCTPState(rawValue: state) ?? .none {
-            case .established: .established
+            case .established: .sometimes
             case .shutdownSent, .shutdownReceived, .shutdownAckSent, .closed: .closing
             default: .never
             }

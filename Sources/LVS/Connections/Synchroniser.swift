@@ -43,7 +43,9 @@ struct Synchroniser {
         _ connection: Connection, packets: UInt32, _ rules: SyncRules, _ now: Instant
     ) {
         let isTold = tell(connection, packets: packets, rules, now)
-        if isTold || !rules.isVersion0 { followControllers(of: connection, rules, now) }
+        if connection.controller != Connection.noNumber, isTold || !rules.isVersion0 {
+            followControllers(of: connection, rules, now)
+        }
     }
 
     private func followControllers(of connection: Connection, _ rules: SyncRules, _ now: Instant) {

@@ -11,7 +11,7 @@ struct WaitingConnection: BitwiseCopyable {
     let method: UInt8
     let state: UInt8
     /// Of the persistence engine's data, which lies elsewhere; 0 for none.
-    var engineBytes: UInt8 = 0
+    let engineBytes: UInt8
     let isTemplate: Bool
     let isInactive: Bool
     let hasNoOutput: Bool
@@ -22,7 +22,9 @@ struct WaitingConnection: BitwiseCopyable {
     let real: IPAddress
 
     /// A connection as this director tells of it, in the state that it has now.
-    init(_ connection: Connection) {
+    @inline(__always)
+    init(_ connection: Connection, engineBytes: UInt8) {
+        self.engineBytes = engineBytes
         let control = connection.control
         number = connection.number
         mark = connection.mark
