@@ -1,4 +1,4 @@
-internal import CIntrinsics
+import CIntrinsics
 import Synchronization
 
 /// Connections that a worker has other directors told of, on their way to who sends the messages: a ring of

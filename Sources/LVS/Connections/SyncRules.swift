@@ -41,8 +41,8 @@ struct SyncRules {
             }
             guard isTemplate && period > 0 || isDue(packets) else { return false }
         }
-        // Two workers at once may both tell, which harms nobody; a kernel's exchange here makes each wait until
-        // what it has written of the packet is out of its store buffer.
+        // A plain store, where the kernel exchanges: two workers at once may both tell, which harms nobody, and
+        // none waits until all that it has written of its packets has left the processor.
         let new = SyncRules.end(connection, now, repeats: repeats).with(state: state)
         unsafe mark.pointee.store(new, ordering: .relaxed)
         return true
