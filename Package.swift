@@ -84,7 +84,7 @@ let package = Package(
             name: "ControlTests", dependencies: ["Control", "LVS", "Posix"],
             resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(
-            name: "SyncTests", dependencies: ["Sync", "LVS", "Posix"],
+            name: "SyncTests", dependencies: ["Sync", "LVS", "Posix", "TestKit"],
             resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(
             name: "InstrumentsTests",
@@ -95,7 +95,8 @@ let package = Package(
         // Benchmarks
         .target(name: "CReference", path: "Benchmarks/CReference"),
         .executableTarget(
-            name: "Bench", dependencies: ["LVS", "Posix", "Instruments", "CPcap", "CReference"],
+            name: "Bench",
+            dependencies: ["LVS", "Posix", "Sync", "Instruments", "CPcap", "CReference"],
             path: "Benchmarks/Bench", swiftSettings: strict),
     ]
 )

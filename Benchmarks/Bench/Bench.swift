@@ -12,6 +12,7 @@ struct Bench {
         if options.instructions > 0 {
             var path = try NATPath(connections: 1_000)
             if options.isWatched { try path.watch() }
+            if options.isTelling { path.tell() }
             path.runSwift(windows: options.instructions)
             return
         }
@@ -36,6 +37,9 @@ struct Bench {
             for result in try Keeping.adopt(connections: connections, rounds: 9) {
                 report.add(result, name)
             }
+        }
+        if options.wants("synchronisation") {
+            report.add(try Telling.run(laps: options.quick ? 1 : 4))
         }
         if options.wants("churn") {
             report.add(try Churn.run(live: 1_000_000, windows: options.quick ? 32 : 120))

@@ -59,6 +59,9 @@ struct NATPath {
         world.director.workers[0].desk.ask(terms) { filter.matches($0) }
     }
 
+    /// Has other directors told of connections, as far as there is room for that.
+    func tell() { world.director.setMasterDaemon(isRunning: true) }
+
     /// Turns of the Swift path only, for counting its instructions.
     mutating func runSwift(windows: Int) {
         for _ in 0..<windows { _ = swiftWindow() }

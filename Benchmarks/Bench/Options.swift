@@ -11,13 +11,15 @@ struct Options {
     var instructions = 0
     /// With `instructions`: a capture is under way that wants none of the packets.
     var isWatched = false
+    /// With `instructions`: a master runs, which tells other directors of connections.
+    var isTelling = false
     /// File with limits that the figures must keep.
     var thresholds: String?
 
     static let usage = """
-        usage: Bench [--quick] [--only NAME[,NAME]] [--instructions RINGS [--watched]] [--check FILE]
+        usage: Bench [--quick] [--only NAME[,NAME]] [--instructions RINGS [--watched] [--telling]] [--check FILE]
           names: nat-1k nat-100k nat-1m nat-10m fullnat churn schedulers, or one of those (wlc)
-                 capture-read capture-write replay kept-1m kept-10m adopt-1m adopt-10m
+                 capture-read capture-write replay kept-1m kept-10m adopt-1m adopt-10m synchronisation
         """
 
     /// Nil when the words are not understood.
@@ -30,6 +32,7 @@ struct Options {
                 guard let rings = words.popFirst().flatMap({ Int($0) }) else { return nil }
                 instructions = rings
             case "--watched": isWatched = true
+            case "--telling": isTelling = true
             case "--only":
                 guard let names = words.popFirst() else { return nil }
                 only.formUnion(names.split(separator: ",").map(String.init))

@@ -5,6 +5,7 @@ struct Report {
     private var paths: [NATPath.Result] = []
     private var churn: Churn.Result?
     private var fullNAT: FullNATPath.Result?
+    private var telling: Telling.Result?
     private var decisions: [Decisions.Result] = []
     private var captures: [Captures.Result] = []
     private var kept: [(name: String, Keeping.Result)] = []
@@ -68,6 +69,18 @@ struct Report {
         )
     }
 
+    mutating func add(_ result: Telling.Result) {
+        telling = result
+        print(
+            "whole connections, with a master: \(Report.cell(result.told))"
+                + " without \(Report.cell(result.plain))"
+                + " ratio \(Report.text(result.ratio.median, 3))"
+                + " [\(Report.text(result.ratio.p10, 2)) \(Report.text(result.ratio.p90, 2))]")
+        print(
+            "told \(Report.text(result.tellingsPerConnection, 2)) times each, \(result.lost) lost;"
+                + " a telling costs the sender \(Report.text(result.perTelling.median, 0)) ns")
+    }
+
     mutating func add(_ result: Captures.Result) {
         captures.append(result)
         print(
@@ -115,6 +128,14 @@ struct Report {
                     + "\"churn_ns\":\(Report.text(fullNAT.perConnection.median, 1)),"
                     + "\"bytes_per_connection\":\(Report.text(fullNAT.bytes, 1))}")
         }
+        if let telling {
+            items.append(
+                "\"synchronisation\":{\"ns\":\(Report.text(telling.told.median, 2)),"
+                    + "\"plain_ns\":\(Report.text(telling.plain.median, 2)),"
+                    + "\"ratio_told\":\(Report.text(telling.ratio.median, 3)),"
+                    + "\"telling_ns\":\(Report.text(telling.perTelling.median, 1)),"
+                    + "\"lost\":\(telling.lost)}")
+        }
         for result in decisions {
             let figures = result.perServers.map {
                 "\"ns_\($0.servers)\":\(Report.text($0.cost.median, 1))"
@@ -135,7 +156,7 @@ struct Report {
     }
 
     /// Figures that break the limits of a thresholds file: lines `"name": number` where the name is
-    /// `ratio_c`, `ratio_floor`, `bytes_per_connection` or `ratio_nat`, each a maximum.
+    /// `ratio_c`, `ratio_floor`, `bytes_per_connection`, `ratio_nat` or `ratio_told`, each a maximum.
     func violations(_ thresholds: String) -> [String] {
         var broken: [String] = []
         for line in thresholds.split(separator: "\n") {
@@ -145,6 +166,10 @@ struct Report {
             guard let limit = Double(parts[1].filter { $0.isNumber || $0 == "." }) else { continue }
             if name == "ratio_nat", let fullNAT, fullNAT.ratio > limit {
                 broken.append("fullnat: \(name) \(Report.text(fullNAT.ratio, 3)) > \(limit)")
+            }
+            if name == "ratio_told", let telling, telling.ratio.median > limit {
+                broken.append(
+                    "synchronisation: \(name) \(Report.text(telling.ratio.median, 3)) > \(limit)")
             }
             for result in paths {
                 let value: Double

@@ -127,14 +127,34 @@ final class World {
     /// in an earlier one: the dearer case.
     func passTime() { now = now.advanced(byMilliseconds: 17) }
 
+    func passTime(nanoseconds: UInt64) {
+        now = Instant(nanoseconds: now.nanoseconds + nanoseconds)
+    }
+
+    /// Notes the server that the first packet of a connection went to.
+    func learn(_ connection: Int, _ frame: Int, _ ring: Ring) {
+        serverOf[connection] = ring.server(frame)
+        peerOf[connection] = ring.peer(frame)
+    }
+
+    /// Lets all connections end: an hour passes.
+    func endAll() {
+        director.workers[0].rest()
+        for _ in 0..<8 {
+            now = now.advanced(bySeconds: 450)
+            director.tick(now)
+        }
+        director.workers[0].wake()
+        precondition(director.table.count == 0, "every connection has ended")
+    }
+
     /// Opens all connections: SYN, ACK from the client, ACK from the server.
     func open(_ ring: Ring) {
         for flags in [UInt8(2), 16] {
             forEachBatch(ring) { index, frame in
                 ring.write(frame, index, .inbound, self, flags: flags)
             } after: { index, frame in
-                serverOf[index] = ring.server(frame)
-                peerOf[index] = ring.peer(frame)
+                learn(index, frame, ring)
             }
         }
         forEachBatch(ring) { index, frame in

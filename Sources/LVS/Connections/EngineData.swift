@@ -35,4 +35,21 @@ extension Connection {
             return unsafe line.byte(position % Connection.lineBytes)
         }
     }
+
+    /// Copies the text to where there is room for 255 bytes; returns its length, 0 when there is none.
+    @inline(__always)
+    func copyEngineData(to room: UnsafeMutableRawPointer) -> UInt8 {
+        isTemplate ? unsafe copyTemplateData(to: room) : 0
+    }
+
+    private func copyTemplateData(to room: UnsafeMutableRawPointer) -> UInt8 {
+        guard let first = unsafe extraLine(0) else { return 0 }
+        let count = unsafe first.byte(8)
+        for index in 0..<Int(count) {
+            let position = Connection.headerBytes + index
+            guard let line = unsafe extraLine(position / Connection.lineBytes) else { return 0 }
+            unsafe room.set(index, byte: line.byte(position % Connection.lineBytes))
+        }
+        return count
+    }
 }

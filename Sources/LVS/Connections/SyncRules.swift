@@ -24,40 +24,51 @@ struct SyncRules {
     ) -> Bool {
         let state = connection.state
         let isTemplate = connection.isTemplate
-        var isForced = false
-        var old = unsafe mark.pointee.load(ordering: .relaxed)
+        var duty = Duty.sometimes
         if !isTemplate {
             if isPersistMode, isOfTemplate() { return false }
-            switch SyncRules.duty(connection.transport, state) {
-            case .never: return false
-            case .sometimes: break
-            case .established: isForced = old.state != state
-            case .closing:
-                guard old.state == state else {
-                    let end = SyncRules.end(connection, now, repeats: 0)
-                    unsafe mark.pointee.store(end.with(state: state), ordering: .relaxed)
-                    return true
-                }
-            }
+            duty = SyncRules.duty(connection.transport, state)
+            guard duty != .never else { return false }
+            // The mark lies in a line of memory of its own, which most packets do without.
+            guard duty == .closing || isDue(packets) else { return false }
         }
+        let old = unsafe mark.pointee.load(ordering: .relaxed)
         var repeats: UInt64 = 0
-        if refreshSeconds > 0, old != 0 {
-            guard let next = nextRepeat(old, connection, now) else { return false }
-            repeats = next
+        if duty != .closing || old.state == state {
+            if refreshSeconds > 0, old != 0 {
+                guard let next = nextRepeat(old, connection, now) else { return false }
+                repeats = next
+            }
+            guard isTemplate && period > 0 || isDue(packets) else { return false }
         }
-        if period > 0 {
-            if !isTemplate, packets % period != packet { return false }
-        } else if refreshSeconds == 0, packets != packet {
+        // A plain store, where the kernel exchanges: two workers at once may both tell, which harms nobody, and
+        // none waits until all that it has written of its packets has left the processor.
+        let new = SyncRules.end(connection, now, repeats: repeats).with(state: state)
+        unsafe mark.pointee.store(new, ordering: .relaxed)
+        return true
+    }
+
+    /// Whether a packet of the client changes nothing that others are told of: what most packets do, and cheap
+    /// to see, since it all stands in the entry's own line.
+    @inline(__always)
+    func passOver(_ connection: Connection) -> Bool {
+        let packets = connection.inPackets
+        guard connection.controller == Connection.noNumber, packets != 1, !isDue(packets) else {
             return false
         }
-        let new = SyncRules.end(connection, now, repeats: repeats).with(state: state)
-        while true {
-            let result = unsafe mark.pointee.compareExchange(
-                expected: old, desired: new, ordering: .relaxed)
-            // Another worker was first, and has told.
-            if result.exchanged || !isForced { return result.exchanged }
-            old = result.original
+        switch connection.transport {
+        case .tcp: return connection.state == TCPState.established.rawValue
+        case .udp: return true
+        default: return false
         }
+    }
+
+    /// Whether the count of packets has a connection told of now.
+    @inline(__always)
+    private func isDue(_ packets: UInt32) -> Bool {
+        guard period > 0 else { return refreshSeconds > 0 || packets == packet }
+        // A division costs as much as the rest of the look, and most connections are short.
+        return packets < period ? packets == packet : packets % period == packet
     }
 
     /// How often the last telling has been repeated if it is repeated now, 0 when the end has moved far
@@ -84,8 +95,6 @@ struct SyncRules {
         case never
         /// When the count of packets says so.
         case sometimes
-        /// As above; a change into such a state is told by one worker of several.
-        case established
         /// At once when the state is new, else as above.
         case closing
     }
@@ -94,13 +103,13 @@ struct SyncRules {
         switch transport {
         case .tcp:
             switch TCPState(rawValue: state) ?? .none {
-            case .established: .established
+            case .established: .sometimes
             case .finWait, .close, .closeWait, .timeWait: .closing
             default: .never
             }
         case .sctp:
             switch SCTPState(rawValue: state) ?? .none {
-            case .established: .established
+            case .established: .sometimes
             case .shutdownSent, .shutdownReceived, .shutdownAckSent, .closed: .closing
             default: .never
             }

@@ -9,7 +9,12 @@ struct Synchroniser {
 
     /// Looks at a connection after a packet of its client, which has been counted.
     func follow(_ connection: Connection, now: Instant) {
-        let rules = settings.syncRules
+        follow(connection, settings.syncRules, now)
+    }
+
+    /// As above, under rules that have been looked up.
+    @inline(never)
+    func follow(_ connection: Connection, _ rules: SyncRules, _ now: Instant) {
         guard connection.number != Connection.noNumber else {
             // An entry for one packet is told of by nobody, but the template that it follows is.
             if !rules.isVersion0 { followControllers(of: connection, rules, now) }
@@ -21,6 +26,14 @@ struct Synchroniser {
         follow(connection, packets: packets, rules, now)
     }
 
+    /// Looks at a connection after an ICMP error of its client, which may have been what opened it: nobody is
+    /// told of that.
+    func followError(_ connection: Connection) {
+        if connection.number != Connection.noNumber, connection.inPackets <= 1 {
+            marks.forget(connection.number)
+        }
+    }
+
     /// Looks at a connection as if it had had so many packets.
     func follow(_ connection: Connection, packets: UInt32, now: Instant) {
         follow(connection, packets: packets, settings.syncRules, now)
@@ -30,7 +43,9 @@ struct Synchroniser {
         _ connection: Connection, packets: UInt32, _ rules: SyncRules, _ now: Instant
     ) {
         let isTold = tell(connection, packets: packets, rules, now)
-        if isTold || !rules.isVersion0 { followControllers(of: connection, rules, now) }
+        if connection.controller != Connection.noNumber, isTold || !rules.isVersion0 {
+            followControllers(of: connection, rules, now)
+        }
     }
 
     private func followControllers(of connection: Connection, _ rules: SyncRules, _ now: Instant) {
@@ -57,9 +72,8 @@ struct Synchroniser {
                     table.controllers(of: connection).contains { $0.isTemplate }
                 })
         else { return false }
-        if let told = ToldConnection(connection) {
-            queue.put(SyncQueue.Item(told: told, number: connection.number))
-        }
+        // Of a connection with FULLNAT no message can tell: it has no place for the local port.
+        if !connection.isFullNAT { queue.put(connection) }
         return true
     }
 }

@@ -48,32 +48,6 @@ package struct ToldConnection: Hashable, Sendable {
         self.method = method
         self.state = state
     }
-
-    /// A connection as this director tells of it, in the state that it has now; nil for one of FULLNAT, of
-    /// whose local port no message can tell.
-    ///
-    /// Sequence numbers are not told: the kernel does not either, whose connection tracking keeps them.
-    init?(_ connection: Connection) {
-        guard !connection.isFullNAT else { return nil }
-        let control = connection.control
-        self.init(
-            transport: connection.transport, client: connection.client,
-            clientPort: connection.clientPort, virtual: connection.virtual,
-            virtualPort: connection.virtualPort, real: connection.real,
-            realPort: connection.realPort, method: connection.method.rawValue,
-            state: UInt16(control.state))
-        isTemplate = connection.isTemplate
-        // The kernel's templates are born inactive, and stay so.
-        isInactive = control.isInactive || isTemplate
-        hasNoOutput = control.hasNoOutput
-        hasUnknownPort = connection.hasUnknownPort
-        isSynchronised = connection.isSynchronised
-        mark = connection.mark
-        timeoutSeconds = connection.timeoutSeconds
-        guard let data = connection.engineData else { return }
-        engineData = data
-        engineName = PersistenceEngine.sip.name
-    }
 }
 
 /// What became of a connection that another director told of.

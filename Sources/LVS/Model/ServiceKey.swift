@@ -1,5 +1,5 @@
 /// Transport protocol by its IP protocol number.
-package struct TransportProtocol: RawRepresentable, Hashable, Sendable {
+package struct TransportProtocol: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
     package var rawValue: UInt8
 
     package init(rawValue: UInt8) { self.rawValue = rawValue }

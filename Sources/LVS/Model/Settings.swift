@@ -109,9 +109,12 @@ package struct Settings: Hashable, Sendable {
     ///
     /// The name may carry the prefix `net.ipv4.vs.`.
     package mutating func set(_ name: String, text: String) throws(CommandRefusal) {
+        guard let setting = Settings.find(name) else {
+            throw .invalid("there is no setting \(name)")
+        }
         let words = text.split { $0 == " " || $0 == "\t" }
         let numbers = words.compactMap { Int($0) }
-        let isPair = Settings.find(name)?.name == Settings.threshold
+        let isPair = setting.name == Settings.threshold
         guard let first = numbers.first, numbers.count == words.count else {
             throw .invalid("\(name): '\(text)' is not a number")
         }

@@ -199,8 +199,8 @@ extension Worker {
                 path.advance(connection, packet.asStatesSeeIt, direction)
             }
         }
-        if direction == .inbound, packet.kind != .icmpError, parts.settings.isMaster {
-            synchronise(connection, path)
+        if direction == .inbound, parts.settings.isMaster {
+            synchronise(connection, packet, path)
         }
     }
 

@@ -3,7 +3,7 @@
 /// Values are host order: `high` holds the first eight bytes of the address as a number. An IPv4
 /// address is kept as its IPv4-mapped form (`::ffff:a.b.c.d`, RFC 4291 section 2.5.5.2). An IPv6
 /// header that carries such a form means another address all the same; see `init(wireHigh:low:)`.
-package struct IPAddress: Hashable, Sendable {
+package struct IPAddress: Hashable, Sendable, BitwiseCopyable {
     package var high: UInt64
     package var low: UInt64
 

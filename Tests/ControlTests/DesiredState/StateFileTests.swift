@@ -29,6 +29,7 @@ struct StateFileTests {
     /// One item of every kind, with values at the ends of their ranges.
     static let items: [StateItem] = [
         .setting(name: "expire_nodest_conn", value: "1"),
+        .setting(name: "sync_threshold", value: "5 60"),
         .timeouts(TimeoutsRecord(tcpSeconds: 900, tcpFinSeconds: 120, udpSeconds: 21_474_836)),
         .rule(.addMark(markRule)),
         .rule(

@@ -19,6 +19,14 @@ struct DirectorWordTests {
         #expect(transcript.output == "1\n")
     }
 
+    @Test("A setting of two numbers is given as one word")
+    func settingOfTwoNumbers() {
+        let transcript = Transcript()
+        #expect(transcript.run(["set", "net.ipv4.vs.sync_threshold=5 60"]) == 0)
+        #expect(transcript.run(["get", "sync_threshold"]) == 0)
+        #expect(transcript.output == "5 60\n")
+    }
+
     @Test(
         "explain hands the packet on as it is, and the answer back",
         arguments: [

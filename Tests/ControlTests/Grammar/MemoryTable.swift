@@ -12,7 +12,7 @@ class MemoryTable: DirectorTable {
             "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n"
     ]
     var pieceBytes = 37
-    var settings = ["conntrack": "0"]
+    var settings = ["conntrack": "0", "sync_threshold": "3 50"]
 
     private static let schedulers: Set<String> = [
         "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh",

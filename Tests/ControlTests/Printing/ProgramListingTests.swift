@@ -70,6 +70,9 @@ struct ProgramListingTests {
         transcript.table.texts["settings"] = "conntrack = 0\ndrop_entry = 3\n"
         let settings = try document(transcript, "get --json")
         #expect(settings["settings"] as? [String: Int] == ["conntrack": 0, "drop_entry": 3])
+        transcript.table.texts["settings"] = "sync_threshold = 3 50\n"
+        let threshold = try document(transcript, "get --json")
+        #expect(threshold["settings"] as? [String: String] == ["sync_threshold": "3 50"])
         let setting = try document(transcript, "get conntrack --json")
         #expect(setting["settings"] as? [String: Int] == ["conntrack": 0])
     }

@@ -112,6 +112,58 @@ struct DirectorTargetTests {
         }
     }
 
+    @Test func theSysctlOfTwoNumbersHasATabBetweenThem() throws {
+        let fixture = try Fixture()
+        let read = { (name: String, key: String?) in
+            let answers = fixture.conversation.ask(
+                Request(NetlinkType.extra, 1, dump: true) { writer in
+                    writer.attribute(1, name)
+                    if let key { writer.attribute(3, key) }
+                })
+            return String(decoding: answers.data.flatMap { $0.attributes[2] ?? [] }, as: UTF8.self)
+        }
+        let write = { (text: String) in
+            fixture.conversation.ask(
+                Request(NetlinkType.extra, 2) { writer in
+                    writer.attribute(1, "sysctl")
+                    writer.attribute(3, "sync_threshold")
+                    writer.attribute(4, text)
+                }
+            ).error
+        }
+        #expect(read("sysctl", "sync_threshold") == "3\t50\n")
+        #expect(read("sysctl", nil).contains("\nsync_threshold = 3\t50\n"))
+        #expect(read("settings", nil).contains("\nsync_threshold = 3 50\n"))
+        for (text, value) in [
+            ("5\t60", "5 60"), ("6 0x40", "6 64"), ("7", "7 64"), (" 010  011 ", "8 9"),
+        ] {
+            #expect(write(text) == 0, "\(text)")
+            #expect(fixture.target.settings().contains { $0 == ("sync_threshold", value) })
+        }
+        for text in ["9", "1 2 3", "x 9", "8 -9", " ", "8\n9"] {
+            #expect(write(text) != 0, "'\(text)'")
+        }
+        #expect(fixture.target.settings().contains { $0 == ("sync_threshold", "8 9") })
+    }
+
+    @Test(arguments: ["5 60", "3 60", "4 50", "3 50"])
+    func bothNumbersOfAThresholdComeBackFromTheStateFile(_ text: String) throws {
+        let old = try Fixture()
+        try old.target.set("sync_threshold", to: text)
+        let items = StateItem.all(
+            rules: [], applied: [], settings: old.target.settings(), timeouts: old.target.timeouts,
+            daemons: [])
+        // The usual ones are not kept.
+        let kept = items.contains(.setting(name: "sync_threshold", value: text))
+        #expect(kept == (text != "3 50"))
+        let new = try Fixture()
+        let restoration = StateRestoration(
+            StateFile.read(StateFile.bytes(of: items)).items, to: new.target
+        ) { _ in }
+        #expect(restoration.refused == [])
+        #expect(new.target.settings().contains { $0 == ("sync_threshold", text) })
+    }
+
     @Test func anEmptyConnectionTableIsItsHeaderLine() throws {
         let fixture = try Fixture()
         var lines = 0

@@ -40,6 +40,33 @@ import Testing
         #expect(allocations(rig.rig, request, reply) == 0)
     }
 
+    @Test func `Nor do packets whose connections other directors are told of`() throws {
+        let rig = try MasterRig(MasterRig.web, ["sync_threshold": "0 1"])
+        rig.open()
+        let request = DirectorRig.client(MasterRig.client).tcp(from: 4000, to: 80, flags: 16)
+        let reply = DirectorRig.server(MasterRig.server, to: MasterRig.client)
+            .tcp(from: 8080, to: 4000, flags: 16)
+        _ = rig.told()
+        #expect(allocations(rig.rig, request, reply) == 0)
+        #expect(rig.told().count == 101 * 32, "each request has been told")
+    }
+
+    @Test func `Nor those whose call's template is told with each of them`() throws {
+        let rig = try MasterRig([
+            "-A -u 10.1.0.100:5060 -s rr -p 60 --pe sip",
+            "-a -u 10.1.0.100:5060 -r 10.2.0.11:5060 -m",
+        ])
+        let text = Array("INVITE x\r\nCall-ID: one@a\r\n\r\n".utf8)
+        let request = DirectorRig.client(MasterRig.client).udp(
+            from: 4000, to: 5060, payload: text)
+        let reply = DirectorRig.server(MasterRig.server, to: MasterRig.client)
+            .udp(from: 5060, to: 4000, payload: text)
+        _ = rig.rig.send(request, on: 0)
+        _ = rig.told()
+        #expect(allocations(rig.rig, request, reply) == 0)
+        #expect(rig.told().count { $0.isTemplate } == 101 * 32)
+    }
+
     /// Allocations of a hundred bursts, half of them requests and half replies, all of which must be
     /// forwarded.
     private func allocations(

@@ -60,4 +60,49 @@ import Testing
         }
         #expect(drops == [true, false, false, true, false, false])
     }
+
+    private static func text(_ rig: DirectorRig, _ name: String) -> String? {
+        rig.director.settings.values.first { $0.name == name }?.value
+    }
+
+    @Test(arguments: [
+        ("5 60", "5 60"), ("4", "4 50"), ("0 1", "0 1"), ("2 0", "2 0"), (" 7\t90 ", "7 90"),
+        ("49", "49 50"), ("0", "0 50"), ("2147483646 2147483647", "2147483646 2147483647"),
+    ])
+    func `The threshold of synchronisation has two numbers, of which the first may be set alone`(
+        text: String, value: String
+    ) throws {
+        let rig = DirectorRig.twoLegged()
+        #expect(Self.text(rig, "sync_threshold") == "3 50")
+        try rig.director.set(name: "net.ipv4.vs.sync_threshold", text: text)
+        #expect(Self.text(rig, "sync_threshold") == value)
+    }
+
+    @Test(arguments: [
+        ("sync_threshold", "50 50", "must be below"), ("sync_threshold", "50", "must be below"),
+        ("sync_threshold", "60 50", "must be below"), ("sync_threshold", "3 -1", "negative"),
+        ("sync_threshold", "-1 50", "-1"), ("sync_threshold", "3 50 7", "more than two numbers"),
+        ("sync_threshold", "3 2147483648", "sync_threshold"),
+        ("sync_threshold", "2147483648 0", "2147483648"), ("sync_threshold", "", "not a number"),
+        ("sync_threshold", "3 x", "not a number"), ("sync_threshold", "3,50", "not a number"),
+        ("sync_retries", "4", "0 to 3"), ("sync_retries", "1 2", "more than one number"),
+        ("sync_ports", "3", "powers of two"), ("sync_ports", "128", "sync_ports"),
+        ("sync_version", "2", "0 to 1"), ("sync_sock_size", "-1", "sync_sock_size"),
+        ("sync_period", "50", "there is no setting sync_period"),
+        ("sync_period", "x", "there is no setting sync_period"),
+    ])
+    func `What a setting of synchronisation cannot be is said in a sentence, and changes nothing`(
+        name: String, text: String, part: String
+    ) {
+        let rig = DirectorRig.twoLegged()
+        let before = rig.director.settings
+        do throws(CommandRefusal) {
+            try rig.director.set(name: name, text: text)
+            Issue.record("\(name)=\(text) is taken")
+        } catch {
+            #expect("\(error)".contains(part), "\(error)")
+            #expect("\(error)".contains(name))
+        }
+        #expect(rig.director.settings == before)
+    }
 }
