@@ -14,10 +14,6 @@ from .session import Session
 # One of everything that does not wait for timers, in less than a minute.
 SELECTION = 20
 SHOWN = 12
-# Recordings that are played only when they are named, by their tag.
-LEFT_OUT = {
-    "sync-age": "a kernel looks once a second for messages older than 2 s, so that chance cuts them",
-}
 
 
 def arguments():
@@ -85,17 +81,10 @@ def chosen(given):
             every = selection(every)
         elif given.area:
             every = [one for one in every if one.area in given.area]
-        found += [one for one in every if is_comparable(one)]
+        found += every
     if not found:
         raise Failure("nothing to compare: give files, --all, --area AREA or --random SEED")
     return found
-
-
-def is_comparable(one):
-    reason = next((LEFT_OUT[tag] for tag in one.tags if tag in LEFT_OUT), None)
-    if reason:
-        print(f"left out {one.name}: {reason}")
-    return reason is None
 
 
 def selection(every):

@@ -64,8 +64,9 @@ def run(lab):
         if sorted(names) != sorted(listed["ls"]) or not KNOWN.issubset(names):
             raise Failure(f"{what} shows {sorted(names)}")
     for name in listed["ls"]:
-        ours = director.ctl(f"get {name}", show=False).split()[-1]
-        theirs = host.run("director-run", "cat", f"{DIRECTORY}/{name}").strip()
+        # Of two numbers a file has a tab between them.
+        ours = director.ctl(f"get {name}", show=False).split()
+        theirs = host.run("director-run", "cat", f"{DIRECTORY}/{name}").split()
         if ours != theirs:
             raise Failure(f"{name} is {ours} and its file says {theirs}")
     print(f"  {len(listed['ls'])} settings are the same under both names")

@@ -72,9 +72,7 @@ def run(lab):
     director.configure(nat.RULES)
     if stat.S_IMODE(control.stat().st_mode) & 0o077:
         raise Failure("others than the owner may use the control socket")
-    refused(
-        host, "directorctl", "--control", str(control), "set", "sync_threshold=3", says=["synchronisation"]
-    )
+    refused(host, "directorctl", "--control", str(control), "set", "sync_ports=3", says=["powers of two"])
     before = director.ctl("-Sn", show=False)
     strange_messages(str(control))
     if director.ctl("-Sn") != before:
