@@ -77,22 +77,33 @@ package final class HostMarks {
         isStale = false
         lastRead = now
         var reading = Reading()
+        let ruleset = filter?.list("list ruleset")
         for family in [AddressFamily.v4, .v6] {
             let name = family == .v4 ? "iptables" : "ip6tables"
-            add("\(name)-nft-save", origin: name, family, &reading)
+            // Its table is one of nftables, and where there is none, nobody has to be asked: starting a
+            // program takes longer than anything else that a director does at its start.
+            let table = family == .v4 ? "table ip mangle" : "table ip6 mangle"
+            add(
+                "\(name)-nft-save", origin: name, family, &reading,
+                isEmpty: ruleset.map { !$0.contains(table) } ?? false)
             if hasLegacy(family) {
                 add("\(name)-legacy-save", origin: "\(name)-legacy", family, &reading)
             }
         }
-        reading.ruleset = filter?.list("list ruleset") ?? ""
+        reading.ruleset = ruleset ?? ""
         return reading
     }
 
     private func add(
-        _ tool: String, origin: String, _ family: AddressFamily, _ reading: inout Reading
+        _ tool: String, origin: String, _ family: AddressFamily, _ reading: inout Reading,
+        isEmpty: Bool = false
     ) {
         guard let path = ChildProgram.find(tool) else {
             reading.troubles.append("\(tool) is not installed: rules of \(origin) are not followed")
+            return
+        }
+        guard !isEmpty else {
+            reading.tables.append(Table(origin: origin, family: family, saved: ""))
             return
         }
         do throws(SystemError) {
