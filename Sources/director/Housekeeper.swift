@@ -69,6 +69,12 @@ final class Housekeeper {
         table = KeptTable(director, hostSide, locals, logger)
     }
 
+    /// How long the host's stack is kept from what is served no more.
+    ///
+    /// A keepalived that ends takes services and the virtual address away at the same time; where the services
+    /// go first, the stack would reset connections that the other director is about to carry on.
+    private static let lingeringNanoseconds: UInt64 = 1_000_000_000
+
     private var now: Instant { Instant(nanoseconds: MonotonicClock.now()) }
 
     /// How long a director without a rules file leaves the block of an earlier one as it is.
@@ -262,7 +268,10 @@ final class Housekeeper {
             if let news = keeper.tick(time) { logger.warning("\(news)") }
         }
         let hasWaited = time.nanoseconds - started > Self.takeOverNanoseconds
-        isInexact = table.takeChange() || isInexact
+        if table.takeChange(), !isInexact {
+            isInexact = true
+            nextExact = max(nextExact, time.nanoseconds + Self.lingeringNanoseconds)
+        }
         if (isInexact && time.nanoseconds >= nextExact) || (hasWaited && !hostSide.hasTakenOver) {
             makeExact(time)
         }
