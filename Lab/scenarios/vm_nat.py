@@ -1,9 +1,10 @@
 """NAT with every host in a virtual machine; the director's is set up as the README says, and loses power."""
 
 import shutil
+import sys
 
 from runner import packages
-from runner.client import requests
+from runner.client import HELPERS, requests
 from runner.guest import make
 from runner.host import Failure, until
 from runner.servers import start_nginx
@@ -52,6 +53,8 @@ def run(lab):
     if "ingress block: " not in director.run("directorctl", "status", show=True):
         raise Failure("the machine's own stack is not kept away from served packets")
 
+    goes_on(client, director)
+
     # What `service ipvsadm save` of the README has kept, by systemd's own ways.
     for command in ("service ipvsadm start", "service ipvsadm restart", "systemctl reload ipvsadm"):
         director.run("ipvsadm", "-C")
@@ -72,6 +75,32 @@ def run(lab):
     director.await_boot()
     await_service(director)
     requests(client, f"http://{VIP}/", count=4, expect={"server1": 4})
+
+
+def goes_on(client, director):
+    """A connection outlives the service's end, in good order and by a kill, as systemd brings it back."""
+    helper = shutil.copy(HELPERS / "keep_alive.py", client.directory)
+    client.run("touch", "/tmp/wanted")
+    client.start("sh", "-c", f"tail -n +1 -f /tmp/wanted | exec {sys.executable} -u {helper} {VIP}", log="held")
+    answers = lambda: client.lab.file("held").read_text().split("\n")[:-1]
+
+    def ask(what):
+        before = len(answers())
+        client.run("sh", "-c", "echo / >> /tmp/wanted")
+        until(lambda: len(answers()) > before, f"an answer on the open connection {what}", 20)
+        if set(answers()) - {"ok server1"} and set(answers()) - {"ok server2"}:
+            raise Failure(f"an open connection {what}: {answers()}")
+
+    ask("at first")
+    for command in ("systemctl restart director", "systemctl kill -s KILL director"):
+        director.run(*command.split(), show=True)
+        until(lambda: director.attempt("directorctl", "-Ln").returncode == 0, "the service director", 20)
+        ask(f"after {command}")
+    taken = [line for line in journal(director).splitlines() if "taken over" in line]
+    print("\n".join(f"  {line.split('director: ', 1)[-1]}" for line in taken))
+    if len(taken) != 2:
+        raise Failure(f"the table was not taken over twice:\n{journal(director)}")
+    print(f"  one connection went on: {', '.join(answers())}")
 
 
 def director_machine(bridges, network):
