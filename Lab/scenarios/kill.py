@@ -10,6 +10,7 @@ from topologies import distant
 
 from . import dr, fullnat, nat, tun
 
+LONG = True
 TOOL = (sys.executable, str(HELPERS / "datagrams.py"))
 PORT = 9000
 KILLS = 3

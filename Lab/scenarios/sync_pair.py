@@ -7,6 +7,7 @@ from runner.host import Failure, cable, until
 from runner.servers import quiet_about_vip, start_nginx
 from topologies.switched import VIP
 
+LONG = True
 RULES = f"""
     -A -t {VIP}:80 -s rr
     -a -t {VIP}:80 -r 192.168.0.18:80 -g
