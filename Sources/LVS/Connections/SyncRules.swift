@@ -33,18 +33,20 @@ struct SyncRules {
             guard duty == .closing || isDue(packets) else { return false }
         }
         let old = unsafe mark.pointee.load(ordering: .relaxed)
+        let end = now.nanoseconds / 1_000_000 &+ UInt64(connection.timeoutSeconds) * 1000
         var repeats: UInt64 = 0
         if duty != .closing || old.state == state {
             if refreshSeconds > 0, old != 0 {
-                guard let next = nextRepeat(old, connection, now) else { return false }
+                guard let next = nextRepeat(old, connection, end: end) else { return false }
                 repeats = next
             }
             guard isTemplate && period > 0 || isDue(packets) else { return false }
         }
         // A plain store, where the kernel exchanges: two workers at once may both tell, which harms nobody, and
         // none waits until all that it has written of its packets has left the processor.
-        let new = SyncRules.end(connection, now, repeats: repeats).with(state: state)
-        unsafe mark.pointee.store(new, ordering: .relaxed)
+        // The end is never 0, which says that nothing was told.
+        unsafe mark.pointee.store(
+            max(1, end) << 16 | repeats << 8 | UInt64(state), ordering: .relaxed)
         return true
     }
 
@@ -73,22 +75,13 @@ struct SyncRules {
 
     /// How often the last telling has been repeated if it is repeated now, 0 when the end has moved far
     /// enough; nil for neither.
-    private func nextRepeat(_ old: UInt64, _ connection: Connection, _ now: Instant) -> UInt64? {
+    private func nextRepeat(_ old: UInt64, _ connection: Connection, end: UInt64) -> UInt64? {
         let timeout = UInt64(connection.timeoutSeconds) * 1000
-        let end = now.nanoseconds / 1_000_000 &+ timeout
         let moved = end > old.end ? end - old.end : old.end - end
         let period = UInt64(refreshSeconds) * 1000
         guard moved < min(period, max(timeout / 2, 10_000)) else { return 0 }
-        guard old.repeats < retries,
-            now.nanoseconds / 1_000_000 &+ timeout >= old.end &+ period / 8
-        else { return nil }
+        guard old.repeats < retries, end >= old.end &+ period / 8 else { return nil }
         return old.repeats + 1
-    }
-
-    private static func end(_ connection: Connection, _ now: Instant, repeats: UInt64) -> UInt64 {
-        let end = now.nanoseconds / 1_000_000 &+ UInt64(connection.timeoutSeconds) * 1000
-        // Never 0, which says that nothing was told.
-        return max(1, end) << 16 | repeats << 8
     }
 
     private enum Duty {
@@ -123,6 +116,4 @@ extension UInt64 {
     fileprivate var repeats: UInt64 { self >> 8 & 0xff }
     /// Milliseconds.
     fileprivate var end: UInt64 { self >> 16 }
-
-    fileprivate func with(state: UInt8) -> UInt64 { self & ~0xff | UInt64(state) }
 }
