@@ -50,27 +50,43 @@ def digest(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class KeepAlive:
-    """One HTTP connection that stays open between requests."""
+class Talker:
+    """A helper on a host that answers each line with a line."""
 
-    def __init__(self, host, address):
+    def __init__(self, host, helper, *words):
         self.process = host.start(
-            *(sys.executable, str(HELPERS / "keep_alive.py"), address),
+            *(sys.executable, str(HELPERS / f"{helper}.py"), *words),
             stdin=-1,
             stdout=-1,
             text=True,
             bufsize=1,
         )
 
-    def get(self, path="/"):
-        self.process.stdin.write(path + "\n")
+    def ask(self, line=""):
+        self.process.stdin.write(line + "\n")
+        return self.hear()
+
+    def hear(self):
         answer = self.process.stdout.readline().strip()
-        if not answer.startswith("ok "):
-            raise Failure(f"request on an open connection: {answer or 'the client ended'}")
-        return answer.removeprefix("ok ")
+        if not answer:
+            raise Failure("a client ended before its time")
+        return answer
 
     def close(self):
         stop(self.process)
+
+
+class KeepAlive(Talker):
+    """One HTTP connection that stays open between requests."""
+
+    def __init__(self, host, address):
+        super().__init__(host, "keep_alive", address)
+
+    def get(self, path="/"):
+        answer = self.ask(path)
+        if not answer.startswith("ok "):
+            raise Failure(f"request on an open connection: {answer}")
+        return answer.removeprefix("ok ")
 
 
 def who_has(host, address, interface="eth0", seconds=1.0):

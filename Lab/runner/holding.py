@@ -2,30 +2,8 @@
 
 import sys
 
-from .client import HELPERS, digest
-from .host import Failure, stop
-
-
-class Talker:
-    """A helper on a host that answers each line with a line."""
-
-    def __init__(self, host, helper, *words):
-        self.process = host.start(
-            sys.executable, str(HELPERS / f"{helper}.py"), *words, stdin=-1, stdout=-1, text=True, bufsize=1
-        )
-
-    def ask(self):
-        self.process.stdin.write("\n")
-        return self.hear()
-
-    def hear(self):
-        answer = self.process.stdout.readline().strip()
-        if not answer:
-            raise Failure("a client ended before its time")
-        return answer
-
-    def close(self):
-        stop(self.process)
+from .client import HELPERS, Talker, digest
+from .host import Failure
 
 
 class Idle(Talker):
@@ -64,27 +42,20 @@ class Downloads(Talker):
         self.close()
 
 
-# Answers every datagram, from the address that it was sent to.
-ECHO = """
-import socket, sys
-door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-door.bind((sys.argv[1], 5300))
-while True:
-    data, peer = door.recvfrom(2048)
-    door.sendto(data, peer)
-"""
+PORT = "5300"
 
 
 def start_echo(host, address):
-    """Answers datagrams to an address of the host."""
-    host.start(sys.executable, "-c", ECHO, address, log=f"{host.name}-echo.log")
+    """Answers datagrams to an address of the host, from that address."""
+    tool = (sys.executable, str(HELPERS / "datagrams.py"))
+    host.start(*tool, "answer", PORT, address, log=f"{host.name}-echo.log")
 
 
 class Pulse(Talker):
     """One flow of datagrams, 200 a second, and the longest time without an answer."""
 
     def __init__(self, host, address):
-        super().__init__(host, "pulse", address, "5300")
+        super().__init__(host, "pulse", address, PORT)
 
     def pause(self):
         """Seconds of the longest pause since the last call."""
