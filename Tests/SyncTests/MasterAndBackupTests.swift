@@ -82,16 +82,24 @@ import Testing
         }
     }
 
-    @Test func `A backup lists what its master lists, and its servers count the same`() throws {
-        let master = try Self.rig()
-        let backup = try Self.rig()
+    /// A master that has told of all its connections by messages of a format, and a backup that heard them.
+    private static func pair(
+        _ version: SyncMessage.Version
+    ) throws -> (master: DirectorRig, backup: DirectorRig, daemon: BackupDaemon) {
+        let (master, backup) = (try rig(), try rig())
         try master.director.set(name: "sync_threshold", text: "0 1")
+        try master.director.set(name: "sync_version", value: Int(version.rawValue))
         master.director.setMasterDaemon(isRunning: true)
-        Self.send(to: master)
+        send(to: master)
         var daemon = BackupDaemon(syncID: 7)
-        for message in Self.messages(master, .one) {
+        for message in messages(master, version) {
             daemon.receive(message) { backup.director.take($0, now: backup.clock.now) }
         }
+        return (master, backup, daemon)
+    }
+
+    @Test func `A backup lists what its master lists, and its servers count the same`() throws {
+        let (master, backup, daemon) = try Self.pair(.one)
         #expect(daemon.faults == [:])
         #expect(daemon.outcomes.keys.allSatisfy { $0.isTaken })
         #expect(Self.listing(backup) == Self.listing(master))
@@ -101,16 +109,7 @@ import Testing
     }
 
     @Test func `By format 0 it lists the same but for what that has no place for`() throws {
-        let master = try Self.rig()
-        let backup = try Self.rig()
-        try master.director.set(name: "sync_threshold", text: "0 1")
-        try master.director.set(name: "sync_version", value: 0)
-        master.director.setMasterDaemon(isRunning: true)
-        Self.send(to: master)
-        var daemon = BackupDaemon(syncID: 7)
-        for message in Self.messages(master, .zero) {
-            daemon.receive(message) { backup.director.take($0, now: backup.clock.now) }
-        }
+        let (master, backup, daemon) = try Self.pair(.zero)
         #expect(daemon.faults == [:])
         let plain = { (line: String) in line.contains(":53 ") || line.contains(":80 ") }
         #expect(Self.listing(backup).filter(plain) == Self.listing(master).filter(plain))
@@ -118,15 +117,7 @@ import Testing
     }
 
     @Test func `Packets go on where they went when the backup has taken over`() throws {
-        let master = try Self.rig()
-        let backup = try Self.rig()
-        try master.director.set(name: "sync_threshold", text: "0 1")
-        master.director.setMasterDaemon(isRunning: true)
-        Self.send(to: master)
-        var daemon = BackupDaemon(syncID: 7)
-        for message in Self.messages(master, .one) {
-            daemon.receive(message) { backup.director.take($0, now: backup.clock.now) }
-        }
+        let (master, backup, _) = try Self.pair(.one)
         for client in UInt32(1)...9 where client % 3 != 0 {
             for port in [UInt16(80), 443] {
                 let frame = DirectorRig.client(IPAddress(v4: 0xc633_6400 + client)).tcp(
